@@ -1,0 +1,75 @@
+"""What a tap holds: the features of one module's output, whatever carries them.
+
+Shapes: N rows, C channels.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of sparse rows, as one network produced them.
+
+    Attributes:
+        feat: ``(N, C)`` values.
+        coors: ``(N, 4)`` integer batch, x, y, z of the rows on the grid ``finest >> stage``; None
+            when the rows are the network's input voxels in their own order.
+        stage: How many times the grid was halved; None where the carrier tells it only by
+            ``spatial_shape``, the extent of its grid.
+    """
+
+    feat: Tensor
+    coors: Tensor | None = None
+    stage: int | None = 0
+    spatial_shape: tuple[int, ...] | None = None
+
+
+def read_features(output: object) -> Features:
+    """Copy the features out of a module's output.
+
+    A copy, because blocks may overwrite their features in place (in-place ReLU, PTv3-like
+    containers) after the hook that called this has returned.
+
+    Args:
+        output: A tensor ``(N, C)``; a carrier with ``feat``, ``coors`` and ``stage`` (our PTv3's
+            ``PointCloud``); or a carrier with ``features``, ``indices`` and ``spatial_shape``
+            (spconv's ``SparseConvTensor``).
+
+    Raises:
+        TypeError: If the output carries no features that can be read.
+    """
+    if isinstance(output, Tensor):
+        if output.dim() == 2:
+            return Features(output.clone())
+        got = f'a tensor of shape {tuple(output.shape)}'
+    elif all(hasattr(output, name) for name in ('feat', 'coors', 'stage')):
+        return Features(output.feat.clone(), output.coors, output.stage)
+    elif all(hasattr(output, name) for name in ('features', 'indices', 'spatial_shape')):
+        shape = tuple(int(size) for size in output.spatial_shape)
+        return Features(output.features.clone(), output.indices, None, shape)
+    else:
+        got = type(output).__name__
+    raise TypeError(
+        'a tap must see features of sparse rows: a tensor (N, C), a PointCloud or a '
+        f'SparseConvTensor, got {got}: tap a module whose output is one of these'
+    )
+
+
+def output_width(module: nn.Module) -> int | None:
+    """Channels of a module's output where the module itself says so, else None.
+
+    Example:
+        >>> output_width(nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 5)))
+        5
+        >>> output_width(nn.ReLU()) is None
+        True
+    """
+    for name in ('out_channels', 'out_features'):
+        width = getattr(module, name, None)
+        if isinstance(width, int):
+            return width
+    if type(module) is nn.Sequential and len(module) > 0:
+        return output_width(module[-1])
+    return None

@@ -1,0 +1,154 @@
+"""The whole method on one screen: run the teacher, train the student, compare what taps saw."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from mmdet3d.registry import MODELS
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from .matching import PointMatcher
+from .taps import Taps
+from .teacher import Teacher, teacher_config
+
+
+class DistillModel(BaseModel):
+    """A trained student beside a frozen teacher.
+
+    Its ``state_dict`` is the student's, key for key: a checkpoint of a distillation run loads
+    strictly with the student's plain config. Connectors are saved beside it by
+    ``DistillCheckpointHook``. Prediction is the student's alone and never builds the teacher.
+
+    Args:
+        student: Model config of the student.
+        teacher: ``config`` and ``checkpoint`` of the teacher, see :class:`Teacher`.
+        terms: Named terms; the loss of ``kd`` is logged as ``loss_kd``.
+    """
+
+    def __init__(
+        self,
+        student: Mapping,
+        teacher: Mapping,
+        terms: Mapping[str, Mapping],
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        del self.data_preprocessor  # the student's is used, see the property
+        # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
+        self.student = MODELS.build(copy.deepcopy(student))
+        self.terms = nn.ModuleDict({name: _build_term(name, term) for name, term in terms.items()})
+        self.taps = Taps(self.student, (t.student_tap for t in self.terms.values()), 'student')
+        self.teacher = Teacher(**teacher, taps=(t.teacher_tap for t in self.terms.values()))
+        for name, term in self.terms.items():
+            term.check_widths(
+                name, self.taps.width(term.student_tap), self.teacher.widths[term.teacher_tap]
+            )
+        own = teacher_config(student).get('data_preprocessor')
+        self.shares_voxels = own == self.teacher.config.get('data_preprocessor')
+        self.distill_scale = 1.0  # set by DistillScheduleHook; at 0 the teacher is not run
+        self.keeps_connectors = False  # set by DistillCheckpointHook
+        self.register_state_dict_post_hook(_to_student_keys)
+        self.register_load_state_dict_pre_hook(_from_student_keys)
+
+    @property
+    def data_preprocessor(self) -> nn.Module:
+        """The student's data preprocessor."""
+        return self.student.data_preprocessor
+
+    @abstractmethod
+    def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
+        """Return what pairs the rows of two taps, given both networks' inputs and samples."""
+
+    def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
+        """Return the student's task losses and one loss per term.
+
+        Args:
+            inputs: The student's preprocessed inputs.
+            data_samples: The student's data samples.
+
+        Returns:
+            What the student returns, and ``loss_<term>`` for every term. ``unmatched_rows`` counts
+            student rows that no teacher row covers.
+        """
+        if self.distill_scale == 0:
+            losses = self.student(inputs, data_samples, mode='loss')
+            return losses | {f'loss_{name}': term.idle() for name, term in self.terms.items()}
+
+        ours = theirs = (inputs, data_samples)
+        if not self.shares_voxels:
+            theirs = self.teacher.prepare(inputs, data_samples, self.training)
+        taught = self.teacher(*theirs)
+        with self.taps as learned:
+            losses = self.student(inputs, data_samples, mode='loss')
+        matcher, pairs = self.matcher(ours, theirs), {}
+        for name, term in self.terms.items():
+            taps = term.student_tap, term.teacher_tap
+            if taps not in pairs:
+                pairs[taps] = matcher(learned[taps[0]], taught[taps[1]])
+            losses[f'loss_{name}'] = term(pairs[taps]) * self.distill_scale
+        if not self.shares_voxels:
+            losses['unmatched_rows'] = pairs[taps].batch.new_tensor(float(matcher.left_out))
+        return losses
+
+    def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
+        """Train with every term, or predict with the student alone.
+
+        Args:
+            inputs: The student's preprocessed inputs.
+            data_samples: The student's data samples.
+            mode: ``loss`` (a runner's training step), ``predict`` or ``tensor``.
+
+        Raises:
+            RuntimeError: In mode ``loss`` without ``DistillCheckpointHook``.
+        """
+        if mode != 'loss':
+            return self.student(inputs, data_samples, mode=mode)
+        if not self.keeps_connectors:
+            raise RuntimeError(
+                f'{type(self).__name__} trains without DistillCheckpointHook, so its connectors '
+                'would be lost at a resume: add custom_hooks=[dict(type="DistillCheckpointHook")] '
+                '(or call .loss() directly, outside a runner)'
+            )
+        return self.loss(inputs, data_samples)
+
+    def init_weights(self) -> None:
+        """Initialise the student; load the teacher now, so that a bad checkpoint fails early."""
+        super().init_weights()
+        _ = self.teacher.network
+
+
+def _build_term(name: str, config: Mapping) -> nn.Module:
+    if '.' in name or 'loss' in name:
+        raise ValueError(
+            f'a term is named without dots and without "loss" (it is logged as loss_NAME), '
+            f'got {name!r}'
+        )
+    return MODELS.build({'type': 'DistillTerm', **config})
+
+
+def _to_student_keys(module: DistillModel, state: dict, prefix: str, local_metadata: dict) -> None:
+    """Give the student's keys (and metadata) its own names, at any prefix; leave out the terms."""
+    _rename(state, prefix)
+    _rename(state._metadata, prefix)
+
+
+def _rename(mapping: dict, prefix: str) -> None:
+    student, terms = f'{prefix}student', f'{prefix}terms'
+    for key in list(mapping):
+        if key == student or key.startswith(f'{student}.'):
+            own = prefix + key[len(student) + 1 :]
+            mapping[own if own != prefix else prefix[:-1]] = mapping.pop(key)
+        elif key == terms or key.startswith(f'{terms}.'):
+            del mapping[key]
+
+
+def _from_student_keys(module: DistillModel, state: dict, prefix: str, *unused) -> None:
+    """Undo :func:`_to_student_keys`; the terms keep what they have."""
+    for key in [key for key in state if key.startswith(prefix)]:
+        state[f'{prefix}student.{key[len(prefix) :]}'] = state.pop(key)
+    state.update(module.terms.state_dict(prefix=f'{prefix}terms.'))
+    metadata = getattr(state, '_metadata', None)
+    if metadata is not None:
+        for key in [key for key in metadata if f'{key}.'.startswith(prefix)]:
+            metadata[f'{prefix}student.{key[len(prefix) :]}'.rstrip('.')] = metadata[key]

@@ -1,0 +1,91 @@
+"""Taps: named snapshots of what modules put out during one forward."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from torch import nn
+
+from .features import Features, output_width, read_features
+
+
+def find_module(network: nn.Module, path: str, role: str) -> nn.Module:
+    """Look a module up by its dotted path.
+
+    Args:
+        network: Where to look.
+        path: Such as ``backbone.dec.dec0``.
+        role: ``student`` or ``teacher``, for the message.
+
+    Raises:
+        ValueError: If there is no such module; names the nearest paths.
+    """
+    modules = dict(network.named_modules())
+    if path in modules:
+        return modules[path]
+    nearest = get_close_matches(path, modules, n=3, cutoff=0.4) or sorted(modules)[1:4]
+    raise ValueError(
+        f'the {role} ({type(network).__name__}) has no module {path!r} to tap; nearest paths: '
+        f'{", ".join(nearest)}'
+    )
+
+
+class Taps:
+    """A context in which the outputs of named modules are kept.
+
+    Hooks live only inside the context, so a recomputation by (non-reentrant) gradient
+    checkpointing, which happens in backward, is not seen and the network is left as it was.
+
+    Args:
+        network: The network to tap.
+        paths: Module paths; each must exist and fire exactly once per forward.
+        role: ``student`` or ``teacher``, for messages.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(inplace=True))
+        >>> with Taps(net, ['0'], 'student') as seen:
+        ...     out = net(torch.ones(4, 2))
+        >>> tuple(seen['0'].feat.shape)
+        (4, 3)
+    """
+
+    def __init__(self, network: nn.Module, paths: Iterable[str], role: str) -> None:
+        self.role = role
+        self._modules = {path: find_module(network, path, role) for path in dict.fromkeys(paths)}
+        self._handles: list = []
+        self._seen: dict[str, Features] = {}
+
+    def width(self, path: str) -> int | None:
+        """Channels at a tap as far as the module tells, else None."""
+        return output_width(self._modules[path])
+
+    def __enter__(self) -> dict[str, Features]:
+        self._seen = {}
+        for path, module in self._modules.items():
+            self._handles.append(module.register_forward_hook(self._recorder(path)))
+        return self._seen
+
+    def __exit__(self, error_type, error, traceback) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+        silent = [path for path in self._modules if path not in self._seen]
+        if error_type is None and silent:
+            raise RuntimeError(
+                f'tap {silent[0]!r} of the {self.role} never fired in this forward: mmdet3d calls '
+                'heads through .forward(), which skips hooks, so tap a module inside the head '
+                '(decode_head.conv_seg, not decode_head)'
+            )
+
+    def _recorder(self, path: str):
+        def record(module: nn.Module, args: tuple, output: object) -> None:
+            if path in self._seen:
+                raise RuntimeError(
+                    f'tap {path!r} of the {self.role} fired twice in one forward, expected once: '
+                    'the module is shared; tap one of its callers instead'
+                )
+            try:
+                self._seen[path] = read_features(output)
+            except TypeError as error:
+                raise TypeError(f'tap {path!r} of the {self.role}: {error}') from None
+
+        return record

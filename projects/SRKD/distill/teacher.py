@@ -1,0 +1,188 @@
+"""The teacher: a frozen network that nothing but distillation may see."""
+
+import pickle
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample, PointData
+from mmengine.config import Config, ConfigDict
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import Tensor, nn
+
+from .features import Features
+from .taps import Taps
+
+_SHOWN = 3  # keys named in a message
+
+
+def teacher_config(config: str | Path | Mapping) -> ConfigDict:
+    """Model config of a teacher.
+
+    Args:
+        config: Path of a config file, a whole config, or the model's own dict. Of a distillation
+            config the student is taken: it is what the checkpoint holds.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it defines no model.
+    """
+    if isinstance(config, (str, Path)):
+        if not Path(config).is_file():
+            folder = Path(config).parent
+            names = [path.name for path in folder.glob('*.py')] if folder.is_dir() else []
+            nearest = get_close_matches(Path(config).name, names, n=1, cutoff=0.0)
+            raise FileNotFoundError(
+                f'teacher config {config} does not exist'
+                + (f'; nearest in {folder}: {nearest[0]}' if nearest else '')
+            )
+        config = Config.fromfile(config)
+    model = config if 'type' in config else config.get('model')
+    if model is None:
+        raise ValueError(
+            'teacher config defines neither `model` nor `type`, expected a config file of a '
+            f'network or its model dict, got keys {sorted(config)[:6]}'
+        )
+    model = model.get('student', model)
+    # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
+    return ConfigDict(Config(dict(model=dict(model)))._cfg_dict.to_dict()['model'])
+
+
+class Teacher:
+    """A frozen network behind a plain object.
+
+    Not an ``nn.Module`` and so in no state_dict, optimizer, DDP bucket or EMA copy (a deep copy is
+    the object itself). The network is built and its checkpoint loaded, strictly, at first use:
+    testing a student never pays for it. It is in eval as a whole, needs no gradient, follows the
+    device of its input and computes no task loss.
+
+    Args:
+        config: See :func:`teacher_config`.
+        checkpoint: File with its weights; ``state_dict`` inside or the plain dict.
+        taps: Module paths to watch.
+
+    Raises:
+        ValueError: If no checkpoint is named, or a tap does not exist.
+    """
+
+    def __init__(
+        self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
+    ) -> None:
+        if not checkpoint:
+            raise ValueError(
+                'teacher has no checkpoint, expected the path of its trained weights: a teacher '
+                'with random weights distils noise'
+            )
+        self.config = teacher_config(config)
+        self.checkpoint = str(checkpoint)
+        self.paths = tuple(taps)
+        self._network: nn.Module | None = None
+        with torch.device('meta'):  # no memory, no checkpoint: only to look at the modules
+            skeleton = Taps(MODELS.build(teacher_config(self.config)), self.paths, 'teacher')
+        self.widths = {path: skeleton.width(path) for path in self.paths}
+
+    def __deepcopy__(self, memo: dict) -> 'Teacher':
+        return self
+
+    @property
+    def built(self) -> bool:
+        """Whether the network exists yet."""
+        return self._network is not None
+
+    @property
+    def network(self) -> nn.Module:
+        """The frozen network, built and loaded at first use."""
+        if self._network is None:
+            network = MODELS.build(teacher_config(self.config))
+            load_strictly(network, self.checkpoint)
+            self._network = network.requires_grad_(False).eval()
+            self._taps = Taps(network, self.paths, 'teacher')
+        return self._network
+
+    @torch.no_grad()
+    def prepare(self, inputs: dict, data_samples: list, training: bool) -> tuple[dict, list]:
+        """Voxelise the student's points in the teacher's own way.
+
+        Args:
+            inputs: The student's; only ``points`` is read.
+            data_samples: The student's; the teacher writes its maps on bare copies.
+            training: Whether the caps that hold in training apply (the network stays in eval).
+        """
+        preprocessor = self.network.data_preprocessor.train(training)
+        samples = []
+        for sample in data_samples:
+            samples.append(Det3DDataSample(metainfo=sample.metainfo, gt_pts_seg=PointData()))
+        view = dict(points=inputs['points'])
+        if preprocessor.voxel:
+            view['voxels'] = preprocessor.voxelize(view['points'], samples)
+        return view, samples
+
+    @torch.no_grad()
+    def __call__(self, inputs: dict, data_samples: list) -> dict[str, Features]:
+        """Run the network and return what its taps saw.
+
+        Args:
+            inputs: Preprocessed inputs, the student's or those of :meth:`prepare`.
+            data_samples: Likewise.
+        """
+        device = inputs['points'][0].device
+        if next(self.network.parameters()).device != device:
+            self.network.to(device)
+        with self._taps as taught:
+            self.network(inputs, data_samples, mode='tensor')
+        return taught
+
+
+def load_strictly(network: nn.Module, checkpoint: str) -> None:
+    """Load every weight of a network or refuse with a report.
+
+    Args:
+        network: Receives the weights.
+        checkpoint: Path or URL mmengine can read; ``module.`` prefixes are taken off.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is no checkpoint, or any key is missing, unexpected or of another
+            shape: the message counts them and names the first and the nearest.
+    """
+    try:
+        content = _load_checkpoint(checkpoint, map_location='cpu')
+    except FileNotFoundError:
+        raise FileNotFoundError(f'teacher checkpoint {checkpoint} does not exist') from None
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f'teacher checkpoint {checkpoint} cannot be read ({type(error).__name__}: '
+            f'{str(error).splitlines()[0] if str(error) else "no message"}), expected a file '
+            'written by torch.save: it may be truncated'
+        ) from error
+    weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(
+            f'teacher checkpoint {checkpoint} holds no weights, expected a dict of tensors or one '
+            f'under "state_dict", got {type(content).__name__}'
+        )
+    weights = {key.removeprefix('module.'): value for key, value in weights.items()}
+    own = network.state_dict()
+    missing = [key for key in own if key not in weights]
+    unexpected = [key for key in weights if key not in own]
+    misshapen = [key for key in own if key in weights and own[key].shape != weights[key].shape]
+    if missing or unexpected or misshapen:
+        matched = len(own) - len(missing) - len(misshapen)
+        lines = [
+            f'teacher checkpoint {checkpoint} does not fit {type(network).__name__}: '
+            f'{matched} of {len(own)} keys match, {len(missing)} missing, '
+            f'{len(unexpected)} unexpected, {len(misshapen)} of another shape'
+        ]
+        for key in misshapen[:_SHOWN]:
+            lines.append(
+                f'{key}: expected {tuple(own[key].shape)}, got {tuple(weights[key].shape)}'
+            )
+        for key in missing[:_SHOWN]:
+            nearest = get_close_matches(key, unexpected, n=1, cutoff=0.5)
+            lines.append(f'missing {key}' + (f', nearest unexpected {nearest[0]}' if nearest else ''))
+        if not missing:
+            lines += [f'unexpected {key}' for key in unexpected[:_SHOWN]]
+        raise ValueError('; '.join(lines))
+    network.load_state_dict(weights, strict=True)
