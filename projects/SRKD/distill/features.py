@@ -58,7 +58,10 @@ def read_features(output: object) -> Features:
 
 
 def output_width(module: nn.Module) -> int | None:
-    """Channels of a module's output where the module itself says so, else None.
+    """Channels of a module's output where its parts tell them, else None.
+
+    Reads ``out_channels`` or ``out_features``, the last module of a Sequential, the last
+    convolution of mmdet3d's residual blocks and the last decoder stage of its MinkUNet.
 
     Example:
         >>> output_width(nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 5)))
@@ -70,6 +73,14 @@ def output_width(module: nn.Module) -> int | None:
         width = getattr(module, name, None)
         if isinstance(width, int):
             return width
-    if type(module) is nn.Sequential and len(module) > 0:
-        return output_width(module[-1])
+    kind = type(module).__name__
+    if isinstance(module, nn.Sequential) and len(module) > 0:
+        # Norms and activations keep the width of what precedes them.
+        return next((w for w in map(output_width, reversed(module)) if w is not None), None)
+    if kind == 'SparseBasicBlock':
+        return output_width(module.conv2)
+    if kind == 'SparseBottleneck':
+        return output_width(module.conv3)
+    if kind == 'MinkUNetBackbone':
+        return output_width(module.decoder[-1][-1])
     return None

@@ -179,7 +179,10 @@ class PointMatcher:
         self.left_out += int((~matched).sum())
         kept = matched.nonzero().squeeze(1)  # (M,)
         return pair.replace(
-            **{name: getattr(pair, name)[kept] for name in ('student', 'teacher', 'coord', 'batch')},
+            student=pair.student[kept],
+            teacher=pair.teacher[kept],
+            coord=pair.coord[kept],
+            batch=pair.batch[kept],
             label=None if pair.label is None else pair.label[kept],
         )
 

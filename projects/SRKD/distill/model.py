@@ -23,7 +23,8 @@ class DistillModel(BaseModel):
     Args:
         student: Model config of the student.
         teacher: ``config`` and ``checkpoint`` of the teacher, see :class:`Teacher`.
-        terms: Named terms; the loss of ``kd`` is logged as ``loss_kd``.
+        terms: Named terms; the loss of ``kd`` is logged as ``loss_kd``. One set to None is left
+            out, so that an ablation is one line.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class DistillModel(BaseModel):
         del self.data_preprocessor  # the student's is used, see the property
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
         self.student = MODELS.build(copy.deepcopy(student))
-        self.terms = nn.ModuleDict({name: _build_term(name, term) for name, term in terms.items()})
-        self.taps = Taps(self.student, (t.student_tap for t in self.terms.values()), 'student')
-        self.teacher = Teacher(**teacher, taps=(t.teacher_tap for t in self.terms.values()))
-        for name, term in self.terms.items():
-            term.check_widths(
-                name, self.taps.width(term.student_tap), self.teacher.widths[term.teacher_tap]
-            )
+        terms = {name: term for name, term in terms.items() if term is not None}
+        taps = {name: _tap_paths(name, term) for name, term in terms.items()}
+        self.taps = Taps(self.student, (student for student, _ in taps.values()), 'student')
+        self.teacher = Teacher(**teacher, taps=(theirs for _, theirs in taps.values()))
+        self.terms = nn.ModuleDict()
+        for name, (ours, theirs) in taps.items():
+            widths = self.taps.width(ours), self.teacher.widths[theirs]
+            config = {'type': 'DistillTerm', **terms[name], 'name': name, 'widths': widths}
+            self.terms[name] = MODELS.build(config)
         own = teacher_config(student).get('data_preprocessor')
         self.shares_voxels = own == self.teacher.config.get('data_preprocessor')
         self.distill_scale = 1.0  # set by DistillScheduleHook; at 0 the teacher is not run
@@ -118,13 +121,16 @@ class DistillModel(BaseModel):
         _ = self.teacher.network
 
 
-def _build_term(name: str, config: Mapping) -> nn.Module:
+def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
+    """Paths of a term's taps in the student and in the teacher."""
     if '.' in name or 'loss' in name:
         raise ValueError(
             f'a term is named without dots and without "loss" (it is logged as loss_NAME), '
             f'got {name!r}'
         )
-    return MODELS.build({'type': 'DistillTerm', **config})
+    if 'student_tap' not in term:
+        raise ValueError(f'term {name!r} has no student_tap, expected a module path of the student')
+    return term['student_tap'], term.get('teacher_tap') or term['student_tap']
 
 
 def _to_student_keys(module: DistillModel, state: dict, prefix: str, local_metadata: dict) -> None:

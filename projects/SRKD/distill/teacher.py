@@ -181,7 +181,7 @@ def load_strictly(network: nn.Module, checkpoint: str) -> None:
             )
         for key in missing[:_SHOWN]:
             nearest = get_close_matches(key, unexpected, n=1, cutoff=0.5)
-            lines.append(f'missing {key}' + (f', nearest unexpected {nearest[0]}' if nearest else ''))
+            lines.append(f'missing {key}' + (f', nearest present {nearest[0]}' if nearest else ''))
         if not missing:
             lines += [f'unexpected {key}' for key in unexpected[:_SHOWN]]
         raise ValueError('; '.join(lines))

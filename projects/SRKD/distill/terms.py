@@ -22,10 +22,15 @@ class DistillTerm(nn.Module):
         student_tap: Module path in the student.
         loss: Config of the loss module.
         teacher_tap: Module path in the teacher; None: the same path.
-        connector: Config of a connector with ``in_channels`` and ``out_channels``; None: none.
+        connector: Config of a connector; None: none. Its ``in_channels`` and ``out_channels`` may
+            be left out where the tapped modules tell their widths.
+        name: Name of the term, for messages.
+        widths: Channels at the student's and the teacher's tap; None where a module does not tell.
 
     Raises:
         TypeError: If the loss reads a field that matched points do not have.
+        ValueError: If the connector does not fit the taps, or a loss that compares channel by
+            channel would get two widths.
     """
 
     def __init__(
@@ -34,55 +39,64 @@ class DistillTerm(nn.Module):
         loss: Mapping,
         teacher_tap: str | None = None,
         connector: Mapping | None = None,
+        name: str = 'unnamed',
+        widths: tuple[int | None, int | None] = (None, None),
     ) -> None:
         super().__init__()
         self.student_tap = student_tap
         self.teacher_tap = teacher_tap or student_tap
-        self.connector = None if connector is None else MODELS.build(connector)
+        self.name = name
         self.loss = MODELS.build(loss)
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
-        for name in self.reads:
-            if name not in MatchedPoints.FIELDS:
-                nearest = get_close_matches(name, MatchedPoints.FIELDS, n=1, cutoff=0.0)[0]
+        for field in self.reads:
+            if field not in MatchedPoints.FIELDS:
+                nearest = get_close_matches(field, MatchedPoints.FIELDS, n=1, cutoff=0.0)[0]
                 raise TypeError(
-                    f'{type(self.loss).__name__}.forward reads {name!r}, which matched points do '
+                    f'{type(self.loss).__name__}.forward reads {field!r}, which matched points do '
                     f'not have; expected some of {", ".join(MatchedPoints.FIELDS)}, nearest: '
                     f'{nearest}'
                 )
+        self.connector = None
+        if connector is not None:
+            self.connector = MODELS.build(self._with_widths(connector, *widths))
+            widths = (self.connector.out_features, widths[1])
+        if getattr(self.loss, 'equal_width', False) and None not in widths:
+            self._check_equal(*widths)
 
-    def check_widths(self, name: str, student: int | None, teacher: int | None) -> None:
-        """Refuse widths that cannot fit, as far as the tapped modules tell theirs.
-
-        Args:
-            name: Name of the term, for the message.
-            student: Channels at the student's tap; None if unknown until the first forward.
-            teacher: Channels at the teacher's tap; likewise.
-
-        Raises:
-            ValueError: If the connector's input is not the student's width, or a loss that
-                compares channel by channel would get two widths.
-        """
-        if self.connector is not None:
-            expected = self.connector.in_features
-            if student is not None and student != expected:
+    def _with_widths(self, connector: Mapping, student: int | None, teacher: int | None) -> dict:
+        """Fill in the widths that the config leaves out; refuse those that cannot fit."""
+        config = dict(connector)
+        for key, role, tap, width in (
+            ('in_channels', 'student', self.student_tap, student),
+            ('out_channels', 'teacher', self.teacher_tap, teacher),
+        ):
+            written = config.setdefault(key, width)
+            if written is None:
                 raise ValueError(
-                    f'connector of term {name!r} takes {expected} channels but tap '
-                    f'{self.student_tap!r} of the student has {student}: set '
-                    f'in_channels={student}'
+                    f'connector of term {self.name!r} needs {key}: tap {tap!r} of the {role} does '
+                    'not tell its width'
                 )
-            student = self.connector.out_features
-        equal = getattr(self.loss, 'equal_width', False)
-        if equal and None not in (student, teacher) and student != teacher:
-            raise ValueError(
-                f'{type(self.loss).__name__} of term {name!r} compares channel by channel but the '
-                f'student brings {student} and the teacher {teacher}: '
-                + (
-                    'both must predict the same classes'
-                    if self.student_tap.endswith('conv_seg')
-                    else f'add connector=dict(type="LinearConnector", in_channels={student}, '
-                    f'out_channels={teacher})'
+            if width is not None and written != width and key == 'in_channels':
+                raise ValueError(
+                    f'connector of term {self.name!r} takes {written} channels but tap {tap!r} of '
+                    f'the {role} has {width}: set {key}={width}'
                 )
-            )
+        return config
+
+    def _check_equal(self, student: int, teacher: int) -> None:
+        if student == teacher:
+            return
+        if self.student_tap.endswith('conv_seg'):
+            cure = 'student and teacher must predict the same classes'
+        elif self.connector is None:
+            cure = 'add connector=dict(type="LinearConnector")'
+        else:
+            cure = f'set out_channels={teacher} in its connector'
+        raise ValueError(
+            f'{type(self.loss).__name__} of term {self.name!r} compares channel by channel, but '
+            f'the student brings {student} (tap {self.student_tap!r}) and the teacher {teacher} '
+            f'(tap {self.teacher_tap!r}): {cure}'
+        )
 
     def forward(self, pair: MatchedPoints) -> Tensor:
         """Return the weighted loss of one pair, a 0-d tensor."""
