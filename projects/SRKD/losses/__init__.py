@@ -1,0 +1,29 @@
+"""Distillation losses: one equation per file, tensors in, a 0-d tensor out; torch only."""
+
+from .affinity import affinity_mse
+from .ambra import PointAffinityLoss, VoxelAffinityLoss
+from .channel_kl import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
+from .cross_sample_affinity import CrossSampleAffinityLoss
+from .cross_sample_kl import cross_sample_kl
+from .feature_mse import FeatureMSELoss, feature_mse
+from .partitions import CubePartition, CylinderPartition
+from .soft_target_kl import SoftTargetKLLoss, soft_target_kl
+from .super_voxels import SuperVoxelSampler
+
+__all__ = [
+    'ChannelKLLoss',
+    'CrossSampleAffinityLoss',
+    'CubePartition',
+    'CylinderPartition',
+    'FeatureMSELoss',
+    'PointAffinityLoss',
+    'SoftTargetKLLoss',
+    'SuperVoxelSampler',
+    'VoxelAffinityLoss',
+    'VoxelChannelKLLoss',
+    'affinity_mse',
+    'channel_kl',
+    'cross_sample_kl',
+    'feature_mse',
+    'soft_target_kl',
+]

@@ -1,0 +1,147 @@
+"""Channel-wise distillation: where along the scan does each channel fire?
+
+Shape letters: N points of all samples, C channels, B samples.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops import batch_to_list, occupied_cells, segment_mean
+from .checks import (
+    check_choice,
+    check_ids,
+    check_positive,
+    check_same_width,
+    check_temperature,
+    connected_zero,
+    full_precision,
+)
+from .soft_target_kl import DIRECTIONS
+
+
+def channel_kl(student: Tensor, teacher: Tensor, batch: Tensor, temperature: float = 1.0) -> Tensor:
+    r"""Divergence of the student's spatial distribution of every channel from the teacher's.
+
+    .. math::
+        L = \frac{T^2}{B\,C} \sum_{b=1}^{B} \sum_{c=1}^{C}
+            \mathrm{KL}\left(\phi_b(f^T_c) \,\|\, \phi_b(f^S_c)\right),
+        \qquad
+        \phi_b(f_c)_i = \frac{e^{f_{ic} / T}}{\sum_{j \in b} e^{f_{jc} / T}}
+
+    so a softmax over the *points* of a sample, per channel.
+
+    Source: CWD (Shu et al., ICCV 2021, Eq. 2 and 3), which SRKD's release uses
+    (``ChannelWiseKDLoss``). SRKD's paper prints its Eq. 7 with a softmax over the channels of each
+    point and a factor 1/N inside the KL, which is no divergence; for the softmax over channels
+    take :func:`soft_target_kl` on features.
+
+    Args:
+        student: Features, (N, C).
+        teacher: Features, (N, C); detached.
+        batch: Sample id of every row, any order, (N,); -1 leaves a row out.
+        temperature: T.
+
+    Returns:
+        0-d loss, float32 (float64 for float64 inputs); samples weigh equally; zero, and connected,
+        for N = 0.
+
+    Raises:
+        ValueError: If rows or widths differ, the ids are no integers or the temperature is not
+            positive.
+    """
+    return _channel_kl(student, teacher, batch, temperature, 'teacher_student')
+
+
+@full_precision
+def _channel_kl(
+    student: Tensor, teacher: Tensor, batch: Tensor, temperature: float, direction: str
+) -> Tensor:
+    check_temperature(temperature)
+    check_same_width(student, teacher, 'channels', 'lift the student with a connector')
+    check_ids('batch', batch, len(student))
+    if student.numel() == 0 or not bool((batch >= 0).any()):
+        return connected_zero(student)
+    divergences = []
+    for own, taught in zip(batch_to_list(student, batch), batch_to_list(teacher, batch)):
+        log_q = F.log_softmax(own / temperature, dim=0)  # (n_b, C)
+        log_p = F.log_softmax(taught / temperature, dim=0)
+        if direction == 'student_teacher':
+            log_p, log_q = log_q, log_p
+        divergences.append((log_p.exp() * (log_p - log_q)).sum(dim=0).mean())
+    return temperature**2 * torch.stack(divergences).mean()
+
+
+class ChannelKLLoss(nn.Module):
+    """:func:`channel_kl` as a loss of a distillation term; needs equal widths.
+
+    Args:
+        temperature: T; 2 in SRKD's release.
+        loss_weight: 1000 in paper and release: a softmax over 1e5 points makes tiny values.
+        t2_scale: Multiply by T^2, as CWD does.
+        direction: ``'teacher_student'`` (CWD) or ``'student_teacher'`` (as SRKD prints it).
+    """
+
+    def __init__(
+        self,
+        temperature: float = 2.0,
+        loss_weight: float = 1.0,
+        t2_scale: bool = True,
+        direction: str = 'teacher_student',
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        check_choice('direction', direction, DIRECTIONS)
+        self.temperature = temperature
+        self.loss_weight = loss_weight
+        self.t2_scale = t2_scale
+        self.direction = direction
+
+    def forward(self, student: Tensor, teacher: Tensor, batch: Tensor) -> Tensor:
+        """Compute the loss of features (N, C) and sample ids (N,)."""
+        loss = _channel_kl(student, teacher, batch, self.temperature, self.direction)
+        scale = 1.0 if self.t2_scale else self.temperature**-2
+        return loss * (self.loss_weight * scale)
+
+
+class VoxelChannelKLLoss(ChannelKLLoss):
+    """:class:`ChannelKLLoss` on voxel features, the second sum of SRKD's Eq. 7.
+
+    The paper does not define a voxel feature for a point network: ours is the mean over the points
+    of a cube of ``voxel_size``.
+
+    Args:
+        voxel_size: Edge of the cubes in metres; ours.
+        temperature: As in :class:`ChannelKLLoss`.
+        loss_weight: As in :class:`ChannelKLLoss`.
+        t2_scale: As in :class:`ChannelKLLoss`.
+        direction: As in :class:`ChannelKLLoss`.
+    """
+
+    def __init__(
+        self,
+        voxel_size: float = 0.2,
+        temperature: float = 2.0,
+        loss_weight: float = 1.0,
+        t2_scale: bool = True,
+        direction: str = 'teacher_student',
+    ) -> None:
+        super().__init__(temperature, loss_weight, t2_scale, direction)
+        check_positive(voxel_size=voxel_size)
+        self.voxel_size = voxel_size
+
+    def forward(self, student: Tensor, teacher: Tensor, coord: Tensor, batch: Tensor) -> Tensor:
+        """Compute the loss of features (N, C), metric coordinates (N, 3) and sample ids (N,)."""
+        cells = torch.floor(coord / self.voxel_size).long()
+        voxels, voxel = occupied_cells(torch.cat([batch[:, None].long(), cells], dim=1))
+        student, teacher = _voxel_means(student, teacher, voxel, num_voxels=len(voxels))
+        return super().forward(student, teacher, voxels[:, 0])
+
+
+@full_precision
+def _voxel_means(
+    student: Tensor, teacher: Tensor, voxel: Tensor, num_voxels: int
+) -> tuple[Tensor, Tensor]:
+    return segment_mean(student, voxel, num_voxels), segment_mean(teacher, voxel, num_voxels)

@@ -1,0 +1,104 @@
+"""Soft targets: the logit term of SRKD and of plain knowledge distillation.
+
+Shape letters: N points, L classes.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .checks import (
+    check_choice,
+    check_same_width,
+    check_temperature,
+    connected_zero,
+    full_precision,
+)
+
+DIRECTIONS = ('teacher_student', 'student_teacher')
+
+
+def soft_target_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    r"""Divergence of the student's class probabilities from the teacher's.
+
+    .. math::
+        L = T^2 \, \frac{1}{N} \sum_{i=1}^{N}
+            \mathrm{KL}\left(\sigma(z^T_i / T) \,\|\, \sigma(z^S_i / T)\right)
+
+    with logits :math:`z`, softmax over classes :math:`\sigma` and temperature :math:`T`.
+
+    Source: Hinton et al., 2015; SRKD (arXiv 2506.17290) :math:`L_{kd}` of Eq. 10, where the KL is
+    printed student first. :class:`SoftTargetKLLoss` offers both orders.
+
+    Args:
+        student: Logits, (N, L).
+        teacher: Logits, (N, L); detached.
+        temperature: T.
+
+    Returns:
+        0-d loss, float32 (float64 for float64 inputs); zero, and connected, for N = 0.
+
+    Raises:
+        ValueError: If rows or classes differ or the temperature is not positive.
+
+    Example:
+        >>> import torch
+        >>> soft_target_kl(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]]))  # ln cosh 1
+        tensor(0.4338)
+    """
+    return _soft_target_kl(student, teacher, temperature, 'teacher_student')
+
+
+@full_precision
+def _soft_target_kl(student: Tensor, teacher: Tensor, temperature: float, direction: str) -> Tensor:
+    check_temperature(temperature)
+    check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
+    if student.numel() == 0:
+        return connected_zero(student)
+    log_q = F.log_softmax(student / temperature, dim=1)  # (N, L)
+    log_p = F.log_softmax(teacher / temperature, dim=1)
+    if direction == 'student_teacher':
+        log_p, log_q = log_q, log_p
+    divergence = (log_p.exp() * (log_p - log_q)).sum(dim=1)  # (N,)
+    return temperature**2 * divergence.mean()
+
+
+class SoftTargetKLLoss(nn.Module):
+    """:func:`soft_target_kl` as a loss of a distillation term.
+
+    Args:
+        temperature: T; 2 in SRKD's experiments and in its release, save 1 for one nuScenes config.
+        loss_weight: 0.3 in the paper; 0.05 to 0.3 in the release.
+        t2_scale: Multiply by T^2. Neither paper nor release says; True keeps the gradient's size
+            independent of the temperature.
+        direction: ``'teacher_student'`` is KL(teacher || student); ``'student_teacher'`` the order
+            the paper prints.
+        skip_ignored: Leave out points whose label is -1, as the release's ``KDLoss_CE`` does with
+            its ignore_index. By default every matched point counts: a teacher needs no label.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 2.0,
+        loss_weight: float = 1.0,
+        t2_scale: bool = True,
+        direction: str = 'teacher_student',
+        skip_ignored: bool = False,
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        check_choice('direction', direction, DIRECTIONS)
+        self.temperature = temperature
+        self.loss_weight = loss_weight
+        self.t2_scale = t2_scale
+        self.direction = direction
+        self.skip_ignored = skip_ignored
+
+    def forward(self, student: Tensor, teacher: Tensor, label: Tensor | None = None) -> Tensor:
+        """Compute the loss of logits (N, L) and labels (N,), -1 where ignored."""
+        if self.skip_ignored and label is not None:
+            student, teacher = student[label >= 0], teacher[label >= 0]
+        loss = _soft_target_kl(student, teacher, self.temperature, self.direction)
+        scale = 1.0 if self.t2_scale else self.temperature**-2
+        return loss * (self.loss_weight * scale)

@@ -1,0 +1,34 @@
+"""Tensor operations that several parts share; torch only."""
+
+from .gather import gather_rows, world_size
+from .grid import occupied_cells
+from .neighbors import knn
+from .ragged import (
+    Groups,
+    batch_to_list,
+    batch_to_offset,
+    draw_rows,
+    group_rows,
+    list_to_batch,
+    offset_to_batch,
+    padded_blocks,
+)
+from .similarity import l2_normalize, segment_mean, unit_spread
+
+__all__ = [
+    'Groups',
+    'batch_to_list',
+    'batch_to_offset',
+    'draw_rows',
+    'gather_rows',
+    'group_rows',
+    'knn',
+    'l2_normalize',
+    'list_to_batch',
+    'occupied_cells',
+    'offset_to_batch',
+    'padded_blocks',
+    'segment_mean',
+    'unit_spread',
+    'world_size',
+]
