@@ -84,6 +84,8 @@ class ChannelKLLoss(nn.Module):
         direction: ``'teacher_student'`` (CWD) or ``'student_teacher'`` (as SRKD prints it).
     """
 
+    equal_width = True  # of student and teacher; a term checks it while building
+
     def __init__(
         self,
         temperature: float = 2.0,

@@ -47,6 +47,8 @@ class FeatureMSELoss(nn.Module):
         loss_weight: 0.1 (ScanNet, nuScenes) and 0.025 (ScanNet200) in SRKD's release.
     """
 
+    equal_width = True  # of student and teacher; a term checks it while building
+
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight

@@ -78,6 +78,8 @@ class SoftTargetKLLoss(nn.Module):
             its ignore_index. By default every matched point counts: a teacher needs no label.
     """
 
+    equal_width = True  # of student and teacher; a term checks it while building
+
     def __init__(
         self,
         temperature: float = 2.0,
