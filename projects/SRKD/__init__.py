@@ -1,1 +1,28 @@
-"""SRKD: knowledge distillation for 3D point clouds, as a plugin of MMDetection3D."""
+"""SRKD: knowledge distillation for 3D point clouds, as a plugin of MMDetection3D.
+
+Importing the package registers every component in mmdet3d's registries, in the order data flows
+through them. Without mmdet3d nothing is registered, and ``losses``, ``ops`` and ``backbones.ptv3``
+can still be imported: they need torch alone, and so carry no registry decorators themselves.
+"""
+
+from importlib.util import find_spec
+
+if find_spec('mmdet3d') is not None:
+    from mmdet3d.registry import MODELS
+
+    from . import compat
+
+    compat.apply()
+
+    from . import losses, models, distill  # noqa: I001 - the order of the data flow
+
+    for component in (
+        losses.SoftTargetKLLoss,
+        losses.PointAffinityLoss,
+        losses.VoxelAffinityLoss,
+        losses.ChannelKLLoss,
+        losses.VoxelChannelKLLoss,
+        losses.CrossSampleAffinityLoss,
+        losses.FeatureMSELoss,
+    ):
+        MODELS.register_module(module=component)

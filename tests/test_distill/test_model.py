@@ -1,0 +1,214 @@
+import copy
+
+import pytest
+import torch
+from mmengine.model import ExponentialMovingAverage
+from mmengine.runner.checkpoint import get_state_dict
+from mmengine.runner.checkpoint import load_state_dict as mmengine_load
+from toy import IMITATE, KD, batch, build, distiller, minkunet, ptv3, save_checkpoint, total
+from torch import nn
+
+PAIRS = {
+    'ptv3-ptv3': (ptv3(8), ptv3(16)),
+    'ptv3-minkunet': (minkunet(8), ptv3(16)),
+    'minkunet-minkunet': (minkunet(8), minkunet(16)),
+}
+
+
+@pytest.fixture(params=PAIRS)
+def pair(request, tmp_path):
+    student, teacher = PAIRS[request.param]
+    return student, teacher, save_checkpoint(teacher, tmp_path / 'teacher.pth')
+
+
+@pytest.fixture
+def model(tmp_path):
+    teacher = minkunet(16)
+    return distiller(minkunet(8), teacher, save_checkpoint(teacher, tmp_path / 'teacher.pth'))
+
+
+@pytest.mark.parametrize('teacher_voxel', [0.1, 0.15])
+def test_every_pair_trains_with_equal_and_with_different_voxels(pair, teacher_voxel):
+    student, teacher, checkpoint = pair
+    teacher = copy.deepcopy(teacher)
+    teacher['data_preprocessor']['voxel_size'] = teacher_voxel
+    model = distiller(student, teacher, checkpoint)
+    losses = model.loss(**model.data_preprocessor(batch(), training=True))
+    assert {'loss_sem_seg', 'loss_lovasz', 'loss_kd', 'loss_imitate'} <= set(losses)
+    assert ('unmatched_rows' in losses) == (teacher_voxel != 0.1)
+    total(losses).backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, f'{name} has no gradient'
+
+
+def test_state_dict_is_the_students_key_for_key(model):
+    assert list(model.state_dict()) == list(model.student.state_dict())
+    assert model.state_dict()._metadata.keys() == model.student.state_dict()._metadata.keys()
+    assert get_state_dict(model).keys() == model.student.state_dict().keys()
+
+
+def test_weights_of_a_plain_student_load_strictly_and_connectors_stay(model):
+    plain = build(minkunet(8))
+    connector = model.terms['imitate'].connector.weight.clone()
+    for load in (
+        lambda state: model.load_state_dict(state, strict=True),
+        lambda state: mmengine_load(model, state, strict=True),
+    ):
+        nn.init.zeros_(model.student.decode_head.conv_seg.weight)
+        load(plain.state_dict())
+        assert torch.equal(model.student.decode_head.conv_seg.weight, plain.decode_head.conv_seg.weight)
+    assert torch.equal(model.terms['imitate'].connector.weight, connector)
+    assert list(plain.state_dict()) == list(build(minkunet(8)).state_dict())
+
+
+def test_distilled_weights_load_strictly_into_the_plain_student(model):
+    plain = build(minkunet(8))
+    plain.load_state_dict(model.state_dict(), strict=True)
+    assert torch.equal(plain.decode_head.conv_seg.weight, model.student.decode_head.conv_seg.weight)
+
+
+def test_a_missing_key_of_the_student_is_still_refused(model):
+    state = model.state_dict()
+    state.pop('decode_head.conv_seg.weight')
+    with pytest.raises(RuntimeError, match='conv_seg.weight'):
+        model.load_state_dict(state, strict=True)
+
+
+def test_key_map_works_under_a_prefix_as_ddp_and_ema_ask(model):
+    class Wrapper(nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+    state = Wrapper(model).state_dict()
+    assert list(state) == [f'module.{key}' for key in model.student.state_dict()]
+    assert set(state._metadata) - {''} == {
+        f'module.{key}'.rstrip('.') for key in model.student.state_dict()._metadata
+    }
+    before = {key: value.clone() for key, value in state.items()}
+    with torch.no_grad():
+        for parameter in model.student.parameters():
+            parameter.zero_()
+    Wrapper(model).load_state_dict(before, strict=True)
+    assert all(torch.equal(value, before[f'module.{key}']) for key, value in model.state_dict().items())
+
+
+def test_teacher_is_in_no_state_optimizer_group_or_copy(model):
+    teacher = model.teacher.network
+    ours = {id(parameter) for parameter in model.parameters()}
+    assert not any(id(parameter) in ours for parameter in teacher.parameters())
+    averaged = ExponentialMovingAverage(model)
+    assert averaged.module.teacher is model.teacher
+    assert {key.removeprefix('module.') for key in averaged.state_dict()} - {'steps'} == set(
+        model.student.state_dict()
+    )
+
+
+def test_teacher_stays_in_eval_frozen_and_unchanged_by_training(model):
+    before = copy.deepcopy(model.teacher.network.state_dict())
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        total(model.loss(**model.data_preprocessor(batch(), True))).backward()
+        optimizer.step()
+    assert not any(module.training for module in model.teacher.network.modules())
+    assert not any(parameter.requires_grad for parameter in model.teacher.network.parameters())
+    for name, value in model.teacher.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_init_weights_leaves_the_teacher_as_loaded(model):
+    saved = torch.load(model.teacher.checkpoint, weights_only=True)['state_dict']
+    model.init_weights()
+    for name, value in model.teacher.network.state_dict().items():
+        assert torch.equal(value, saved[name]), name
+
+
+def test_prediction_never_builds_the_teacher(model):
+    model.eval()
+    results = model.val_step(batch())
+    assert not model.teacher.built
+    assert [len(result.pred_pts_seg.pts_semantic_mask) for result in results] == [300, 200]
+
+
+def test_a_perfect_student_has_no_distillation_loss(tmp_path):
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    term = dict(student_tap='backbone', loss=dict(type='FeatureMSELoss'))
+    model = distiller(teacher, teacher, checkpoint, kd=KD, imitate=term).eval()
+    model.load_state_dict(torch.load(checkpoint, weights_only=True)['state_dict'])
+    losses = model.loss(**model.data_preprocessor(batch(), False))
+    assert losses['loss_kd'].abs() < 1e-6
+    assert losses['loss_imitate'].abs() < 1e-10
+
+
+def test_without_distillation_the_teacher_is_not_run_and_every_parameter_has_a_gradient(model):
+    model.distill_scale = 0.0
+    losses = model.loss(**model.data_preprocessor(batch(), True))
+    total(losses).backward()
+    assert not model.teacher.built
+    assert losses['loss_imitate'] == 0
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_scale_multiplies_the_distillation_losses_alone(model):
+    data = model.data_preprocessor(batch(), True)
+    model.eval()
+    full = model.loss(**data)
+    model.distill_scale = 0.25
+    quarter = model.loss(**data)
+    torch.testing.assert_close(quarter['loss_kd'], full['loss_kd'] * 0.25)
+    torch.testing.assert_close(quarter['loss_sem_seg'], full['loss_sem_seg'])
+
+
+def test_a_runner_without_the_checkpoint_hook_is_refused(model):
+    with pytest.raises(RuntimeError, match='DistillCheckpointHook'):
+        model(**model.data_preprocessor(batch(), True), mode='loss')
+
+
+def test_a_term_set_to_none_is_left_out(tmp_path):
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    model = distiller(minkunet(8), teacher, checkpoint, kd=KD, imitate=None)
+    assert list(model.terms) == ['kd']
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(student_tap='backbone.decodr.0'), r"student \(MinkUNet\) has no module 'backbone.decodr.0'.*backbone.decoder.0"),
+        (dict(teacher_tap='backbone.dec'), r"teacher \(MinkUNet\) has no module 'backbone.dec'.*nearest"),
+        (dict(connector=dict(type='LinearConnector', in_channels=9)), "'imitate' takes 9 channels but tap 'backbone' of the student has 8"),
+        (dict(connector=None), r"'imitate' compares channel by channel.*8.*16.*LinearConnector"),
+        (dict(connector=dict(type='LinearConnector', out_channels=5)), 'set out_channels=16'),
+    ],
+)  # fmt: skip
+def test_a_bad_term_is_refused_while_building(tmp_path, change, message):
+    teacher = minkunet(16)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    with pytest.raises(ValueError, match=message):
+        distiller(minkunet(8), teacher, checkpoint, imitate=IMITATE | change)
+
+
+def test_different_classes_are_refused_while_building(tmp_path):
+    teacher = minkunet(16, num_classes=7)
+    with pytest.raises(ValueError, match='must predict the same classes'):
+        distiller(minkunet(8), teacher, str(tmp_path / 'unused.pth'), kd=KD)
+
+
+def test_a_tap_that_never_fires_is_named(tmp_path):
+    teacher = minkunet(16)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    term = dict(student_tap='decode_head', loss=dict(type='FeatureMSELoss'))
+    model = distiller(minkunet(8), teacher, checkpoint, imitate=term)
+    with pytest.raises(RuntimeError, match="tap 'decode_head' of the teacher never fired.*conv_seg"):
+        model.loss(**model.data_preprocessor(batch(), True))
+
+
+def test_losses_are_float32_and_finite_under_bfloat16(model):
+    data = model.data_preprocessor(batch(), True)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model.loss(**data)
+    assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in losses.values())
