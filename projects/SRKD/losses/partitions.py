@@ -62,7 +62,7 @@ class CylinderPartition:
         reach = radius.max()
         extent = torch.stack([reach, axes.new_tensor(2 * math.pi), axes[:, 2].max()])
         cells, number, capacity = _cut(axes, self.size, extent)
-        middle = (cells[:, 0] + 0.5) * self.size[0]
+        middle = (cells[:, 0].double() + 0.5) * self.size[0]
         distance = torch.minimum(middle, reach) / reach if reach > 0 else torch.ones_like(middle)
         return SuperVoxels(number, distance, capacity)
 

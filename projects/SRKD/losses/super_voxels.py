@@ -113,7 +113,7 @@ class SuperVoxelSampler:
             cut = self.partition(coord[rows])
             weight = self._weight(cut, None if label is None else label[rows], counts)
             k = min(self.num_super_voxels, len(weight))
-            drawn = torch.multinomial(_drawable(weight), k)
+            drawn = torch.multinomial(_drawable(weight), k).sort().values
             number = torch.full_like(weight, -1, dtype=torch.int64)
             number[drawn] = torch.arange(drawn_before, drawn_before + k, device=batch.device)
             group[rows] = number[cut.number]

@@ -1,0 +1,167 @@
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from projects.SRKD.losses import affinity, affinity_mse
+
+
+def reference(student, teacher, group=None, weight=None):
+    """The definition, pair by pair in float64."""
+    student, teacher = student.double(), teacher.double()
+    group = [0] * len(student) if group is None else group.tolist()
+    ids = sorted({g for g in group if g >= 0})
+    total = student.sum() * 0
+    for g in ids:
+        rows = [i for i, own in enumerate(group) if own == g]
+        w = 1.0 if weight is None else weight[g].item()
+        inside = 0.0
+        for i in rows:
+            for j in rows:
+                d_s = w * (student[i] - student[j]).square().sum()
+                d_t = w * (teacher[i] - teacher[j]).square().sum()
+                inside = inside + (d_s - d_t) ** 2
+        total = total + inside / len(rows) ** 2
+    return total / max(len(ids), 1)
+
+
+def definition(student, teacher):
+    """The definition as one matrix, in float64."""
+    student, teacher = student.double(), teacher.double()
+    d_s = (student[:, None] - student[None]).square().sum(dim=2)
+    d_t = (teacher[:, None] - teacher[None]).square().sum(dim=2)
+    return (d_s - d_t).square().mean()
+
+
+def value_and_grad(function, student, *args):
+    student = student.clone().requires_grad_()
+    value = function(student, *args)
+    (grad,) = torch.autograd.grad(value, student)
+    return value.detach(), grad
+
+
+def make(rows, width_s, width_t, dtype=torch.float64, seed=0):
+    gen = torch.Generator().manual_seed(seed)
+    student = torch.randn(rows, width_s, generator=gen, dtype=torch.float64)
+    teacher = torch.randn(rows, width_t, generator=gen, dtype=torch.float64)
+    return student.to(dtype), teacher.to(dtype)
+
+
+@pytest.mark.parametrize('rows', [0, 1, 2, 3, 7, 19])
+@pytest.mark.parametrize('widths', [(4, 4), (3, 6), (6, 3), (1, 5)])
+def test_one_group_equals_the_loop(rows, widths):
+    student, teacher = make(rows, *widths)
+    value, grad = value_and_grad(affinity_mse, student, teacher)
+    expected, expected_grad = value_and_grad(reference, student, teacher)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(grad, expected_grad)
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_groups_smaller_and_larger_than_the_width_equal_the_loop(weighted):
+    # Sizes 1, 2, 3 take pairs; 5 (= C) and 12 take Grams; ids have gaps; three rows are left out.
+    sizes = {7: 1, 0: 2, 11: 3, 4: 5, 2: 12, -1: 3}
+    group = torch.cat([torch.full((n,), g) for g, n in sizes.items()])
+    group = group[torch.randperm(len(group), generator=torch.Generator().manual_seed(1))]
+    student, teacher = make(len(group), 5, 3)
+    weight = torch.linspace(0.5, 2.0, 12) if weighted else None
+    value, grad = value_and_grad(affinity_mse, student, teacher, group, weight)
+    expected, expected_grad = value_and_grad(reference, student, teacher, group, weight)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(grad, expected_grad)
+    assert grad[group == -1].abs().max() == 0
+
+
+def test_many_groups_span_several_blocks(monkeypatch):
+    monkeypatch.setattr(affinity, 'MAX_BLOCK_ROWS', 8)
+    group = torch.randint(0, 15, (60,), generator=torch.Generator().manual_seed(2))
+    student, teacher = make(60, 4, 4)
+    value, grad = value_and_grad(affinity_mse, student, teacher, group)
+    expected, expected_grad = value_and_grad(reference, student, teacher, group)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(grad, expected_grad)
+
+
+def test_gradient_passes_gradcheck():
+    student, teacher = make(9, 3, 4)
+    group = torch.tensor([0, 0, 0, 0, 0, 2, 2, -1, 5])
+    student.requires_grad_()
+    assert torch.autograd.gradcheck(lambda s: affinity_mse(s, teacher, group), student)
+
+
+@pytest.mark.parametrize('rows', [40, 300])  # pairs and Grams
+@pytest.mark.parametrize('gap', [1.0, 1e-2, 1e-4, 1e-6])
+def test_float32_keeps_its_precision_near_the_teacher(rows, gap):
+    teacher, noise = make(rows, 64, 64, torch.float32)
+    student = teacher + gap * noise
+    value, grad = value_and_grad(affinity_mse, student, teacher)
+    expected, expected_grad = value_and_grad(definition, student, teacher)
+    torch.testing.assert_close(value.double(), expected, rtol=2e-7, atol=0)
+    difference = (grad.double() - expected_grad).norm() / expected_grad.norm()
+    assert difference < 2e-7
+
+
+def test_a_common_offset_costs_no_precision():
+    student, teacher = make(200, 16, 16, torch.float32)
+    student, teacher = student + 100, teacher - 300
+    value, expected = affinity_mse(student, teacher), definition(student, teacher)
+    torch.testing.assert_close(value.double(), expected, rtol=2e-7, atol=0)
+
+
+@pytest.mark.parametrize('rows', [3, 50])
+def test_a_rotation_of_the_teacher_is_zero(rows):
+    _, teacher = make(rows, 8, 8)
+    rotation = torch.linalg.qr(make(8, 8, 8, seed=3)[0]).Q
+    value = affinity_mse(teacher @ rotation, teacher)
+    assert 0 <= value < 1e-20
+
+
+def test_no_matrix_of_all_pairs_is_built():
+    class Largest(TorchDispatchMode):
+        numel = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for each in out if isinstance(out, tuple | list) else [out]:
+                if isinstance(each, torch.Tensor):
+                    self.numel = max(self.numel, each.untyped_storage().nbytes() // 8)
+            return out
+
+    rows, width = 200_000, 8
+    student, teacher = make(rows, width, width, torch.float32)
+    student.requires_grad_()
+    mixed = torch.randint(0, 2000, (rows,), generator=torch.Generator().manual_seed(4))
+    mixed[: rows // 2] = 5000  # one giant group beside many of 50 points
+    mixed[:7000] = torch.arange(7000) % 3000 + 6000  # and of 2 or 3, below the width
+    for group in (None, mixed):
+        with Largest() as largest:
+            affinity_mse(student, teacher, group).backward()
+        assert rows * width // 2 <= largest.numel <= rows * width
+        assert torch.isfinite(student.grad).all()
+
+
+def test_weight_and_teacher_receive_no_gradient():
+    student, teacher = make(6, 3, 3)
+    teacher.requires_grad_()
+    weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    value = affinity_mse(student.requires_grad_(), teacher, None, weight)
+    value.backward()
+    assert teacher.grad is None and weight.grad is None and student.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ('group', 'weight', 'message'),
+    [
+        (torch.zeros(3), None, 'group must hold integer ids, but got torch.float32'),
+        (torch.zeros(2).long(), None, r'group must have shape \(3,\), one id per row, but got'),
+        (torch.tensor([0, -2, 1]), None, 'or -1 to leave a row out, but got -2'),
+        (torch.tensor([0, 4, 4]), torch.ones(4), r'shape \(5,\) or longer, but got \(4,\)'),
+    ],
+)
+def test_bad_groups_are_refused(group, weight, message):
+    with pytest.raises(ValueError, match=message):
+        affinity_mse(*make(3, 2, 2), group, weight)
+
+
+def test_rows_that_differ_are_refused():
+    with pytest.raises(ValueError, match='student has 3 rows but teacher has 4'):
+        affinity_mse(torch.zeros(3, 2), torch.zeros(4, 2))
