@@ -103,6 +103,13 @@ def test_autocast_changes_nothing(module):
         assert torch.equal(call(module, fields), plain)
 
 
+def test_values_are_the_same_without_gradient(module):
+    fields = points(60)
+    with torch.no_grad():
+        value = call(module, fields)
+    assert not value.requires_grad and torch.equal(value, call(module, fields).detach())
+
+
 def test_half_inputs_are_raised_not_computed_in_half(module):
     fields = points(60, torch.bfloat16)
     raised = {key: fields[key].detach().float() for key in ('student', 'teacher')}

@@ -137,7 +137,7 @@ def test_only_blocks_are_held():
     student.requires_grad_()
     with Largest() as largest:
         cross_sample_kl(student, teacher, batch).backward()
-    assert 4000 * 60 < largest.numel <= 1 << 18  # the pair's matrix would be 16 million
+    assert 4000 * 30 < largest.numel <= 1 << 17  # the pair's matrix would be 16 million
 
 
 @pytest.mark.parametrize(

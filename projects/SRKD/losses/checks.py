@@ -9,12 +9,15 @@ import difflib
 import functools
 import math
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Result = TypeVar('Result')
 
-def full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+
+def full_precision(function: Callable[..., Result]) -> Callable[..., Result]:
     """Make ``function(student, teacher, ...)`` immune to half precision.
 
     Autocast is off inside, half inputs are raised to float32, both inputs share one dtype (float64
@@ -22,7 +25,7 @@ def full_precision(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """
 
     @functools.wraps(function)
-    def wrapper(student: Tensor, teacher: Tensor, *args, **kwargs) -> Tensor:
+    def wrapper(student: Tensor, teacher: Tensor, *args, **kwargs) -> Result:
         check_rows(student, teacher)
         dtype = torch.promote_types(student.dtype, teacher.dtype)
         dtype = torch.promote_types(dtype, torch.float32)

@@ -24,8 +24,8 @@ from .checks import (
 
 PAIRS = ('upper', 'off_diagonal', 'all')
 
-MAX_BLOCK_ENTRIES = 1 << 18
-"""Similarities held at a time per network; 1 MiB in float32, so that a block stays in cache."""
+MAX_BLOCK_ENTRIES = 1 << 17
+"""Similarities held at a time per network; 512 KiB in float32, so that a block stays in cache."""
 
 SAFE_EXPONENT = 32.0
 """Largest logit difference for which the precise form cannot overflow float32 (twice 32 < 88)."""
