@@ -7,15 +7,19 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 import torch.multiprocessing as mp
 from mmdet3d.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from projects.SRKD.datasets.cross_sample_batch_sampler import CrossSampleBatchSampler
 from projects.SRKD.datasets.scene_statistics import SceneStatistics
+from projects.SRKD.engine import batch_composition_hook  # noqa: F401 - registers the hook
 
 
 def facts(n, n_rooms=7, n_classes=5, seed=0):
@@ -167,6 +171,36 @@ def test_mmengine_builds_it_and_sets_its_epoch(write_scannet):
     batch = next(iter(loader))
     assert len(batch['data_samples']) == 2
     assert DATA_SAMPLERS.get('CrossSampleBatchSampler') is CrossSampleBatchSampler
+
+
+class Heedless(BaseModel):
+    """Takes any batch and learns nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, inputs, data_samples, mode='loss'):
+        return dict(loss=self.weight * len(data_samples))
+
+
+def test_a_runner_trains_on_pairs_of_different_rooms_and_says_so(write_scannet, tmp_path):
+    # furniture in pairs of rooms: {chair} twice, {floor} twice, each room scanned twice
+    dataset = write_scannet({f'scene{i // 2:04d}_0{i % 2}': [5] if i < 4 else [2]
+                             for i in range(8)})
+    runner = Runner(
+        Heedless(), work_dir=str(tmp_path / 'run'), experiment_name='heedless',
+        train_dataloader=dict(
+            dataset=dataset, batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler'),
+            batch_sampler=dict(type='CrossSampleBatchSampler')),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), default_scope='mmdet3d',
+        custom_hooks=[dict(type='BatchCompositionHook', interval=4)],
+        default_hooks=dict(checkpoint=None))
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    assert scalars['train/cross_scene_pairs'].current() == 1.0
+    assert scalars['train/class_overlap'].current() == 1.0
 
 
 def test_a_plain_loader_takes_it():

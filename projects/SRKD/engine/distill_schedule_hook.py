@@ -1,0 +1,88 @@
+"""When distillation acts, and how strongly."""
+from __future__ import annotations
+
+from mmdet3d.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+
+@HOOKS.register_module()
+class DistillScheduleHook(Hook):
+    r"""Scales all distillation terms by epoch: begins, ends or fades them.
+
+    Sets ``model.distill_scale``, the factor of all distillation terms, before each training epoch.
+    At 0 the model does not run its teacher, so epochs without distillation cost what the student
+    alone costs. With the epoch e counted from 0 (the first epoch is e = 0):
+
+    .. math::
+        s(e) = \begin{cases}
+            0 & e < begin \\
+            1 & begin \le e < end \\
+            1 - \frac{e - end + 1}{fade + 1} & end \le e < end + fade \\
+            0 & e \ge end + fade
+        \end{cases}
+
+    The scale follows from the epoch alone, so a resumed run has the right one; it is logged as
+    ``distill_scale``.
+
+    Args:
+        begin_epoch: first epoch with distillation.
+        end_epoch: first epoch without full distillation; None: never.
+        fade_epochs: epochs from ``end_epoch`` on during which the scale falls linearly.
+
+    Raises:
+        ValueError: if the epochs are negative, out of order, or a fade has no end to follow.
+
+    Example:
+        >>> hook = DistillScheduleHook(begin_epoch=1, end_epoch=3, fade_epochs=3)
+        >>> [hook.scale(epoch) for epoch in range(7)]
+        [0.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+
+    def __init__(self, begin_epoch: int = 0, end_epoch: int | None = None,
+                 fade_epochs: int = 0) -> None:
+        if begin_epoch < 0 or fade_epochs < 0:
+            raise ValueError('begin_epoch and fade_epochs should be >= 0, but got '
+                             f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}')
+        if end_epoch is None and fade_epochs:
+            raise ValueError(f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
+                             'expected an epoch')
+        if end_epoch is not None and end_epoch < begin_epoch:
+            raise ValueError(f'end_epoch should be at least begin_epoch={begin_epoch}, '
+                             f'but got end_epoch={end_epoch}')
+        self.begin_epoch = begin_epoch
+        self.end_epoch = end_epoch
+        self.fade_epochs = fade_epochs
+
+    def scale(self, epoch: int) -> float:
+        """Factor of the distillation terms in ``epoch``, counted from 0."""
+        if epoch < self.begin_epoch:
+            return 0.0
+        if self.end_epoch is None or epoch < self.end_epoch:
+            return 1.0
+        return max(0.0, 1 - (epoch - self.end_epoch + 1) / (self.fade_epochs + 1))
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse what cannot be scheduled.
+
+        Raises:
+            TypeError: if the model has no ``distill_scale``, or training does not go by epochs.
+        """
+        if not hasattr(_bare_model(runner), 'distill_scale'):
+            raise TypeError('DistillScheduleHook needs a model with the attribute distill_scale, '
+                            'such as DistillSegmentor, but got '
+                            f'{type(_bare_model(runner)).__name__}.')
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise TypeError('DistillScheduleHook counts epochs and needs an EpochBasedTrainLoop, '
+                            f'but the train loop is {type(runner.train_loop).__name__}.')
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set and log the scale of this epoch."""
+        scale = self.scale(runner.epoch)
+        _bare_model(runner).distill_scale = scale
+        runner.message_hub.update_scalar('train/distill_scale', scale)
+
+
+def _bare_model(runner: Runner):
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
