@@ -1,0 +1,65 @@
+"""Networks and scenes of a config, without a runner."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet3d.registry import DATASETS, MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import nn
+
+from projects.SRKD.datasets.loading import check_data_root
+
+
+def read_plain(config: str | Path, cfg_options: dict | None = None) -> Config:
+    """Read a config; of a distillation config, ``model`` becomes the student.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+    """
+    if not Path(config).is_file():
+        raise FileNotFoundError(f'config {config} does not exist (looked from {Path.cwd()})')
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    cfg.model = cfg.model.get('student', cfg.model)
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    return cfg
+
+
+def build_network(
+    cfg: Config, checkpoint: str | Path | None = None, device: str = 'cpu'
+) -> nn.Module:
+    """Build a config's model in eval mode and load weights strictly.
+
+    Args:
+        cfg: See :func:`read_plain`.
+        checkpoint: File of weights; None leaves them random, enough for counting.
+        device: Where the network goes.
+    """
+    # A copy: constructors of mmdet3d edit the lists of their config.
+    network = MODELS.build(ConfigDict(cfg.model.to_dict()))
+    if checkpoint is not None:
+        load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
+    return network.to(device).eval()
+
+
+def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, Any]]:
+    """Load scenes of the test set through the test pipeline, as one batch each.
+
+    Raises:
+        IndexError: If the test set has fewer scenes.
+    """
+    check_data_root(cfg)
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    if first + count > len(dataset):
+        raise IndexError(f'scene {first + count - 1} asked for, the test set has {len(dataset)}')
+    return [pseudo_collate([dataset[i]]) for i in range(first, first + count)]
+
+
+@torch.no_grad()
+def predict(network: nn.Module, batch: dict[str, Any]) -> Any:
+    """Run a batch of one scene from raw points to labels; returns its data sample."""
+    return network.test_step(batch)[0]

@@ -1,0 +1,289 @@
+"""Trainings and tests as subprocesses, each done once.
+
+``Runs`` keeps one folder per step. A finished step is not repeated as long as its key is the same:
+the resolved text of its config, its options and the keys of the steps it builds on. A step that
+was interrupted goes on from its last checkpoint; one whose key changed starts anew.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[3]
+STAMP = 'step.json'
+_LAST_LINES = 15  # of a failed step's output, repeated in the message
+
+
+class StepFailed(RuntimeError):
+    """A step's command failed, or did not leave what it should."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        config: File it was trained from.
+        checkpoint: Its last checkpoint.
+        key: Digest of all it depends on.
+    """
+
+    config: Path
+    checkpoint: Path
+    key: str
+
+
+def digest(*parts: Any) -> str:
+    """Hash values that JSON can hold, independent of the order of keys.
+
+    Example:
+        >>> digest({'a': 1, 'b': 2}) == digest({'b': 2, 'a': 1}) != digest({'a': 1})
+        True
+    """
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_content(config: str | Path) -> dict:
+    """Everything a config says, its bases merged, without importing its modules."""
+    return Config.fromfile(config, import_custom_modules=False)._cfg_dict.to_dict()
+
+
+def replaced_root(content: Any, old: str, new: str, prefix: str = '') -> dict[str, str]:
+    """Options that move every path below one folder to another.
+
+    Args:
+        content: Config content: nested dicts and lists.
+        old: Folder the paths start with.
+        new: Folder they shall start with.
+        prefix: Dotted key of ``content``.
+
+    Returns:
+        Dotted keys and their new values, as ``--cfg-options`` takes them.
+
+    Example:
+        >>> replaced_root({'loader': {'data_root': 'data/x/'}}, 'data/x', 'data/y')
+        {'loader.data_root': 'data/y/'}
+    """
+    if isinstance(content, str):
+        inside = content.rstrip('/') == old.rstrip('/') or content.startswith(old.rstrip('/') + '/')
+        return {prefix: new.rstrip('/') + content[len(old.rstrip('/')) :]} if inside else {}
+    if isinstance(content, Mapping):
+        items = content.items()
+    elif isinstance(content, (list, tuple)):
+        items = enumerate(content)
+    else:
+        return {}
+    found: dict[str, str] = {}
+    for key, value in items:
+        found |= replaced_root(value, old, new, f'{prefix}.{key}' if prefix else str(key))
+    return found
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.{os.getpid()}.part')
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint mmengine's ``last_checkpoint`` names, wherever the folder was moved to."""
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        return None
+    checkpoint = folder / Path(note.read_text().strip()).name
+    return checkpoint if checkpoint.is_file() else None
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Metrics of the latest ``tools/test.py`` run in a folder, from mmengine's JSON log.
+
+    Raises:
+        StepFailed: If no such log is there.
+    """
+    logs = [path for path in folder.glob('*/*.json') if path.stem == path.parent.name]
+    if not logs:
+        raise StepFailed(f'no metrics in {folder}, expected <time stamp>/<time stamp>.json')
+    return json.loads(max(logs).read_text())
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds.
+
+    Example:
+        >>> clock(75.2)
+        '01:15'
+    """
+    return f'{int(seconds) // 60:02d}:{int(seconds) % 60:02d}'
+
+
+class Runs:
+    """Steps below one folder, each done once; their output is streamed.
+
+    Args:
+        root: Folder of the steps.
+        total: Number of steps to come, for the headlines.
+        echo: Takes every line of output.
+    """
+
+    def __init__(self, root: Path, total: int, echo: Callable[[str], None] | None = None) -> None:
+        self.root = root
+        self.total = total
+        self.echo = echo or (lambda line: print(line, flush=True))
+        self.start = time.monotonic()
+        self.count = 0
+
+    def headline(self, text: str) -> None:
+        """Announce the next step with the time since the start."""
+        self.count += 1
+        elapsed = clock(time.monotonic() - self.start)
+        self.echo(f'\n=== [{self.count}/{self.total}] {elapsed}  {text}')
+
+    def step(
+        self,
+        name: str,
+        title: str,
+        command: Sequence[str],
+        key: str,
+        product: Callable[[Path], Any],
+        resumed: Sequence[str] = (),
+    ) -> Any:
+        """Run a command in the repository root unless its product is there already.
+
+        Args:
+            name: Folder of the step below ``root``.
+            title: For the headline.
+            command: Words of the command.
+            key: Digest of everything the product depends on.
+            product: Finds the product in the folder; None or ``StepFailed`` if it is not there.
+            resumed: Words added when an interrupted command of the same key is repeated.
+
+        Returns:
+            What ``product`` found.
+
+        Raises:
+            StepFailed: If the command fails or leaves no product.
+        """
+        folder = self.root / name
+        stamp = folder / STAMP
+        known = json.loads(stamp.read_text()) if stamp.is_file() else {}
+        if known.get('key') == key and known.get('done'):
+            found = _find(product, folder)
+            if found is not None:
+                self.headline(f'{title}: done before, in {clock(known["seconds"])}')
+                return found
+        self.headline(title)
+        if folder.exists() and known.get('key') != key:
+            if not known and any(folder.iterdir()):
+                raise StepFailed(f'{folder} is in the way: it was not written by a step ({STAMP})')
+            shutil.rmtree(folder)
+        begun = folder.exists()
+        spent = known.get('seconds', 0.0) if begun else 0.0
+        command = [*command, *(resumed if begun else ())]
+        note = dict(key=key, command=shlex.join(command), done=False, seconds=spent)
+        write_atomically(stamp, json.dumps(note, indent=1))
+        self.echo(f'$ {note["command"]}')
+        began = time.monotonic()
+        try:
+            self._stream(command, folder / 'output.log')
+            found = _find(product, folder)
+            if found is None:
+                raise StepFailed(f'{name}: the command ended well but left no result in {folder}')
+            note['done'] = True
+        finally:
+            note['seconds'] = spent + time.monotonic() - began
+            write_atomically(stamp, json.dumps(note, indent=1))
+        return found
+
+    def seconds(self, name: str) -> float:
+        """Wall time a finished step took."""
+        return json.loads((self.root / name / STAMP).read_text())['seconds']
+
+    def train(
+        self,
+        name: str,
+        title: str,
+        config: Path,
+        options: Mapping[str, Any],
+        needs: Sequence[str] = (),
+    ) -> Trained:
+        """Train a config with ``tools/train.py``.
+
+        Args:
+            name: Folder of the step.
+            title: For the headline.
+            config: Config file.
+            options: ``--cfg-options``.
+            needs: Keys of steps whose results it reads (data, teacher).
+        """
+        key = digest(config_content(config), dict(options), list(needs))
+        command = _tool('train.py', config, '--work-dir', self.root / name, options=options)
+        found = self.step(name, title, command, key, last_checkpoint, resumed=('--resume',))
+        return Trained(config, found, key)
+
+    def test(
+        self,
+        name: str,
+        title: str,
+        config: Path,
+        trained: Trained,
+        options: Mapping[str, Any],
+    ) -> dict[str, float]:
+        """Test a trained network with ``tools/test.py`` and a plain config; returns the metrics."""
+        key = digest(config_content(config), dict(options), trained.key)
+        command = _tool(
+            'test.py', config, trained.checkpoint, '--work-dir', self.root / name, options=options
+        )
+        return self.step(name, title, command, key, read_metrics)
+
+    def _stream(self, command: Sequence[str], log: Path) -> None:
+        tail: deque[str] = deque(maxlen=_LAST_LINES)
+        with (
+            log.open('a') as kept,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors='replace',
+                env=os.environ | {'PYTHONUNBUFFERED': '1'},
+            ) as process,
+        ):
+            for line in process.stdout:
+                kept.write(line)
+                tail.append(line.rstrip('\n'))
+                self.echo(tail[-1])
+        if process.returncode:
+            raise StepFailed(
+                f'{shlex.join(command)} failed with exit code {process.returncode}; its output is '
+                f'in {log} and ends with:\n' + '\n'.join(tail)
+            )
+
+
+def _find(product: Callable[[Path], Any], folder: Path) -> Any:
+    try:
+        return product(folder)
+    except StepFailed:
+        return None
+
+
+def _tool(name: str, *words: Any, options: Mapping[str, Any]) -> list[str]:
+    command = [sys.executable, str(ROOT / 'tools' / name), *map(str, words)]
+    if options:
+        command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
+    return command

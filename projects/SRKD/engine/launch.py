@@ -1,0 +1,226 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do with their arguments.
+
+Nothing here knows of distillation: a run is whatever its config says.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from projects.SRKD.datasets.loading import check_data_root
+
+
+class UsageError(Exception):
+    """What was asked for cannot be run; the message says all there is to know."""
+
+
+VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
+_SHOWN = 3  # keys named in a message
+
+
+def read_config(
+    config: str | Path,
+    work_dir: str | Path | None = None,
+    cfg_options: Mapping | None = None,
+    launcher: str = 'none',
+    ceph: bool = False,
+) -> Config:
+    """Read a config file and merge the command line into it.
+
+    Args:
+        config: Path of the file.
+        work_dir: Folder of the run; None: the config's own, else ``work_dirs/<config name>``.
+        cfg_options: Dotted keys and their values.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        ceph: Whether data is read through petrel's ceph client.
+
+    Raises:
+        UsageError: If the config or the folder of its data does not exist.
+    """
+    if not Path(config).is_file():
+        raise UsageError(f'config {config} does not exist (looked from {Path.cwd()})')
+    cfg = Config.fromfile(config)
+    if ceph:
+        from mmdet3d.utils import replace_ceph_backend
+
+        cfg = replace_ceph_backend(cfg)
+    cfg.launcher = launcher
+    if cfg_options:
+        cfg.merge_from_dict(dict(cfg_options))
+    if work_dir is not None or cfg.get('work_dir') is None:
+        cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
+    try:
+        check_data_root(cfg)
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from error
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build mmengine's runner, or the one ``runner_type`` names."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn on mixed precision: float16 with a scaler on a GPU, bfloat16 on CPU.
+
+    Raises:
+        UsageError: If the optimizer wrapper is neither ``OptimWrapper`` nor a mixed one.
+    """
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.setdefault('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'BFloat16OptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise UsageError(
+            f'--amp replaces an optimizer wrapper of type OptimWrapper, got {kind}: set mixed '
+            'precision in the config'
+        )
+    if torch.cuda.is_available():
+        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    else:  # mmengine's wrapper refuses CPU
+        wrapper.type = 'mmdet3d.BFloat16OptimWrapper'
+
+
+def train(
+    config: str | Path,
+    resume: str | None = None,
+    amp: bool = False,
+    sync_bn: str = 'none',
+    auto_scale_lr: bool = False,
+    **reading,
+) -> Runner:
+    """Train what a config describes.
+
+    Args:
+        config: Path of the config file.
+        resume: ``auto`` for the latest checkpoint of the work dir, or the path of one.
+        amp: Whether to train in mixed precision.
+        sync_bn: ``none``, ``torch`` or ``mmcv``; used in distributed runs only, as in mmengine.
+        auto_scale_lr: Whether the learning rate follows the total batch size.
+        **reading: See :func:`read_config`.
+
+    Returns:
+        The runner, after training.
+
+    Raises:
+        UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from.
+    """
+    cfg = read_config(config, **reading)
+    if amp:
+        use_amp(cfg)
+    if sync_bn != 'none':
+        cfg.sync_bn = sync_bn
+    if auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise UsageError(
+                f'--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in {config}: the '
+                'total batch size its learning rate was chosen for'
+            )
+        cfg.auto_scale_lr.enable = True
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+    runner = build_runner(cfg)
+    runner.train()
+    _leave_processes()
+    return runner
+
+
+def test(
+    config: str | Path,
+    checkpoint: str | Path,
+    show: bool = False,
+    show_dir: str | None = None,
+    task: str | None = None,
+    score_thr: float = 0.1,
+    wait_time: float = 2.0,
+    tta: bool = False,
+    **reading,
+) -> dict[str, float]:
+    """Evaluate a checkpoint.
+
+    Args:
+        config: Path of the config file; for a distilled student its own plain config.
+        checkpoint: File of weights. Every weight of the network must be in it; further keys are
+            only warned about.
+        show: Whether to open a window per sample.
+        show_dir: Folder for drawings, below ``work_dir/<time stamp>``.
+        task: How to draw, one of ``VISUAL_TASKS``; needed by ``show`` and ``show_dir``.
+        score_thr: Least score of a drawn box.
+        wait_time: Seconds a window stays.
+        tta: Whether to average over the views of the config's ``tta_pipeline``.
+        **reading: See :func:`read_config`.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        UsageError: If the checkpoint does not exist, drawing or augmentation is asked
+            for and the config has none, or the checkpoint lacks weights.
+    """
+    cfg = read_config(config, **reading)
+    if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
+        raise UsageError(f'checkpoint {checkpoint} does not exist (looked from {Path.cwd()})')
+    if show or show_dir:
+        _draw(cfg, show, show_dir, task, score_thr, wait_time)
+    if tta:
+        for key in ('tta_model', 'tta_pipeline'):
+            if key not in cfg:
+                raise UsageError(f'--tta needs `{key}` in the config, {config} has none')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    cfg.load_from = str(checkpoint)
+    runner = build_runner(cfg)
+    runner.register_hook(_RequireEveryWeight())
+    scores = runner.test()
+    _leave_processes()
+    return scores
+
+
+def _draw(
+    cfg: Config, show: bool, folder: str | None, task: str | None, score_thr: float, wait: float
+) -> None:
+    if task not in VISUAL_TASKS:
+        raise UsageError(f'--show and --show-dir need --task, one of {", ".join(VISUAL_TASKS)}')
+    if 'visualization' not in cfg.get('default_hooks', {}):
+        raise UsageError(
+            '--show and --show-dir need default_hooks.visualization in the config, usually '
+            "dict(type='Det3DVisualizationHook')"
+        )
+    hook = cfg.default_hooks.visualization
+    hook.update(draw=True, vis_task=task, score_thr=score_thr)
+    if show:
+        hook.update(show=True, wait_time=wait)
+    if folder:
+        hook.test_out_dir = folder
+
+
+def _leave_processes() -> None:
+    """Close the process group: gloo's threads else now and then abort the interpreter's exit."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+class _RequireEveryWeight(Hook):
+    """Refuse a file that would leave some of the network random; mmengine only warns."""
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        network = network.module if isinstance(network, BaseTTAModel) else network
+        found = checkpoint.get('state_dict', checkpoint)
+        found = {key.removeprefix('module.'): value for key, value in found.items()}
+        own = network.state_dict()
+        lacking = [k for k, v in own.items() if k not in found or found[k].shape != v.shape]
+        if lacking:
+            raise UsageError(
+                f'checkpoint {runner._load_from} does not fit {type(network).__name__}: '
+                f'{len(lacking)} of {len(own)} weights are missing or of another shape, for '
+                f'example {", ".join(lacking[:_SHOWN])}'
+            )

@@ -1,0 +1,140 @@
+import json
+import sys
+
+import pytest
+
+from projects.SRKD.analysis.runs import (
+    STAMP,
+    Runs,
+    StepFailed,
+    config_content,
+    digest,
+    last_checkpoint,
+    read_metrics,
+    replaced_root,
+    write_atomically,
+)
+
+
+def script(text):
+    return [sys.executable, '-c', text]
+
+
+def product(folder):
+    return (folder / 'product').read_text() if (folder / 'product').exists() else None
+
+
+def appends(folder, word, then=''):
+    return script(f'open({str(folder / "product")!r}, "a").write({word!r}); print("line"); {then}')
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+@pytest.fixture
+def runs(tmp_path, lines):
+    return Runs(tmp_path, total=3, echo=lines.append)
+
+
+def test_finished_step_is_not_repeated(runs, tmp_path, lines):
+    command = appends(tmp_path / 'a', 'x')
+    assert runs.step('a', 'first', command, 'key', product) == 'x'
+    assert 'line' in lines
+    lines.clear()
+    assert runs.step('a', 'first', command, 'key', product) == 'x'
+    assert 'line' not in lines and 'done before' in lines[0] and '[2/3]' in lines[0]
+
+
+def test_step_whose_key_changed_starts_in_an_empty_folder(runs, tmp_path):
+    runs.step('a', 'first', appends(tmp_path / 'a', 'x'), 'key', product)
+    assert runs.step('a', 'again', appends(tmp_path / 'a', 'y'), 'other', product) == 'y'
+
+
+def test_interrupted_step_goes_on_with_the_resume_words(runs, tmp_path):
+    folder = tmp_path / 'a'
+    with pytest.raises(StepFailed):
+        runs.step('a', 'first', appends(folder, 'x', 'raise SystemExit(3)'), 'key', product)
+    text = f'import sys; open({str(folder / "product")!r}, "a").write(" ".join(sys.argv[1:]))'
+    assert runs.step('a', 'again', script(text), 'key', product, ['--resume']) == 'x--resume'
+
+
+def test_step_whose_product_vanished_is_repeated(runs, tmp_path):
+    command = appends(tmp_path / 'a', 'x')
+    runs.step('a', 'first', command, 'key', product)
+    (tmp_path / 'a' / 'product').unlink()
+    assert runs.step('a', 'again', command, 'key', product) == 'x'
+
+
+def test_failure_tells_the_exit_code_the_log_and_the_last_lines(runs, tmp_path):
+    command = script('print("before"); raise ValueError("teacher has no checkpoint")')
+    with pytest.raises(StepFailed, match='exit code 1') as failure:
+        runs.step('a', 'first', command, 'key', product)
+    assert 'teacher has no checkpoint' in str(failure.value)
+    log = tmp_path / 'a' / 'output.log'
+    assert str(log) in str(failure.value) and 'before' in log.read_text()
+    assert json.loads((tmp_path / 'a' / STAMP).read_text())['done'] is False
+
+
+def test_command_that_leaves_nothing_is_a_failure(runs):
+    with pytest.raises(StepFailed, match='left no result'):
+        runs.step('a', 'first', script('pass'), 'key', product)
+
+
+def test_folder_of_somebody_else_is_not_removed(runs, tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'thesis.txt').write_text('years of work')
+    with pytest.raises(StepFailed, match='in the way'):
+        runs.step('a', 'first', appends(tmp_path / 'a', 'x'), 'key', product)
+    assert (tmp_path / 'a' / 'thesis.txt').exists()
+
+
+def test_last_checkpoint_follows_a_moved_folder(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/run/epoch_3.pth')
+    assert last_checkpoint(tmp_path) is None
+    (tmp_path / 'epoch_3.pth').touch()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_3.pth'
+
+
+def test_metrics_come_from_the_latest_test(tmp_path):
+    for stamp, miou in (('20260101_000000', 0.1), ('20260102_000000', 0.2)):
+        write_atomically(tmp_path / stamp / f'{stamp}.json', json.dumps({'miou': miou}))
+    write_atomically(tmp_path / '20260103_000000' / 'scalars.json', '{}')
+    assert read_metrics(tmp_path) == {'miou': 0.2}
+
+
+def test_missing_metrics_are_a_failure(tmp_path):
+    with pytest.raises(StepFailed, match='no metrics'):
+        read_metrics(tmp_path)
+
+
+def test_atomic_write_leaves_only_the_file(tmp_path):
+    write_atomically(tmp_path / 'deep' / 'file', 'a')
+    write_atomically(tmp_path / 'deep' / 'file', 'b')
+    assert [path.name for path in (tmp_path / 'deep').iterdir()] == ['file']
+    assert (tmp_path / 'deep' / 'file').read_text() == 'b'
+
+
+def test_data_root_is_replaced_wherever_it_begins_a_path():
+    content = dict(
+        dataset=dict(data_root='data/x/', scene_idxs='data/x/idx.npy', ann_file='info.pkl'),
+        evaluators=[dict(path='data/xy'), dict(path='data/x')],
+        n=3,
+    )
+    assert replaced_root(content, 'data/x/', '/y', 'test') == {
+        'test.dataset.data_root': '/y/',
+        'test.dataset.scene_idxs': '/y/idx.npy',
+        'test.evaluators.1.path': '/y',
+    }
+
+
+def test_key_follows_the_bases_of_a_config(tmp_path):
+    (tmp_path / 'base.py').write_text('lr = 1\n')
+    leaf = tmp_path / 'leaf.py'
+    leaf.write_text('_base_ = "./base.py"\ncustom_imports = dict(imports=["no.such.module"])\n')
+    before = digest(config_content(leaf))
+    assert digest(config_content(leaf)) == before
+    (tmp_path / 'base.py').write_text('lr = 2\n')
+    assert digest(config_content(leaf)) != before

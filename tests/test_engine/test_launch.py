@@ -1,0 +1,169 @@
+import json
+import uuid
+
+import pytest
+import torch
+from toy_run import write_config
+
+from projects.SRKD.engine import launch
+
+
+def train(config, folder, options=None, **flags):
+    # Runners of one process need different names: mmengine keeps their loggers.
+    options = {'experiment_name': uuid.uuid4().hex, **(options or {})}
+    return launch.train(config, work_dir=folder, cfg_options=options, **flags)
+
+
+def logged(folder, key):
+    logs = sorted(folder.glob('*/vis_data/scalars.json'))
+    lines = [json.loads(line) for line in logs[-1].read_text().splitlines()]
+    return [line[key] for line in lines if key in line]
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path)
+
+
+def test_training_writes_checkpoint_and_log_into_the_work_dir(config, tmp_path):
+    train(config, tmp_path / 'run')
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+    assert logged(tmp_path / 'run', 'bits') == [32.0, 32.0]
+
+
+def test_amp_is_bfloat16_without_a_gpu(config, tmp_path):
+    runner = train(config, tmp_path / 'run', amp=True)
+    assert logged(tmp_path / 'run', 'bits') == [16.0, 16.0]
+    if not torch.cuda.is_available():
+        assert type(runner.optim_wrapper).__name__ == 'BFloat16OptimWrapper'
+
+
+def test_amp_refuses_a_wrapper_it_does_not_know(tmp_path):
+    config = write_config(tmp_path, optim_wrapper=dict(type='ApexOptimWrapper'))
+    with pytest.raises(launch.UsageError, match='got ApexOptimWrapper'):
+        train(config, tmp_path / 'run', amp=True)
+
+
+def test_resume_goes_on_after_the_last_epoch(config, tmp_path):
+    train(config, tmp_path / 'run')
+    runner = train(config, tmp_path / 'run', {'train_cfg.max_epochs': 3}, resume='auto')
+    assert runner.epoch == 3 and runner.iter == 6
+    whole = train(config, tmp_path / 'whole', {'train_cfg.max_epochs': 3})
+    torch.testing.assert_close(runner.model.line.weight, whole.model.line.weight)
+
+
+def test_resume_takes_a_path(config, tmp_path):
+    train(config, tmp_path / 'first', {'train_cfg.max_epochs': 2})
+    runner = train(
+        config,
+        tmp_path / 'second',
+        {'train_cfg.max_epochs': 3},
+        resume=str(tmp_path / 'first' / 'epoch_1.pth'),
+    )
+    assert runner.iter == 6 and not (tmp_path / 'second' / 'epoch_1.pth').exists()
+
+
+def test_auto_scale_lr_follows_the_batch_size(config, tmp_path):
+    runner = train(config, tmp_path / 'run', auto_scale_lr=True)
+    assert runner.optim_wrapper.get_lr()['lr'] == [pytest.approx(0.1 * 2 / 4)]
+
+
+def test_auto_scale_lr_needs_a_base(tmp_path):
+    config = write_config(tmp_path, auto_scale_lr=dict(enable=False))
+    with pytest.raises(launch.UsageError, match='auto_scale_lr=dict.base_batch_size'):
+        train(config, tmp_path / 'run', auto_scale_lr=True)
+
+
+def test_sync_bn_reaches_the_runner(config, tmp_path):
+    assert train(config, tmp_path / 'run', sync_bn='torch').cfg.sync_bn == 'torch'
+
+
+def test_work_dir_comes_from_flag_then_config_then_its_name(config, tmp_path):
+    assert launch.read_config(config, work_dir='here').work_dir == 'here'
+    assert launch.read_config(config).work_dir == 'work_dirs/toy'
+    config = write_config(tmp_path, work_dir='there')
+    assert launch.read_config(config).work_dir == 'there'
+    assert launch.read_config(config, work_dir='here').work_dir == 'here'
+
+
+def test_missing_config_is_one_sentence():
+    with pytest.raises(launch.UsageError, match=r'config no/such.py does not exist'):
+        launch.read_config('no/such.py')
+
+
+def test_missing_data_root_is_named_before_anything_is_built(config, tmp_path):
+    (tmp_path / 'data').rmdir()
+    with pytest.raises(launch.UsageError, match=str(tmp_path / 'data')):
+        train(config, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def evaluate(config, checkpoint, folder, options=None, **flags):
+    options = {'experiment_name': uuid.uuid4().hex, **(options or {})}
+    return launch.test(config, checkpoint, work_dir=folder, cfg_options=options, **flags)
+
+
+def test_testing_returns_and_logs_the_metric(config, tmp_path):
+    train(config, tmp_path / 'run', {'train_cfg.max_epochs': 2})
+    scores = evaluate(config, tmp_path / 'run' / 'epoch_2.pth', tmp_path / 'test')
+    weights = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)['state_dict']
+    x = torch.arange(4.0)
+    out = x * weights['line.weight'].item() + weights['line.bias'].item()
+    assert scores['seen'] == 4
+    assert scores['error'] == pytest.approx((out - 3 * x - 1).abs().mean().item(), rel=1e-5)
+    (log,) = (tmp_path / 'test').glob('*/*.json')
+    assert json.loads(log.read_text())['error'] == pytest.approx(scores['error'])
+
+
+def test_checkpoint_that_lacks_weights_is_refused(config, tmp_path):
+    torch.save({'state_dict': {'line.weight': torch.zeros(1, 1)}}, tmp_path / 'part.pth')
+    with pytest.raises(launch.UsageError, match='1 of 2 weights .* line.bias'):
+        evaluate(config, tmp_path / 'part.pth', tmp_path / 'test')
+
+
+def test_checkpoint_of_another_width_is_refused(config, tmp_path):
+    weights = {'line.weight': torch.zeros(2, 1), 'line.bias': torch.zeros(1)}
+    torch.save({'state_dict': weights}, tmp_path / 'wide.pth')
+    with pytest.raises(launch.UsageError, match='1 of 2 weights .* line.weight'):
+        evaluate(config, tmp_path / 'wide.pth', tmp_path / 'test')
+
+
+def test_checkpoint_with_more_than_the_network_is_accepted(config, tmp_path):
+    weights = {'line.weight': torch.ones(1, 1), 'line.bias': torch.zeros(1), 'more': torch.ones(1)}
+    torch.save({'state_dict': weights}, tmp_path / 'more.pth')
+    error = evaluate(config, tmp_path / 'more.pth', tmp_path / 'test')['error']
+    assert error == pytest.approx(4.0)  # mean of |x - 3x - 1| over 0..3
+
+
+def test_missing_checkpoint_is_one_sentence(config, tmp_path):
+    with pytest.raises(launch.UsageError, match='checkpoint no.pth does not exist'):
+        evaluate(config, 'no.pth', tmp_path / 'test')
+
+
+def test_drawing_needs_a_task_and_the_hook(config, tmp_path):
+    (tmp_path / 'x.pth').touch()
+    with pytest.raises(launch.UsageError, match='need --task, one of mono_det'):
+        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings')
+    with pytest.raises(launch.UsageError, match='default_hooks.visualization'):
+        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='lidar_seg')
+
+
+def test_drawing_is_switched_on_in_the_hook(tmp_path):
+    hooks = dict(visualization=dict(type='Det3DVisualizationHook'))
+    cfg = launch.read_config(write_config(tmp_path, default_hooks=hooks))
+    launch._draw(cfg, True, 'drawings', 'lidar_seg', 0.3, 5.0)
+    assert cfg.default_hooks.visualization == dict(
+        type='Det3DVisualizationHook',
+        draw=True,
+        vis_task='lidar_seg',
+        score_thr=0.3,
+        show=True,
+        wait_time=5.0,
+        test_out_dir='drawings',
+    )
+
+
+def test_augmentation_needs_its_model_in_the_config(config, tmp_path):
+    (tmp_path / 'x.pth').touch()
+    with pytest.raises(launch.UsageError, match='--tta needs `tta_model`'):
+        evaluate(config, tmp_path / 'x.pth', tmp_path, tta=True)

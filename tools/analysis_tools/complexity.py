@@ -1,0 +1,51 @@
+"""Cost of a network on real scenes: ``python tools/analysis_tools/complexity.py CONFIG [TEACHER]``.
+
+Of a distillation config the student is measured, and its teacher unless another is given.
+"""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Parameters, operations, memory and time')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('teacher_config', nargs='?', help='config file to compare with')
+    parser.add_argument('--scenes', type=int, default=1, help='scenes of the test set')
+    parser.add_argument('--first', type=int, default=0, help='index of the first scene')
+    parser.add_argument('--warmup', type=int, default=2, help='passes before the clock starts')
+    parser.add_argument('--repeats', type=int, default=10, help='timed passes over each scene')
+    parser.add_argument('--device', default=None, help='default: cuda if there is one, else cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print a table."""
+    args = parse_args()
+    import torch
+
+    from projects.SRKD.analysis.complexity import complexity_table, measure
+    from projects.SRKD.analysis.networks import build_network, read_plain, read_scenes
+
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    configs = {'network': args.config}
+    teacher = args.teacher_config
+    if teacher is None:
+        holder = Config.fromfile(args.config).model.get('teacher') or {}
+        teacher = holder.get('config')
+    if teacher is not None:
+        configs = {'student': args.config, 'teacher': teacher}
+    costs = {}
+    for name, config in configs.items():
+        cfg = read_plain(config, args.cfg_options)
+        scenes = read_scenes(cfg, args.first, args.scenes)
+        costs[name] = measure(build_network(cfg, device=device), scenes, args.warmup, args.repeats)
+    print(f'{args.scenes} scene(s), {device}, {torch.get_num_threads()} threads')
+    print(complexity_table(costs, 'teacher' if teacher else None))
+
+
+if __name__ == '__main__':
+    main()
