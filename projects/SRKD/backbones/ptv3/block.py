@@ -1,0 +1,150 @@
+"""The block of PTv3: positional encoding, patch attention, MLP; and the stage that stacks it.
+
+Shapes: N rows, C channels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ...ops.sparse_conv import SubMConv3d
+from .attention import SerializedAttention
+from .point_cloud import PointCloud
+
+
+class DropPath(nn.Module):
+    """Drop whole rows of a residual branch in training and scale the rest (stochastic depth).
+
+    Args:
+        rate: Share of rows dropped.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def extra_repr(self) -> str:
+        """Show the rate."""
+        return f'rate={self.rate:.3f}'
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Drop rows of ``(N, C)``."""
+        if not self.training or self.rate == 0:
+            return feat
+        kept = torch.rand(len(feat), 1, device=feat.device) >= self.rate
+        return feat * kept / (1 - self.rate)
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU between.
+
+    Args:
+        channels: C of input and output.
+        hidden_channels: Width between.
+    """
+
+    def __init__(self, channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden_channels)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_channels, channels)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Map ``(N, C)`` to ``(N, C)``."""
+        return self.fc2(self.act(self.fc1(feat)))
+
+
+class Block(nn.Module):
+    """Conditional positional encoding, pre-norm patch attention, pre-norm MLP, all residual.
+
+    Containers of one module keep Pointcept's parameter names (``norm1.0``, ``mlp.0``).
+
+    Args:
+        channels: C.
+        num_heads: Heads of the attention.
+        patch_size: Rows per patch.
+        mlp_ratio: Hidden width of the MLP over C.
+        qkv_bias: See :class:`SerializedAttention`.
+        drop_path: Rate of :class:`DropPath`.
+        order_index: Which of the stage's orders to follow.
+        with_cp: Whether to recompute the block in backward (non-reentrant checkpointing).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_heads: int,
+        patch_size: int,
+        mlp_ratio: float,
+        qkv_bias: bool,
+        drop_path: float,
+        order_index: int,
+        with_cp: bool,
+    ) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.cpe = nn.ModuleList(
+            (
+                SubMConv3d(channels, channels, 3),
+                nn.Linear(channels, channels),
+                nn.LayerNorm(channels),
+            )
+        )
+        self.norm1 = nn.Sequential(nn.LayerNorm(channels))
+        self.attn = SerializedAttention(channels, num_heads, patch_size, qkv_bias, order_index)
+        self.norm2 = nn.Sequential(nn.LayerNorm(channels))
+        self.mlp = nn.Sequential(MLP(channels, int(channels * mlp_ratio)))
+        self.drop_path = nn.Sequential(DropPath(drop_path))
+
+    def forward(self, cloud: PointCloud) -> PointCloud:
+        """Return the cloud with new features of the same width."""
+        if self.with_cp and torch.is_grad_enabled():
+            return cloud.replace(
+                checkpoint(self._residuals, cloud.feat, cloud, use_reentrant=False)
+            )
+        return cloud.replace(self._residuals(cloud.feat, cloud))
+
+    def _residuals(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+        convolution, linear, norm = self.cpe
+        source = feat if cloud.position_feat is None else cloud.position_feat
+        feat = feat + norm(linear(convolution(source, cloud.index.grid)))
+        feat = feat + self.drop_path(self.attn(self.norm1(feat), cloud))
+        return feat + self.drop_path(self.mlp(self.norm2(feat)))
+
+
+class Stage(nn.Module):
+    """A change of resolution, if any, and blocks that take turns along the orders.
+
+    Args:
+        resample: ``down`` or ``up`` and its module; None at the first stage.
+        depth: Number of blocks.
+        channels: C.
+        drop_path: One rate per block.
+        block: Further arguments of :class:`Block`.
+    """
+
+    def __init__(
+        self,
+        resample: tuple[str, nn.Module] | None,
+        depth: int,
+        channels: int,
+        drop_path: list[float],
+        **block,
+    ) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.resample = None if resample is None else resample[0]
+        if resample is not None:
+            self.add_module(*resample)
+        for i in range(depth):
+            self.add_module(
+                f'block{i}', Block(channels, drop_path=drop_path[i], order_index=i, **block)
+            )
+        self.depth = depth
+
+    def forward(self, *clouds: PointCloud) -> PointCloud:
+        """Resample one cloud (``up``: the coarse and its skip), then run the blocks."""
+        cloud = clouds[0] if self.resample is None else getattr(self, self.resample)(*clouds)
+        for i in range(self.depth):
+            cloud = getattr(self, f'block{i}')(cloud)
+        return cloud

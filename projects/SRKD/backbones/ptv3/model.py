@@ -1,0 +1,224 @@
+"""Point Transformer V3 as a backbone of sparse voxels.
+
+Source: X. Wu et al., Point Transformer V3: Simpler, Faster, Stronger, arXiv 2312.10035. Parameter
+names are those of its authors' code (Pointcept), so official weights load.
+
+Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+from ...ops.sparse_conv import SparseGrid, SubMConv3d
+from .block import Stage
+from .point_cloud import PointCloud, StageIndex
+from .pooling import SerializedPooling, SerializedUnpooling, batch_norm
+from .serialization import CURVES, MAX_DEPTH, check_depth, needed_depth, serialize
+
+# Arguments of the original that configs carry, and the one value under which they change nothing
+# here; None: any value (flash attention is a way to compute, not what is computed).
+NEUTRAL = {
+    'enable_flash': None,
+    'qk_scale': (None,),
+    'attn_drop': (0.0,),
+    'proj_drop': (0.0,),
+    'pre_norm': (True,),
+    'enable_rpe': (False,),
+    'upcast_attention': None,
+    'upcast_softmax': None,
+    'cls_mode': (False,),
+    'enc_mode': (False,),
+    'pdnorm_bn': (False,),
+    'pdnorm_ln': (False,),
+    'pdnorm_decouple': None,
+    'pdnorm_adaptive': None,
+    'pdnorm_affine': None,
+    'pdnorm_conditions': None,
+}
+
+
+class Embedding(nn.Module):
+    """The stem: a 5 x 5 x 5 submanifold convolution, norm and GELU."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.stem = nn.ModuleDict(
+            {'conv': SubMConv3d(in_channels, channels, 5, bias=False), 'norm': batch_norm(channels)}
+        )
+        self.act = nn.GELU()
+
+    def forward(self, feat: Tensor, grid: SparseGrid) -> Tensor:
+        """Map ``(N, C_in)`` to ``(N, C)``."""
+        return self.act(self.stem['norm'](self.stem['conv'](feat, grid)))
+
+
+class PointTransformerV3(nn.Module):
+    """A U-Net of attention over serialized patches of voxels.
+
+    ``enc`` and ``dec`` hold the stages, ``enc0`` and ``dec0`` the finest; each puts out a
+    :class:`PointCloud`, so a forward hook on ``dec.dec1`` sees features and coordinates.
+
+    Two departures from the original, both for a teacher's sake: in eval nothing is random (it
+    permutes the orders when pooling in eval, too), and the patch size never follows the smallest
+    cloud of a batch.
+
+    Args:
+        in_channels: C_in.
+        order: Curves, of ``z``, ``z-trans``, ``hilbert``, ``hilbert-trans``.
+        stride: 2 for every step between stages.
+        enc_depths: Blocks per encoder stage; its length is the number of stages.
+        enc_channels: Width per encoder stage.
+        enc_num_head: Heads per encoder stage.
+        enc_patch_size: Rows per attention patch and encoder stage.
+        dec_depths: Blocks per decoder stage, finest first; one stage fewer than the encoder.
+        dec_channels: Width per decoder stage.
+        dec_num_head: Heads per decoder stage.
+        dec_patch_size: Rows per attention patch and decoder stage.
+        mlp_ratio: Hidden width of the MLPs over their width.
+        qkv_bias: Whether queries, keys and values have a bias.
+        drop_path: Largest rate of stochastic depth; rates grow linearly along each of encoder and
+            decoder.
+        shuffle_orders: Whether training permutes the orders, at the start and when pooling.
+        depth: Bits per axis of the serialization. None takes what the largest coordinate of the
+            batch needs, as the original does, which makes samples depend on each other a little;
+            an integer makes them independent.
+        with_cp: Whether blocks are recomputed in backward to save memory.
+        upstream: Further arguments of the original, accepted where they change nothing.
+
+    Raises:
+        TypeError: For an argument nobody knows.
+        ValueError: For lengths, curves, strides or upstream arguments that are not supported.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 6,
+        order: Sequence[str] = ('z', 'z-trans', 'hilbert', 'hilbert-trans'),
+        stride: Sequence[int] = (2, 2, 2, 2),
+        enc_depths: Sequence[int] = (2, 2, 2, 6, 2),
+        enc_channels: Sequence[int] = (32, 64, 128, 256, 512),
+        enc_num_head: Sequence[int] = (2, 4, 8, 16, 32),
+        enc_patch_size: Sequence[int] = (1024, 1024, 1024, 1024, 1024),
+        dec_depths: Sequence[int] = (2, 2, 2, 2),
+        dec_channels: Sequence[int] = (64, 64, 128, 256),
+        dec_num_head: Sequence[int] = (4, 4, 8, 16),
+        dec_patch_size: Sequence[int] = (1024, 1024, 1024, 1024),
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop_path: float = 0.3,
+        shuffle_orders: bool = True,
+        depth: int | None = None,
+        with_cp: bool = False,
+        **upstream,
+    ) -> None:
+        super().__init__()
+        order = (order,) if isinstance(order, str) else tuple(order)
+        steps = len(enc_depths) - 1
+        _check_upstream(upstream)
+        _check_stages(
+            steps,
+            enc=(enc_channels, enc_num_head, enc_patch_size),
+            dec=(dec_depths, dec_channels, dec_num_head, dec_patch_size, stride),
+        )
+        for name in order:
+            if name not in CURVES:
+                raise ValueError(f'order must be of {", ".join(CURVES)}, got {name!r}')
+        if any(step != 2 for step in stride):
+            raise ValueError(f'stride must be 2 at every step, got {tuple(stride)}')
+        if depth is not None and not 1 <= depth <= MAX_DEPTH:
+            raise ValueError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
+        self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
+        self.out_channels = dec_channels[0] if steps else enc_channels[0]
+        shared = dict(mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, with_cp=with_cp)
+
+        self.embedding = Embedding(in_channels, enc_channels[0])
+        self.enc = nn.ModuleDict()
+        rates = _per_stage(drop_path, enc_depths)
+        for k in range(steps + 1):
+            down = None
+            if k > 0:
+                down = SerializedPooling(enc_channels[k - 1], enc_channels[k], shuffle_orders)
+            self.enc[f'enc{k}'] = Stage(
+                down and ('down', down), enc_depths[k], enc_channels[k], rates[k],
+                num_heads=enc_num_head[k], patch_size=enc_patch_size[k], **shared,
+            )  # fmt: skip
+        self.dec = nn.ModuleDict()
+        widths = (*dec_channels, enc_channels[-1])
+        rates = _per_stage(drop_path, dec_depths)
+        for k in reversed(range(steps)):
+            up = SerializedUnpooling(widths[k + 1], enc_channels[k], widths[k])
+            self.dec[f'dec{k}'] = Stage(
+                ('up', up), dec_depths[k], widths[k], rates[k][::-1],
+                num_heads=dec_num_head[k], patch_size=dec_patch_size[k], **shared,
+            )  # fmt: skip
+
+    def forward(
+        self, feat: Tensor, coors: Tensor, return_stages: bool = False
+    ) -> Tensor | list[tuple[Tensor, Tensor, int]]:
+        """Compute features of voxels.
+
+        Args:
+            feat: ``(N, C_in)``.
+            coors: Distinct voxels, ``(N, 4)`` batch, x, y, z, non-negative integers.
+            return_stages: Whether to return every decoder stage and the coarsest encoder stage.
+
+        Returns:
+            ``(N, C)`` in the row order of the input; with ``return_stages`` a list, finest to
+            coarsest, of (features ``(N_k, C_k)``, coordinates ``(N_k, 4)``, k), where stage
+            coordinates are those of the input shifted right by k.
+
+        Raises:
+            ValueError: If ``depth`` does not hold the coordinates.
+        """
+        depth = needed_depth(coors) if self.depth is None else self.depth
+        check_depth(coors, depth)
+        codes = torch.stack([serialize(coors, depth, name) for name in self.order])  # (O, N)
+        if self.shuffle_orders and self.training:
+            codes = codes[torch.randperm(len(codes)).to(codes.device)]
+        index = StageIndex(coors, codes, depth)
+        cloud = PointCloud(self.embedding(feat, index.grid), index)
+        skips = []
+        for stage in self.enc.values():
+            cloud = stage(cloud)
+            skips.append(cloud)
+        stages = [skips.pop()]
+        for stage in self.dec.values():
+            stages.append(stage(stages[-1], skips.pop()))
+        if return_stages:
+            return [(cloud.feat, cloud.coors, cloud.stage) for cloud in reversed(stages)]
+        return stages[-1].feat
+
+
+def _per_stage(rate: float, depths: Sequence[int]) -> list[list[float]]:
+    """Rates growing linearly from 0 to ``rate`` over all blocks, by stage."""
+    rates = torch.linspace(0, rate, sum(depths), device='cpu').tolist()
+    return [rates[sum(depths[:k]) : sum(depths[: k + 1])] for k in range(len(depths))]
+
+
+def _check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...]) -> None:
+    for part, expected in ((enc, steps + 1), (dec, steps)):
+        for values in part:
+            if len(values) != expected:
+                raise ValueError(
+                    f'{steps + 1} encoder stages need {steps + 1} values per enc_* argument and '
+                    f'{steps} per dec_* argument and stride, got {tuple(values)}'
+                )
+
+
+def _check_upstream(arguments: dict) -> None:
+    for name, value in arguments.items():
+        if name not in NEUTRAL:
+            nearest = get_close_matches(name, [*NEUTRAL, *_own_arguments()], n=1, cutoff=0.0)
+            raise TypeError(f'PointTransformerV3 has no argument {name!r}, nearest: {nearest[0]}')
+        if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
+            raise ValueError(
+                f'PointTransformerV3 knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
+            )
+
+
+def _own_arguments() -> tuple[str, ...]:
+    code = PointTransformerV3.__init__.__code__
+    return code.co_varnames[1 : code.co_argcount]
