@@ -1,0 +1,72 @@
+"""Write the class histograms that ``CrossSampleBatchSampler`` reads, ahead of training.
+
+``python tools/scene_statistics.py CONFIG``
+"""
+
+import argparse
+import sys
+import time
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Read all semantic masks of a data set once and keep their class histograms '
+        'beside its info file')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--dataloader', default='train_dataloader', help='config entry whose data set is read'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override config entries, e.g. train_dataloader.dataset.data_root=data/scannet/',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read, write, and show what was found."""
+    args = parse_args()
+
+    from mmengine.config import Config  # after parsing: --help is quick
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from projects.SRKD.datasets.batch_composition import rarity, visibility
+    from projects.SRKD.datasets.scene_statistics import scene_statistics
+
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    if args.dataloader not in cfg:
+        loaders = [key for key in cfg if key.endswith('_dataloader')]
+        sys.exit(f'scene_statistics.py: {args.config} has no {args.dataloader}, but '
+                 f'{", ".join(loaders) or "no dataloader at all"}')
+    start = time.perf_counter()
+    try:
+        statistics = scene_statistics(DATASETS.build(cfg[args.dataloader].dataset), progress=True)
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        sys.exit(f'scene_statistics.py: {error}')
+    if not statistics.known:
+        sys.exit('scene_statistics.py: this data set names neither scans nor semantic masks')
+
+    scenes = 'unknown' if statistics.scene is None else len(set(statistics.scene))
+    print(f'\n{len(statistics)} scans, {scenes} scenes, {time.perf_counter() - start:.1f} s')
+    if statistics.histogram is None:
+        print('no semantic masks: batches will be composed by scene alone')
+        return
+    visible = visibility(statistics.histogram)
+    points = statistics.histogram.sum(axis=0)
+    print(f'{"class":<24}{"points":>14}{"scans":>9}{"visible in":>12}{"weight":>9}')
+    for name, total, scans, share, weight in zip(
+            statistics.classes, points, (statistics.histogram > 0).sum(axis=0),
+            visible.mean(axis=0), rarity(visible)):
+        print(f'{name:<24}{total:>14,}{scans:>9}{share:>12.1%}{weight:>9.2f}')
+
+
+if __name__ == '__main__':
+    main()
