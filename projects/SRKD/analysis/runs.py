@@ -21,7 +21,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[3]
+from .provenance import ROOT, commit
+
 STAMP = 'step.json'
 _LAST_LINES = 15  # of a failed step's output, repeated in the message
 
@@ -194,7 +195,9 @@ class Runs:
         begun = folder.exists()
         spent = known.get('seconds', 0.0) if begun else 0.0
         command = [*command, *(resumed if begun else ())]
-        note = dict(key=key, command=shlex.join(command), done=False, seconds=spent)
+        note = dict(
+            key=key, command=shlex.join(command), commit=commit(), done=False, seconds=spent
+        )
         write_atomically(stamp, json.dumps(note, indent=1))
         self.echo(f'$ {note["command"]}')
         began = time.monotonic()
@@ -209,9 +212,9 @@ class Runs:
             write_atomically(stamp, json.dumps(note, indent=1))
         return found
 
-    def seconds(self, name: str) -> float:
-        """Wall time a finished step took."""
-        return json.loads((self.root / name / STAMP).read_text())['seconds']
+    def note(self, name: str) -> dict[str, Any]:
+        """What is known of a step: ``command``, ``commit``, ``seconds`` it took, ``done``."""
+        return json.loads((self.root / name / STAMP).read_text())
 
     def train(
         self,

@@ -1,0 +1,74 @@
+"""Stand-ins for the slow tools, to test what orders them about: see ``install``."""
+
+import json
+
+TRAIN = """
+import json, pathlib, sys
+config, folder = sys.argv[1], pathlib.Path(sys.argv[3])
+options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
+with open({log!r}, 'a') as log:
+    log.write(json.dumps(['train', pathlib.Path(config).stem, options]) + '\\n')
+if pathlib.Path({fail!r}).exists():
+    sys.exit('out of memory')
+(folder / 'epoch_1.pth').write_text(json.dumps([pathlib.Path(config).stem, options]))
+(folder / 'last_checkpoint').write_text('epoch_1.pth')
+"""
+
+TEST = """
+import json, pathlib, sys
+config, checkpoint, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[4])
+trained, options = json.loads(pathlib.Path(checkpoint).read_text())
+with open({log!r}, 'a') as log:
+    log.write(json.dumps(['test', pathlib.Path(config).stem, trained]) + '\\n')
+miou = {scores!r}[trained] + 0.01 * int(options['randomness.seed'])
+(folder / 'now').mkdir(parents=True)
+(folder / 'now' / 'now.json').write_text(json.dumps(dict(miou=miou, acc_cls=2 * miou)))
+"""
+
+ROOMS = """
+import json, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])
+out.mkdir(parents=True)
+(out / 'infos.pkl').touch()
+with open({log!r}, 'a') as log:
+    log.write(json.dumps(['rooms', *sys.argv[1:6]]) + '\\n')
+"""
+
+
+def install(folder, monkeypatch, scores):
+    """Let ``Runs`` find tools that only note what they were asked and invent the scores.
+
+    Returns the file of calls and the file whose presence makes trainings fail.
+    """
+    from projects.SRKD.analysis import mini_rooms, runs
+
+    tools = folder / 'tools'
+    tools.mkdir()
+    log, fail = folder / 'calls', folder / 'fail'
+    names = dict(log=str(log), fail=str(fail), scores=scores)
+    for name, text in {'train.py': TRAIN, 'test.py': TEST, 'rooms.py': ROOMS}.items():
+        (tools / name).write_text(text.format(**names))
+    monkeypatch.setattr(runs, 'ROOT', folder)
+    monkeypatch.setattr(mini_rooms, 'MAKER', tools / 'rooms.py')
+    return log, fail
+
+
+def calls(log):
+    """What was called since the last look."""
+    found = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    log.unlink(missing_ok=True)
+    return found
+
+
+def write_configs(folder, names):
+    """Configs of segmentation runs that only these tools can run; returns their paths."""
+    paths = {}
+    for name in names:
+        teacher = "teacher=dict(checkpoint='none')" if name in ('kd', 'srkd') else ''
+        paths[name] = folder / f'{name}.py'
+        paths[name].write_text(
+            "loader = dict(dataset=dict(data_root='data/x/'))\n"
+            'train_dataloader = loader\ntest_dataloader = loader\n'
+            f'model = dict({teacher})\n'
+        )
+    return paths
