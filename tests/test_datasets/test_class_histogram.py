@@ -1,9 +1,14 @@
 """Counts against labels written by hand; the cache is trusted exactly as long as it is true."""
 import os
 import shutil
+from pathlib import Path
 
+import mmdet3d
+import mmengine
 import numpy as np
 import pytest
+from mmdet3d.registry import DATASETS
+from mmengine.config import Config
 
 from projects.SRKD.datasets import class_histogram
 from projects.SRKD.datasets.class_histogram import MaskReader, cache_path, class_histograms
@@ -159,3 +164,26 @@ def test_progress_is_drawn_on_request(write_scannet, capsys):
     dataset = write_scannet(LABELS)
     class_histograms(dataset, dataset.data_list, progress=True)
     assert '3/3' in capsys.readouterr().out
+
+
+def test_real_semantickitti_frames_are_counted_as_a_loop_counts_them(realdata, tmp_path):
+    root = realdata / 'semantickitti'
+    config = Config.fromfile(Path(mmdet3d.__file__).parent
+                             / '.mim/configs/_base_/datasets/semantickitti.py')
+    frames = ['sequences/00/{}/000000.{}', 'sequences/08/{}/000000.{}']
+    entries = [dict(lidar_points=dict(lidar_path=name.format('velodyne', 'bin'), num_pts_feats=4),
+                    pts_semantic_mask_path=name.format('labels', 'label')) for name in frames]
+    mmengine.dump(dict(metainfo={}, data_list=entries), tmp_path / 'infos.pkl')
+    config.train_dataloader.dataset.update(data_root=str(root),
+                                           ann_file=str(tmp_path / 'infos.pkl'))
+    statistics = scene_statistics(DATASETS.build(config.train_dataloader.dataset))
+
+    expected = np.zeros((2, 19), np.int64)
+    for row, name in zip(expected, frames):
+        raw = np.fromfile(root / name.format('labels', 'label'), np.int32) & 0xFFFF
+        for label, count in zip(*np.unique(raw, return_counts=True)):
+            if config.labels_map[int(label)] < 19:
+                row[config.labels_map[int(label)]] += count
+    np.testing.assert_array_equal(statistics.histogram, expected)
+    assert expected.sum() > 200_000
+    assert statistics.scene.tolist() == ['sequence 00', 'sequence 08']
