@@ -35,7 +35,7 @@ def worth(batches, scene, when, held):
     """Share of cross-scene pairs; mean class overlap; share of classes, of the rarer half, that a
     second scan of the batch holds too, given that one does."""
     cross, overlap, shared = [], [], []
-    rare = np.argsort(held.mean(axis=0))[:held.shape[1] // 2]
+    rare = np.argsort(held.mean(axis=0))[: held.shape[1] // 2]
     for batch in batches:
         for i, j in combinations(batch, 2):
             cross.append(not same_place(scene[i], when[i], scene[j], when[j], WINDOW))
@@ -47,23 +47,29 @@ def worth(batches, scene, when, held):
 
 def main() -> None:
     """Print one line per case."""
-    print(f'{"data":<10}{"B":>3}{"seconds":>9}   {"cross-scene":>18}{"class overlap":>18}'
-          f'{"rare shared":>18}   (plain -> composed)')
+    print(
+        f'{"data":<10}{"B":>3}{"seconds":>9}   {"cross-scene":>18}{"class overlap":>18}'
+        f'{"rare shared":>18}   (plain -> composed)'
+    )
     for name, size in dict(scannet=(1201, 707, 20, 0), nuscenes=(28130, 68, 16, 1500)).items():
         scene, when, histogram = scenes(*size)
         visible = visibility(histogram)
         for batch_size in (2, 4, 8):
             rng = np.random.default_rng(0)
             start = time.perf_counter()
-            batches, _ = compose_batches(scene, when, visible, rarity(visible), batch_size, WINDOW,
-                                         64, rng)
+            batches, _ = compose_batches(
+                scene, when, visible, rarity(visible), batch_size, WINDOW, 64, rng
+            )
             seconds = time.perf_counter() - start
             order = rng.permutation(len(scene))
             plain = np.split(order, range(batch_size, len(order), batch_size))
-            facts = zip(worth(plain, scene, when, histogram > 0),
-                        worth(batches, scene, when, histogram > 0))
-            print(f'{name:<10}{batch_size:>3}{seconds:>9.2f}   ' + ''.join(
-                f'{f"{before:.1%} -> {after:.1%}":>18}' for before, after in facts))
+            facts = zip(
+                worth(plain, scene, when, histogram > 0), worth(batches, scene, when, histogram > 0)
+            )
+            print(
+                f'{name:<10}{batch_size:>3}{seconds:>9.2f}   '
+                + ''.join(f'{f"{before:.1%} -> {after:.1%}":>18}' for before, after in facts)
+            )
 
 
 if __name__ == '__main__':

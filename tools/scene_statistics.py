@@ -14,7 +14,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description='Read all semantic masks of a data set once and keep their class histograms '
-        'beside its info file')
+        'beside its info file'
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--dataloader', default='train_dataloader', help='config entry whose data set is read'
@@ -44,8 +45,10 @@ def main() -> None:
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     if args.dataloader not in cfg:
         loaders = [key for key in cfg if key.endswith('_dataloader')]
-        sys.exit(f'scene_statistics.py: {args.config} has no {args.dataloader}, but '
-                 f'{", ".join(loaders) or "no dataloader at all"}')
+        sys.exit(
+            f'scene_statistics.py: {args.config} has no {args.dataloader}, but '
+            f'{", ".join(loaders) or "no dataloader at all"}'
+        )
     start = time.perf_counter()
     try:
         statistics = scene_statistics(DATASETS.build(cfg[args.dataloader].dataset), progress=True)
@@ -63,8 +66,12 @@ def main() -> None:
     points = statistics.histogram.sum(axis=0)
     print(f'{"class":<24}{"points":>14}{"scans":>9}{"visible in":>12}{"weight":>9}')
     for name, total, scans, share, weight in zip(
-            statistics.classes, points, (statistics.histogram > 0).sum(axis=0),
-            visible.mean(axis=0), rarity(visible)):
+        statistics.classes,
+        points,
+        (statistics.histogram > 0).sum(axis=0),
+        visible.mean(axis=0),
+        rarity(visible),
+    ):
         print(f'{name:<24}{total:>14,}{scans:>9}{share:>12.1%}{weight:>9.2f}')
 
 

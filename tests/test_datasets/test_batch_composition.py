@@ -1,4 +1,6 @@
 """Composition on scans whose best batches are known, and properties over sizes and seeds."""
+
+import doctest
 import time as clock
 from collections import Counter
 from itertools import combinations
@@ -6,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from projects.SRKD.datasets import batch_composition
 from projects.SRKD.datasets.batch_composition import (
     compose_batches,
     rarity,
@@ -16,15 +19,23 @@ from projects.SRKD.datasets.batch_composition import (
 NAN = float('nan')
 
 
-def compose(scene, time=None, histogram=None, batch_size=2, window=20., candidates=64, seed=0):
+def compose(scene, time=None, histogram=None, batch_size=2, window=20.0, candidates=64, seed=0):
     n = len(scene)
     time = np.full(n, NAN) if time is None else np.asarray(time, dtype=float)
     visible = visibility(np.zeros((n, 0)) if histogram is None else np.asarray(histogram))
-    return compose_batches(np.asarray(scene), time, visible, rarity(visible), batch_size, window,
-                           candidates, np.random.default_rng(seed))
+    return compose_batches(
+        np.asarray(scene),
+        time,
+        visible,
+        rarity(visible),
+        batch_size,
+        window,
+        candidates,
+        np.random.default_rng(seed),
+    )
 
 
-def count_clashes(batches, scene, time=None, window=20.):
+def count_clashes(batches, scene, time=None, window=20.0):
     """Pairs of one place, by a loop."""
     found = 0
     for batch in batches:
@@ -43,6 +54,10 @@ def rooms(n, n_classes, n_rooms, seed):
     return scene, furnished[scene] * rng.integers(50, 20000, size=(n, n_classes))
 
 
+def test_the_examples_of_the_documentation_are_true():
+    assert doctest.testmod(batch_composition) == (0, 4)
+
+
 def test_visibility_is_the_chance_that_a_draw_holds_the_class():
     histogram = np.array([[3, 1, 0], [0, 0, 7], [0, 0, 0], [100000, 10, 1]])
     for n_drawn in (1, 5, 1024):
@@ -57,35 +72,48 @@ def test_rarity_is_the_surprise_of_meeting_a_class():
     assert rarity(np.zeros((0, 3))).tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize('a, b, expected', [
-    ((0, NAN), (0, NAN), True), ((0, NAN), (1, NAN), False),
-    ((0, 5.), (0, 24.9), True), ((0, 5.), (0, 25.), False), ((0, 5.), (1, 5.), False),
-    ((0, 5.), (0, NAN), True)])
+@pytest.mark.parametrize(
+    'a, b, expected',
+    [
+        ((0, NAN), (0, NAN), True),
+        ((0, NAN), (1, NAN), False),
+        ((0, 5.0), (0, 24.9), True),
+        ((0, 5.0), (0, 25.0), False),
+        ((0, 5.0), (1, 5.0), False),
+        ((0, 5.0), (0, NAN), True),
+    ],
+)
 def test_one_place_is_one_scene_within_the_window(a, b, expected):
-    assert same_place(*a, *b, window=20.) == expected
-    assert same_place(*b, *a, window=20.) == expected
+    assert same_place(*a, *b, window=20.0) == expected
+    assert same_place(*b, *a, window=20.0) == expected
 
 
 @pytest.mark.parametrize('n', [0, 1, 2, 7, 8, 9, 63, 200])
 @pytest.mark.parametrize('batch_size', [1, 2, 3, 8, 300])
 @pytest.mark.parametrize('candidates', [1, 5, 64])
 def test_every_scan_appears_exactly_once_and_only_the_last_batch_is_short(
-        n, batch_size, candidates):
+    n, batch_size, candidates
+):
     scene, histogram = rooms(n, 6, 12, seed=n)
-    batches, clashes = compose(scene, histogram=histogram, batch_size=batch_size,
-                               candidates=candidates)
+    batches, clashes = compose(
+        scene, histogram=histogram, batch_size=batch_size, candidates=candidates
+    )
     assert sorted(np.concatenate([*batches, []]).tolist()) == list(range(n))
     assert [len(b) for b in batches] == [batch_size] * (n // batch_size) + (
-        [n % batch_size] if n % batch_size else [])
+        [n % batch_size] if n % batch_size else []
+    )
     assert clashes == count_clashes(batches, scene)
 
 
-@pytest.mark.parametrize('scene, batch_size', [
-    ([0] * 4 + [1] * 4, 2),  # every pair needs one crop of each room
-    ([0] * 4 + [1] * 2 + [2] * 2, 2),  # every batch needs room 0
-    ([0] * 5 + [1] * 5 + [2] * 5 + [3] * 5, 4),
-    ([0] * 2 + list(range(1, 15)), 16 // 2),
-])
+@pytest.mark.parametrize(
+    'scene, batch_size',
+    [
+        ([0] * 4 + [1] * 4, 2),  # every pair needs one crop of each room
+        ([0] * 4 + [1] * 2 + [2] * 2, 2),  # every batch needs room 0
+        ([0] * 5 + [1] * 5 + [2] * 5 + [3] * 5, 4),
+        ([0] * 2 + list(range(1, 15)), 16 // 2),
+    ],
+)
 @pytest.mark.parametrize('seed', range(20))
 def test_crops_of_one_room_never_meet_when_that_is_possible(scene, batch_size, seed):
     batches, clashes = compose(scene, batch_size=batch_size, seed=seed)
@@ -94,17 +122,17 @@ def test_crops_of_one_room_never_meet_when_that_is_possible(scene, batch_size, s
 
 @pytest.mark.parametrize('seed', range(5))
 def test_frames_of_one_sequence_keep_the_window(seed):
-    time = np.arange(200.)
+    time = np.arange(200.0)
     scene = np.zeros(200, int)
-    batches, clashes = compose(scene, time, batch_size=4, window=20., seed=seed)
+    batches, clashes = compose(scene, time, batch_size=4, window=20.0, seed=seed)
     assert clashes == count_clashes(batches, scene, time) == 0
 
 
 @pytest.mark.parametrize('seed', range(5))
 def test_a_window_that_hardly_fits_is_kept_by_nearly_all_pairs(seed):
-    time = np.arange(100.)  # only offsets near 25 s leave room for four frames 20 s apart
+    time = np.arange(100.0)  # only offsets near 25 s leave room for four frames 20 s apart
     scene = np.zeros(100, int)
-    batches, clashes = compose(scene, time, batch_size=4, window=20., seed=seed)
+    batches, clashes = compose(scene, time, batch_size=4, window=20.0, seed=seed)
     plain = np.random.default_rng(seed).permutation(100).reshape(-1, 4)
     assert clashes == count_clashes(batches, scene, time) <= 10
     assert count_clashes(plain, scene, time) >= 40
@@ -137,8 +165,13 @@ def test_pairs_share_more_classes_than_in_plain_batches(batch_size, least):
     held = histogram > 0
 
     def overlap(batches):
-        return np.mean([(held[i] & held[j]).sum() / max((held[i] | held[j]).sum(), 1)
-                        for b in batches for i, j in combinations(b, 2)])
+        return np.mean(
+            [
+                (held[i] & held[j]).sum() / max((held[i] | held[j]).sum(), 1)
+                for b in batches
+                for i, j in combinations(b, 2)
+            ]
+        )
 
     batches, clashes = compose(scene, histogram=histogram, batch_size=batch_size)
     plain = np.random.default_rng(0).permutation(1200).reshape(-1, batch_size)
@@ -148,8 +181,9 @@ def test_pairs_share_more_classes_than_in_plain_batches(batch_size, least):
 
 def test_batches_follow_from_the_generator_alone():
     scene, histogram = rooms(100, 5, 30, seed=1)
-    first, again, other = (compose(scene, histogram=histogram, batch_size=4, seed=s)[0]
-                           for s in (3, 3, 4))
+    first, again, other = (
+        compose(scene, histogram=histogram, batch_size=4, seed=s)[0] for s in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 

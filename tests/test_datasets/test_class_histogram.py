@@ -1,4 +1,5 @@
 """Counts against labels written by hand; the cache is trusted exactly as long as it is true."""
+
 import os
 import shutil
 from pathlib import Path
@@ -24,8 +25,9 @@ def reads(monkeypatch):
     """Paths of masks read, in order."""
     paths = []
     original = MaskReader.__call__
-    monkeypatch.setattr(MaskReader, '__call__',
-                        lambda self, path: paths.append(path) or original(self, path))
+    monkeypatch.setattr(
+        MaskReader, '__call__', lambda self, path: paths.append(path) or original(self, path)
+    )
     return paths
 
 
@@ -43,9 +45,11 @@ def test_histograms_count_the_classes_of_training_and_not_the_ignored_points(wri
 
 
 def test_histograms_of_semantickitti_drop_instance_ids_and_merge_moving_classes(
-        write_semantickitti):
-    dataset = write_semantickitti({('00', 0): [10, 252 + (7 << 16), 40 + (1 << 16), 0],
-                                   ('00', 1): [50]})
+    write_semantickitti,
+):
+    dataset = write_semantickitti(
+        {('00', 0): [10, 252 + (7 << 16), 40 + (1 << 16), 0], ('00', 1): [50]}
+    )
     expected = np.zeros((2, 19), np.int64)
     expected[0, [0, 8]] = 2, 1  # car and moving car, road; unlabelled is not counted
     expected[1, 12] = 1
@@ -103,7 +107,7 @@ def test_a_damaged_cache_is_built_anew(write_scannet, damage):
     expected = counts(dataset)
     path = cache_path(dataset)
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2] if damage == 'half' else damage)
+    path.write_bytes(whole[: len(whole) // 2] if damage == 'half' else damage)
     np.testing.assert_array_equal(counts(dataset), expected)
     assert path.read_bytes() == whole
 
@@ -115,7 +119,8 @@ def test_the_cache_moves_with_the_data_set(write_scannet, reads, tmp_path):
     shutil.move(tmp_path / 'scannet', moved)
     for info in dataset.data_list:
         info['pts_semantic_mask_path'] = info['pts_semantic_mask_path'].replace(
-            str(tmp_path / 'scannet'), str(moved))
+            str(tmp_path / 'scannet'), str(moved)
+        )
     dataset.ann_file = str(moved / 'infos_train.pkl')
     counts(dataset)
     assert len(reads) == 3 + 3  # spot checks of all three
@@ -149,8 +154,10 @@ def test_a_missing_mask_is_named(write_scannet):
 
 
 def test_labels_beyond_the_mapping_are_named(write_scannet):
-    with pytest.raises(ValueError, match='labels from 1 to 77, but the class mapping of '
-                                         'ScanNetSegDataset covers 0 to 41'):
+    with pytest.raises(
+        ValueError,
+        match='labels from 1 to 77, but the class mapping of ScanNetSegDataset covers 0 to 41',
+    ):
         counts(write_scannet({'scene0000_00': [1, 77]}))
 
 
@@ -168,14 +175,21 @@ def test_progress_is_drawn_on_request(write_scannet, capsys):
 
 def test_real_semantickitti_frames_are_counted_as_a_loop_counts_them(realdata, tmp_path):
     root = realdata / 'semantickitti'
-    config = Config.fromfile(Path(mmdet3d.__file__).parent
-                             / '.mim/configs/_base_/datasets/semantickitti.py')
+    config = Config.fromfile(
+        Path(mmdet3d.__file__).parent / '.mim/configs/_base_/datasets/semantickitti.py'
+    )
     frames = ['sequences/00/{}/000000.{}', 'sequences/08/{}/000000.{}']
-    entries = [dict(lidar_points=dict(lidar_path=name.format('velodyne', 'bin'), num_pts_feats=4),
-                    pts_semantic_mask_path=name.format('labels', 'label')) for name in frames]
+    entries = [
+        dict(
+            lidar_points=dict(lidar_path=name.format('velodyne', 'bin'), num_pts_feats=4),
+            pts_semantic_mask_path=name.format('labels', 'label'),
+        )
+        for name in frames
+    ]
     mmengine.dump(dict(metainfo={}, data_list=entries), tmp_path / 'infos.pkl')
-    config.train_dataloader.dataset.update(data_root=str(root),
-                                           ann_file=str(tmp_path / 'infos.pkl'))
+    config.train_dataloader.dataset.update(
+        data_root=str(root), ann_file=str(tmp_path / 'infos.pkl')
+    )
     statistics = scene_statistics(DATASETS.build(config.train_dataloader.dataset))
 
     expected = np.zeros((2, 19), np.int64)

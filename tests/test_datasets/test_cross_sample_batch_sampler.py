@@ -1,4 +1,5 @@
 """The batch sampler under mmengine's contract, on one and several ranks."""
+
 import os
 import socket
 import warnings
@@ -27,8 +28,10 @@ def facts(n, n_rooms=7, n_classes=5, seed=0):
     rooms = rng.integers(n_rooms, size=n)
     return SceneStatistics(
         scene=np.array([f'scene{room:04d}' for room in rooms], dtype=str),
-        time=np.full(n, np.nan), classes=tuple('abcde'[:n_classes]),
-        histogram=rng.integers(0, 3, size=(n, n_classes)) * 100)
+        time=np.full(n, np.nan),
+        classes=tuple('abcde'[:n_classes]),
+        histogram=rng.integers(0, 3, size=(n, n_classes)) * 100,
+    )
 
 
 def rank_sampler(monkeypatch, n, rank=0, world_size=1, seed=0, **kwargs):
@@ -45,7 +48,8 @@ def flat(batches):
 @pytest.mark.parametrize('round_up', [True, False])
 @pytest.mark.parametrize('batch_size', [1, 2, 8])
 def test_each_rank_regroups_exactly_what_its_sampler_yields(
-        monkeypatch, n, world_size, round_up, batch_size):
+    monkeypatch, n, world_size, round_up, batch_size
+):
     for rank in range(world_size):
         sampler = rank_sampler(monkeypatch, n, rank, world_size, round_up=round_up)
         batches = CrossSampleBatchSampler(sampler, batch_size, statistics=facts(n))
@@ -63,7 +67,7 @@ def test_each_rank_regroups_exactly_what_its_sampler_yields(
 def test_drop_last_leaves_out_the_last_indices_of_the_sampler(monkeypatch, n, batch_size):
     sampler = rank_sampler(monkeypatch, n)
     batches = CrossSampleBatchSampler(sampler, batch_size, drop_last=True, statistics=facts(n))
-    kept = list(sampler)[:n - n % batch_size]
+    kept = list(sampler)[: n - n % batch_size]
     assert Counter(flat(batches)) == Counter(kept)
     assert len(list(batches)) == len(batches) == n // batch_size
 
@@ -99,16 +103,17 @@ def test_pairs_of_one_room_are_counted_when_there_is_but_one():
 
 
 def test_the_window_is_the_users(monkeypatch):
-    statistics = SceneStatistics(np.array(['drive'] * 4), np.array([0., 1., 10., 11.]))
+    statistics = SceneStatistics(np.array(['drive'] * 4), np.array([0.0, 1.0, 10.0, 11.0]))
 
     def pairs(window):
-        batches = CrossSampleBatchSampler(SequentialSampler(range(4)), 2, window=window,
-                                          statistics=statistics)
+        batches = CrossSampleBatchSampler(
+            SequentialSampler(range(4)), 2, window=window, statistics=statistics
+        )
         return {abs(a - b) for a, b in batches}, batches.relaxed_pairs
 
-    assert pairs(5.) == ({2}, 0)
+    assert pairs(5.0) == ({2}, 0)
     assert pairs(10.5)[1] == 1  # only the first and the last frame are so far apart
-    assert pairs(0.)[1] == 0
+    assert pairs(0.0)[1] == 0
 
 
 @pytest.mark.parametrize('batch_size', [1, 4, 25])
@@ -126,8 +131,10 @@ def test_an_infinite_sampler_loses_nothing(batch_size):
 
 def test_repetitions_of_an_infinite_sampler_do_not_meet():
     batches = CrossSampleBatchSampler(
-        InfiniteSampler(range(10), seed=0), 4,
-        statistics=SceneStatistics(histogram=np.ones((10, 2), int)))
+        InfiniteSampler(range(10), seed=0),
+        4,
+        statistics=SceneStatistics(histogram=np.ones((10, 2), int)),
+    )
     assert all(len(set(batch)) == 4 for batch in islice(batches, 100))
 
 
@@ -136,8 +143,10 @@ def test_without_scenes_and_classes_batches_are_plain_with_one_warning():
         batches = CrossSampleBatchSampler(SequentialSampler(range(5)), 2)
         assert list(batches) == list(batches) == [[0, 1], [2, 3], [4]]
     messages = [str(w.message) for w in caught if 'CrossSample' in str(w.message)]
-    assert messages == ['CrossSampleBatchSampler finds neither scenes (no lidar_path) nor classes '
-                        '(no semantic masks) in this data set, so its batches are plain.']
+    assert messages == [
+        'CrossSampleBatchSampler finds neither scenes (no lidar_path) nor classes '
+        '(no semantic masks) in this data set, so its batches are plain.'
+    ]
 
 
 def test_it_reads_the_data_set_behind_any_sampler(write_scannet):
@@ -151,10 +160,16 @@ def test_it_reads_the_data_set_behind_any_sampler(write_scannet):
 
 def test_mmengine_builds_it_and_sets_its_epoch(write_scannet):
     dataset = write_scannet({f'scene{i:04d}_00': [1, 2] for i in range(9)})
-    loader = Runner.build_dataloader(dict(
-        dataset=dataset, batch_size=2, num_workers=0,
-        sampler=dict(type='DefaultSampler', shuffle=True),
-        batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True)), seed=3)
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dataset,
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True),
+        ),
+        seed=3,
+    )
     batches = loader.batch_sampler
     assert isinstance(batches, CrossSampleBatchSampler) and isinstance(batches, BatchSampler)
     assert batches.sampler.seed == 3 and len(loader) == 4
@@ -186,17 +201,26 @@ class Heedless(BaseModel):
 
 def test_a_runner_trains_on_pairs_of_different_rooms_and_says_so(write_scannet, tmp_path):
     # furniture in pairs of rooms: {chair} twice, {floor} twice, each room scanned twice
-    dataset = write_scannet({f'scene{i // 2:04d}_0{i % 2}': [5] if i < 4 else [2]
-                             for i in range(8)})
+    dataset = write_scannet(
+        {f'scene{i // 2:04d}_0{i % 2}': [5] if i < 4 else [2] for i in range(8)}
+    )
     runner = Runner(
-        Heedless(), work_dir=str(tmp_path / 'run'), experiment_name='heedless',
+        Heedless(),
+        work_dir=str(tmp_path / 'run'),
+        experiment_name='heedless',
         train_dataloader=dict(
-            dataset=dataset, batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler'),
-            batch_sampler=dict(type='CrossSampleBatchSampler')),
+            dataset=dataset,
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler'),
+            batch_sampler=dict(type='CrossSampleBatchSampler'),
+        ),
         train_cfg=dict(by_epoch=True, max_epochs=2),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), default_scope='mmdet3d',
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_scope='mmdet3d',
         custom_hooks=[dict(type='BatchCompositionHook', interval=4)],
-        default_hooks=dict(checkpoint=None))
+        default_hooks=dict(checkpoint=None),
+    )
     runner.train()
     scalars = runner.message_hub.log_scalars
     assert scalars['train/cross_scene_pairs'].current() == 1.0
@@ -209,17 +233,30 @@ def test_a_plain_loader_takes_it():
     assert sorted(i for batch in loader for i in batch.tolist()) == list(range(7))
 
 
-@pytest.mark.parametrize('change, error, message', [
-    (dict(sampler=[0, 1]), TypeError, 'sampler should be an instance of ``Sampler``, but got'),
-    (dict(batch_size=0), ValueError, 'batch_size should be a positive integer value, but got '
-                                     'batch_size=0'),
-    (dict(batch_size=2.0), ValueError, 'but got batch_size=2.0'),
-    (dict(batch_size=True), ValueError, 'but got batch_size=True'),
-    (dict(candidates=0), ValueError, 'candidates should be a positive integer value'),
-    (dict(window=-1), ValueError, 'window should be a number of seconds >= 0, but got window=-1'),
-    (dict(statistics=facts(3)), ValueError, 'should cover the 5 scans of the data set, but cover '
-                                            '3'),
-])
+@pytest.mark.parametrize(
+    'change, error, message',
+    [
+        (dict(sampler=[0, 1]), TypeError, 'sampler should be an instance of ``Sampler``, but got'),
+        (
+            dict(batch_size=0),
+            ValueError,
+            'batch_size should be a positive integer value, but got batch_size=0',
+        ),
+        (dict(batch_size=2.0), ValueError, 'but got batch_size=2.0'),
+        (dict(batch_size=True), ValueError, 'but got batch_size=True'),
+        (dict(candidates=0), ValueError, 'candidates should be a positive integer value'),
+        (
+            dict(window=-1),
+            ValueError,
+            'window should be a number of seconds >= 0, but got window=-1',
+        ),
+        (
+            dict(statistics=facts(3)),
+            ValueError,
+            'should cover the 5 scans of the data set, but cover 3',
+        ),
+    ],
+)
 def test_bad_arguments_are_refused(change, error, message):
     arguments = dict(sampler=SequentialSampler(range(5)), batch_size=2, statistics=facts(5))
     with pytest.raises(error, match=message):
@@ -235,11 +272,17 @@ def test_a_data_set_that_grew_is_noticed():
 
 
 def _rank(rank, port, dataset, broken, queue):
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank),
-                      WORLD_SIZE='2', LOCAL_RANK=str(rank))
+    os.environ.update(
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+        RANK=str(rank),
+        WORLD_SIZE='2',
+        LOCAL_RANK=str(rank),
+    )
     import torch.distributed as dist
 
     from projects.SRKD.datasets.class_histogram import MaskReader
+
     dist.init_process_group('gloo', rank=rank, world_size=2)
     reads = []
     read = MaskReader.__call__
@@ -262,8 +305,10 @@ def test_one_rank_reads_the_masks_and_all_share_the_result(write_scannet, broken
         port = probe.getsockname()[1]
     context = mp.get_context('fork')
     queue = context.Queue()
-    ranks = [context.Process(target=_rank, args=(rank, port, dataset, broken, queue))
-             for rank in range(2)]
+    ranks = [
+        context.Process(target=_rank, args=(rank, port, dataset, broken, queue))
+        for rank in range(2)
+    ]
     for process in ranks:
         process.start()
     answers = sorted(queue.get(timeout=60) for _ in ranks)

@@ -1,32 +1,48 @@
 """Every naming rule on a real file name of its data set."""
+
+import doctest
 import math
 from pathlib import Path
 
 import pytest
 
+from projects.SRKD.datasets import scene_rule
 from projects.SRKD.datasets.scene_rule import scene_of
 
 
-@pytest.mark.parametrize('path, scene', [
-    ('points/scene0470_00.bin', 'scene0470'),
-    ('/data/scannet/points/scene0470_02.bin', 'scene0470'),
-    ('points\\scene0470_02.bin', 'scene0470'),
-    ('points/Area_1_office_2.bin', 'Area_1_office_2'),
-    ('training/velodyne_reduced/000123.bin', '000123'),
-    ('points/scene_new.v2.bin', 'scene_new.v2'),
-])
+def test_the_examples_of_the_documentation_are_true():
+    assert doctest.testmod(scene_rule) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    'path, scene',
+    [
+        ('points/scene0470_00.bin', 'scene0470'),
+        ('/data/scannet/points/scene0470_02.bin', 'scene0470'),
+        ('points\\scene0470_02.bin', 'scene0470'),
+        ('points/Area_1_office_2.bin', 'Area_1_office_2'),
+        ('training/velodyne_reduced/000123.bin', '000123'),
+        ('points/scene_new.v2.bin', 'scene_new.v2'),
+    ],
+)
 def test_a_room_has_a_scene_and_no_time(path, scene):
     place = scene_of(path)
     assert place.scene == scene
     assert math.isnan(place.time)
 
 
-@pytest.mark.parametrize('path, scene, time', [
-    ('sequences/08/velodyne/000120.bin', 'sequence 08', 12.0),
-    ('/data/semantickitti/sequences/21/velodyne/000001.bin', 'sequence 21', 0.1),
-    ('samples/LIDAR_TOP/n015-2018-07-24-11-22-45+0800__LIDAR_TOP__1532402927647951.pcd.bin',
-     'n015-2018-07-24-11-22-45+0800', 1532402927.647951),
-])
+@pytest.mark.parametrize(
+    'path, scene, time',
+    [
+        ('sequences/08/velodyne/000120.bin', 'sequence 08', 12.0),
+        ('/data/semantickitti/sequences/21/velodyne/000001.bin', 'sequence 21', 0.1),
+        (
+            'samples/LIDAR_TOP/n015-2018-07-24-11-22-45+0800__LIDAR_TOP__1532402927647951.pcd.bin',
+            'n015-2018-07-24-11-22-45+0800',
+            1532402927.647951,
+        ),
+    ],
+)
 def test_a_frame_has_a_sequence_and_a_time_in_seconds(path, scene, time):
     place = scene_of(path)
     assert place.scene == scene

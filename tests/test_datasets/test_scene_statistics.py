@@ -1,4 +1,5 @@
 """Statistics of data sets and of every wrapper around them."""
+
 import numpy as np
 import pytest
 from mmdet3d.datasets import CBGSDataset

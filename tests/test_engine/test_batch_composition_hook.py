@@ -1,4 +1,5 @@
 """Logged composition against batches whose pairs can be counted by hand."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,20 +31,21 @@ def kitti(frame):
 
 
 def test_pairs_of_one_room_do_not_count_as_cross_scene():
-    batch = [sample(f'points/{name}.bin')
-             for name in ('scene0000_00', 'scene0000_01', 'scene0001_00')]
-    assert cross_scene_pairs(batch, window=20.) == (2, 3)
+    batch = [
+        sample(f'points/{name}.bin') for name in ('scene0000_00', 'scene0000_01', 'scene0001_00')
+    ]
+    assert cross_scene_pairs(batch, window=20.0) == (2, 3)
 
 
 def test_frames_count_by_the_window():
     batch = [sample(kitti(frame)) for frame in (0, 100, 300)]  # 0 s, 10 s, 30 s
-    assert cross_scene_pairs(batch, window=20.) == (2, 3)
-    assert cross_scene_pairs(batch, window=5.) == (3, 3)
+    assert cross_scene_pairs(batch, window=20.0) == (2, 3)
+    assert cross_scene_pairs(batch, window=5.0) == (3, 3)
 
 
 def test_one_sample_or_no_path_gives_no_pairs():
-    assert cross_scene_pairs([sample(kitti(0))], 20.) == (0, 0)
-    assert cross_scene_pairs([sample(kitti(0)), sample()], 20.) == (0, 0)
+    assert cross_scene_pairs([sample(kitti(0))], 20.0) == (0, 0)
+    assert cross_scene_pairs([sample(kitti(0)), sample()], 20.0) == (0, 0)
 
 
 def test_overlap_is_shared_over_held_classes_without_ignored_points():
@@ -71,7 +73,8 @@ def runner():
     return SimpleNamespace(
         hooks=[LoggerHook(interval=2)],
         train_dataloader=SimpleNamespace(dataset=dataset, batch_sampler=SimpleNamespace()),
-        message_hub=MessageHub.get_instance(f'composition_{np.random.randint(1 << 30)}'))
+        message_hub=MessageHub.get_instance(f'composition_{np.random.randint(1 << 30)}'),
+    )
 
 
 def logged(runner):
@@ -93,7 +96,8 @@ def test_the_logged_values_are_means_over_the_logging_interval(runner):
     assert values == [
         {'train/cross_scene_pairs': 1.0, 'train/class_overlap': 1.0},
         {'train/cross_scene_pairs': 0.5, 'train/class_overlap': 0.75},
-        {'train/cross_scene_pairs': 0.5, 'train/class_overlap': 0.25}]  # the last two batches
+        {'train/cross_scene_pairs': 0.5, 'train/class_overlap': 0.25},
+    ]  # the last two batches
 
 
 def test_nothing_is_logged_without_pairs(runner):
@@ -106,9 +110,9 @@ def test_nothing_is_logged_without_pairs(runner):
 
 
 def test_the_window_is_that_of_the_batch_sampler(runner):
-    runner.train_dataloader.batch_sampler.window = 5.
+    runner.train_dataloader.batch_sampler.window = 5.0
     batch = dict(data_samples=[sample(kitti(0)), sample(kitti(100))])
-    for window, expected in ((None, 1.0), (20., 0.0)):
+    for window, expected in ((None, 1.0), (20.0, 0.0)):
         hook = BatchCompositionHook(window=window)
         hook.before_train(runner)
         hook.before_train_iter(runner, 0, batch)

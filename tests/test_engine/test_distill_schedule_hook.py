@@ -1,4 +1,7 @@
 """The schedule as a table, and on a real runner with a resume in its middle."""
+
+import doctest
+
 import pytest
 import torch
 from mmengine.model import BaseModel, MMDistributedDataParallel
@@ -6,6 +9,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
+from projects.SRKD.engine import distill_schedule_hook
 from projects.SRKD.engine.distill_schedule_hook import DistillScheduleHook
 
 
@@ -37,34 +41,51 @@ class DistilledStudent(Student):
 def train(tmp_path, hook, model=None, max_epochs=4, **kwargs):
     model = model or DistilledStudent()
     runner = Runner(
-        model=model, work_dir=str(tmp_path), experiment_name=f'schedule_{id(model)}',
-        train_dataloader=dict(dataset=Ones(), batch_size=1, num_workers=0,
-                              sampler=dict(type='DefaultSampler', shuffle=True)),
+        model=model,
+        work_dir=str(tmp_path),
+        experiment_name=f'schedule_{id(model)}',
+        train_dataloader=dict(
+            dataset=Ones(),
+            batch_size=1,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+        ),
         train_cfg=kwargs.pop('train_cfg', dict(by_epoch=True, max_epochs=max_epochs)),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), custom_hooks=[hook],
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        custom_hooks=[hook],
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
-        default_scope='mmengine', **kwargs)
+        default_scope='mmengine',
+        **kwargs,
+    )
     runner.train()
     return model, runner
 
 
-@pytest.mark.parametrize('arguments, expected', [
-    (dict(), [1, 1, 1, 1, 1]),
-    (dict(begin_epoch=2), [0, 0, 1, 1, 1]),
-    (dict(end_epoch=3), [1, 1, 1, 0, 0]),
-    (dict(begin_epoch=1, end_epoch=3), [0, 1, 1, 0, 0]),
-    (dict(end_epoch=1, fade_epochs=1), [1, 1 / 2, 0, 0, 0]),
-    (dict(end_epoch=1, fade_epochs=3), [1, 3 / 4, 2 / 4, 1 / 4, 0]),
-    (dict(end_epoch=0), [0, 0, 0, 0, 0]),
-])
+def test_the_example_of_the_documentation_is_true():
+    assert doctest.testmod(distill_schedule_hook) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    'arguments, expected',
+    [
+        (dict(), [1, 1, 1, 1, 1]),
+        (dict(begin_epoch=2), [0, 0, 1, 1, 1]),
+        (dict(end_epoch=3), [1, 1, 1, 0, 0]),
+        (dict(begin_epoch=1, end_epoch=3), [0, 1, 1, 0, 0]),
+        (dict(end_epoch=1, fade_epochs=1), [1, 1 / 2, 0, 0, 0]),
+        (dict(end_epoch=1, fade_epochs=3), [1, 3 / 4, 2 / 4, 1 / 4, 0]),
+        (dict(end_epoch=0), [0, 0, 0, 0, 0]),
+    ],
+)
 def test_the_scale_of_each_epoch(arguments, expected):
     hook = DistillScheduleHook(**arguments)
     assert [hook.scale(epoch) for epoch in range(5)] == pytest.approx(expected)
 
 
 def test_the_model_has_the_scale_of_its_epoch_and_a_resume_finds_it_again(tmp_path):
-    schedule = dict(type='DistillScheduleHook', begin_epoch=1, end_epoch=2, fade_epochs=1,
-                    _scope_='mmdet3d')
+    schedule = dict(
+        type='DistillScheduleHook', begin_epoch=1, end_epoch=2, fade_epochs=1, _scope_='mmdet3d'
+    )
     whole, runner = train(tmp_path / 'whole', dict(schedule))
     assert whole.seen == [0, 0, 1, 1, 0.5, 0.5, 0, 0]  # two iterations in each of four epochs
     history = runner.message_hub.get_scalar('train/distill_scale')
@@ -77,7 +98,8 @@ def test_the_model_has_the_scale_of_its_epoch_and_a_resume_finds_it_again(tmp_pa
 
 def test_a_wrapped_model_is_reached(tmp_path):
     torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{tmp_path}/rendezvous', rank=0, world_size=1)
+        'gloo', init_method=f'file://{tmp_path}/rendezvous', rank=0, world_size=1
+    )
     try:
         wrapped = MMDistributedDataParallel(DistilledStudent())
         train(tmp_path, DistillScheduleHook(begin_epoch=1), wrapped, max_epochs=2)
@@ -88,8 +110,11 @@ def test_a_wrapped_model_is_reached(tmp_path):
 
 
 def test_a_model_without_a_scale_is_refused(tmp_path):
-    with pytest.raises(TypeError, match='needs a model with the attribute distill_scale, such as '
-                                        'DistillSegmentor, but got Student'):
+    with pytest.raises(
+        TypeError,
+        match='needs a model with the attribute distill_scale, such as '
+        'DistillSegmentor, but got Student',
+    ):
         train(tmp_path, DistillScheduleHook(), Student())
 
 
@@ -98,12 +123,15 @@ def test_training_by_iterations_is_refused(tmp_path):
         train(tmp_path, DistillScheduleHook(), train_cfg=dict(by_epoch=False, max_iters=2))
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(begin_epoch=-1), 'should be >= 0, but got begin_epoch=-1'),
-    (dict(fade_epochs=-1), 'but got begin_epoch=0, fade_epochs=-1'),
-    (dict(fade_epochs=2), 'fade_epochs=2 follow end_epoch, but end_epoch is None'),
-    (dict(begin_epoch=3, end_epoch=2), 'at least begin_epoch=3, but got end_epoch=2'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(begin_epoch=-1), 'should be >= 0, but got begin_epoch=-1'),
+        (dict(fade_epochs=-1), 'but got begin_epoch=0, fade_epochs=-1'),
+        (dict(fade_epochs=2), 'fade_epochs=2 follow end_epoch, but end_epoch is None'),
+        (dict(begin_epoch=3, end_epoch=2), 'at least begin_epoch=3, but got end_epoch=2'),
+    ],
+)
 def test_bad_epochs_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         DistillScheduleHook(**arguments)

@@ -1,4 +1,5 @@
 """A resumed run against the uninterrupted one, with every source of randomness in play."""
+
 import random
 
 import numpy as np
@@ -60,22 +61,41 @@ class DrawsBetweenEpochs(Hook):
         torch.rand(3), np.random.rand(3), random.random()
 
 
-def train(work_dir, max_epochs, resume=False, seed=1, workers=2, persistent=False,
-          reseed=True, train_cfg=None, loader=None, extra_hooks=()):
+def train(
+    work_dir,
+    max_epochs,
+    resume=False,
+    seed=1,
+    workers=2,
+    persistent=False,
+    reseed=True,
+    train_cfg=None,
+    loader=None,
+    extra_hooks=(),
+):
     recorder = Recorder()
     torch.manual_seed(0)
     runner = Runner(
-        model=Net(), work_dir=str(work_dir), resume=resume,
+        model=Net(),
+        work_dir=str(work_dir),
+        resume=resume,
         experiment_name=f'reseed_{id(recorder)}',
         train_dataloader=dict(
-            dataset=Augmented(), batch_size=3, num_workers=workers, persistent_workers=persistent,
-            sampler=dict(type='DefaultSampler', shuffle=True), **(loader or {})),
+            dataset=Augmented(),
+            batch_size=3,
+            num_workers=workers,
+            persistent_workers=persistent,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            **(loader or {}),
+        ),
         train_cfg=train_cfg or dict(by_epoch=True, max_epochs=max_epochs),
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
         custom_hooks=[recorder, *extra_hooks]
         + [dict(type='ReseedHook', _scope_='mmdet3d')] * reseed,
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
-        randomness=dict(seed=seed), default_scope='mmengine')
+        randomness=dict(seed=seed),
+        default_scope='mmengine',
+    )
     runner.train()
     runner.train_dataloader._iterator = None  # persistent workers would end in some later test
     return recorder.epochs
@@ -103,8 +123,7 @@ def test_a_seed_that_no_config_names_is_taken_from_the_checkpoint(tmp_path):
 
 
 def test_draws_outside_training_change_nothing(tmp_path):
-    assert train(tmp_path / 'a', 3) == train(tmp_path / 'b', 3,
-                                             extra_hooks=[DrawsBetweenEpochs()])
+    assert train(tmp_path / 'a', 3) == train(tmp_path / 'b', 3, extra_hooks=[DrawsBetweenEpochs()])
 
 
 def test_without_the_hook_the_resumed_run_goes_its_own_way(tmp_path):
@@ -133,6 +152,7 @@ def test_mmengine_alone_repeats_the_augmentations_of_each_worker(tmp_path):
 
 def test_workers_and_epochs_draw_differently(monkeypatch):
     from projects.SRKD.engine import reseed_hook
+
     draws = {}
     for entropy in [(1, 0, 0), (1, 0, 0, 0), (1, 0, 0, 1), (1, 0, 1), (1, 1, 0), (2, 0, 0)]:
         reseed_hook._seed_everything(*entropy)
@@ -152,8 +172,9 @@ def test_the_users_worker_init_fn_still_runs(tmp_path):
 
 
 def test_training_by_iterations_is_refused(tmp_path):
-    with pytest.raises(TypeError, match='needs an EpochBasedTrainLoop, but the train loop is '
-                                        'IterBasedTrainLoop'):
+    with pytest.raises(
+        TypeError, match='needs an EpochBasedTrainLoop, but the train loop is IterBasedTrainLoop'
+    ):
         train(tmp_path, None, workers=0, train_cfg=dict(by_epoch=False, max_iters=3))
 
 

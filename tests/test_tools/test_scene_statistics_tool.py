@@ -1,4 +1,5 @@
 """The tool on a config file of its own, as a user calls it."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,12 @@ def config(tmp_path):
     entries = []
     for name, label in {'scene0000_00': [1, 1, 0], 'scene0000_01': [1, 36, 36]}.items():
         np.array(label, np.int64).tofile(tmp_path / f'semantic_mask/{name}.bin')
-        entries.append(dict(lidar_points=dict(num_pts_feats=6, lidar_path=f'{name}.bin'),
-                            pts_semantic_mask_path=f'{name}.bin'))
+        entries.append(
+            dict(
+                lidar_points=dict(num_pts_feats=6, lidar_path=f'{name}.bin'),
+                pts_semantic_mask_path=f'{name}.bin',
+            )
+        )
     mmengine.dump(dict(metainfo={}, data_list=entries), tmp_path / 'infos.pkl')
     path = tmp_path / 'config.py'
     path.write_text(CONFIG.format(root=str(tmp_path)))
@@ -40,9 +45,13 @@ def config(tmp_path):
 
 
 def call(*arguments):
-    return subprocess.run([sys.executable, ROOT / 'tools/scene_statistics.py', *arguments],
-                          cwd=ROOT, env={'PYTHONPATH': str(ROOT), 'PATH': ''},
-                          capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, ROOT / 'tools/scene_statistics.py', *arguments],
+        cwd=ROOT,
+        env={'PYTHONPATH': str(ROOT), 'PATH': ''},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_it_keeps_and_shows_what_it_found(config):

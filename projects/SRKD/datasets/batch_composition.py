@@ -5,6 +5,7 @@ Letters: n scans, L classes, B batch size, G batches, k scans of a pool, Q trial
 Numpy only, a pure function of its arguments: the same arrays and the same generator give the same
 batches. Cost is O(n * candidates); an epoch of 28,130 scans takes well under two seconds.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -128,11 +129,14 @@ def compose_batches(
         pool = everyone.peek(candidates)
         if holders:
             rare = holders[scans.weighted[opener[0]].argmax()].peek(candidates // 2)
-            pool = np.unique(np.concatenate([rare, pool[:candidates - len(rare)]]))
+            pool = np.unique(np.concatenate([rare, pool[: candidates - len(rare)]]))
         batch, clashes = _gather(opener[0], pool, scans, batch_size)
         if (clashes or len(batch) < batch_size) and len(wider := everyone.peek(16 * candidates)):
-            batch, clashes = min((batch, clashes), _gather(opener[0], wider, scans, batch_size),
-                                 key=lambda found: (-len(found[0]), found[1]))
+            batch, clashes = min(
+                (batch, clashes),
+                _gather(opener[0], wider, scans, batch_size),
+                key=lambda found: (-len(found[0]), found[1]),
+            )
         waiting[batch] = False
         batches.append(batch)
 
@@ -160,7 +164,7 @@ class _Queue:
 
     def peek(self, count: int) -> np.ndarray:
         """The first ``count`` that still wait (fewer if there are fewer), left in the queue."""
-        head = self.items[:2 * count]
+        head = self.items[: 2 * count]
         head = head[self.waiting[head]]
         if len(head) < count and len(self.items) > 2 * count:
             # at least `count` scans were taken since the last time, so this is paid for
@@ -204,7 +208,7 @@ def _exchange(batches, scans, trials, rng) -> int:
         return 0
     table = np.full((len(batches), len(batches[0])), -1)  # (G, B), -1: no scan
     for row, batch in zip(table, batches):
-        row[:len(batch)] = batch
+        row[: len(batch)] = batch
     slots = np.argwhere(table >= 0)  # (n, 2)
 
     for _ in range(_ROUNDS):
@@ -224,9 +228,12 @@ def _exchange_once(table, slots, scans, trials, rng) -> int:
         tried = slots if len(slots) <= trials else slots[rng.integers(len(slots), size=trials)]
         tried = tried[tried[:, 0] != g]
         other, j = tried[:, 0], tried[:, 1]  # (Q,)
-        change = (_met(table[g], b, table[other, j], scans)
-                  + _met(table[other], j, table[g, b], scans)
-                  - met - _met(table[other], j, table[other, j], scans))  # (Q,)
+        change = (
+            _met(table[g], b, table[other, j], scans)
+            + _met(table[other], j, table[g, b], scans)
+            - met
+            - _met(table[other], j, table[other, j], scans)
+        )  # (Q,)
         if len(change) and change.min() < 0:
             best = change.argmin()
             there = other[best], j[best]
@@ -241,8 +248,12 @@ def _clashes_within(table, scans) -> np.ndarray:
     """(G, B) scans, -1 for none -> (G, B, B) which members of a batch show one place."""
     real = table >= 0
     off_diagonal = ~np.eye(table.shape[1], dtype=bool)
-    return (scans.clash(table[:, :, None], table[:, None, :])
-            & real[:, :, None] & real[:, None, :] & off_diagonal)
+    return (
+        scans.clash(table[:, :, None], table[:, None, :])
+        & real[:, :, None]
+        & real[:, None, :]
+        & off_diagonal
+    )
 
 
 def _met(members, slot, scan, scans):

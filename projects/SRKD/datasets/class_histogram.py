@@ -2,6 +2,7 @@
 
 Letters: n scans, L classes.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -47,9 +48,11 @@ class MaskReader:
     @staticmethod
     def usable(dataset: BaseDataset, infos: Sequence[dict]) -> bool:
         """Whether the pipeline reads masks and every scan names one."""
-        return (any(map(_loads_masks, dataset.pipeline.transforms))
-                and all(info.get('pts_semantic_mask_path') for info in infos)
-                and bool(dataset.metainfo.get('classes')))
+        return (
+            any(map(_loads_masks, dataset.pipeline.transforms))
+            and all(info.get('pts_semantic_mask_path') for info in infos)
+            and bool(dataset.metainfo.get('classes'))
+        )
 
     def __call__(self, path: str) -> np.ndarray:
         """Path of a mask -> (L,) int64 points per class.
@@ -63,7 +66,8 @@ class MaskReader:
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{self.name} names the semantic mask {path}, which does not exist; check '
-                'data_root and data_prefix.') from error
+                'data_root and data_prefix.'
+            ) from error
         label = label['pts_semantic_mask'].astype(np.int64)
         if self.mapping is not None and len(label):
             low, high = int(label.min()), int(label.max())
@@ -71,7 +75,8 @@ class MaskReader:
                 raise ValueError(
                     f'The semantic mask {path} holds labels from {low} to {high}, but the class '
                     f'mapping of {self.name} covers 0 to {len(self.mapping) - 1}; check '
-                    'seg_3d_dtype and seg_offset of LoadAnnotations3D.')
+                    'seg_3d_dtype and seg_offset of LoadAnnotations3D.'
+                )
             label = self.mapping[label]
         valid = (label >= 0) & (label < self.n_classes)
         return np.bincount(label[valid], minlength=self.n_classes).astype(np.int64)
@@ -79,9 +84,18 @@ class MaskReader:
     def fingerprint(self, dataset: BaseDataset) -> str:
         """Hash of all that the histograms follow from, the masks themselves left out."""
         digest = hashlib.sha256(get(dataset.ann_file, backend_args=_backend_args(dataset)))
-        digest.update(repr((_LAYOUT, self.n_classes, str(self.loader.seg_3d_dtype),
-                            self.loader.seg_offset, self.loader.dataset_type,
-                            None if self.mapping is None else self.mapping.tolist())).encode())
+        digest.update(
+            repr(
+                (
+                    _LAYOUT,
+                    self.n_classes,
+                    str(self.loader.seg_3d_dtype),
+                    self.loader.seg_offset,
+                    self.loader.dataset_type,
+                    None if self.mapping is None else self.mapping.tolist(),
+                )
+            ).encode()
+        )
         return digest.hexdigest()
 
 
@@ -96,8 +110,9 @@ def cache_path(dataset: BaseDataset) -> Path | None:
     return Path(info_file).with_suffix('.classes.npz')
 
 
-def class_histograms(dataset: BaseDataset, infos: Sequence[dict],
-                     progress: bool = False) -> np.ndarray:
+def class_histograms(
+    dataset: BaseDataset, infos: Sequence[dict], progress: bool = False
+) -> np.ndarray:
     """Points per scan and class.
 
     Masks are read once, by a few threads, and their counts written to :func:`cache_path`. The
@@ -116,8 +131,10 @@ def class_histograms(dataset: BaseDataset, infos: Sequence[dict],
     """
     reader = MaskReader(dataset)
     target = cache_path(dataset)
-    path_of = {_portable(info['pts_semantic_mask_path'], target): info['pts_semantic_mask_path']
-               for info in infos}
+    path_of = {
+        _portable(info['pts_semantic_mask_path'], target): info['pts_semantic_mask_path']
+        for info in infos
+    }
     fingerprint = reader.fingerprint(dataset) if target else ''
     known = _load(target, fingerprint)
     if not _still_true(known, path_of, reader):
@@ -174,10 +191,17 @@ def _store(target: Path, fingerprint: str, known: dict[str, np.ndarray]) -> None
     part = target.with_name(f'{target.name}.{uuid.uuid4().hex}.part')
     try:
         with part.open('wb') as stream:
-            np.savez_compressed(stream, fingerprint=np.array(fingerprint),
-                                mask=np.array(list(known)), histogram=np.stack([*known.values()]))
+            np.savez_compressed(
+                stream,
+                fingerprint=np.array(fingerprint),
+                mask=np.array(list(known)),
+                histogram=np.stack([*known.values()]),
+            )
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
-        warnings.warn(f'The class histograms could not be kept at {target} ({error.strerror}), so '
-                      'every start reads all masks again.', stacklevel=2)
+        warnings.warn(
+            f'The class histograms could not be kept at {target} ({error.strerror}), so '
+            'every start reads all masks again.',
+            stacklevel=2,
+        )

@@ -1,4 +1,5 @@
 """Mini-batches whose pairs of scans are worth comparing (the "mini-batch" of SRKD's CSMBGD)."""
+
 from __future__ import annotations
 
 import warnings
@@ -70,8 +71,9 @@ class CrossSampleBatchSampler(BatchSampler):
             raise TypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
         for name, value in dict(batch_size=batch_size, candidates=candidates).items():
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise ValueError(f'{name} should be a positive integer value, '
-                                 f'but got {name}={value}')
+                raise ValueError(
+                    f'{name} should be a positive integer value, but got {name}={value}'
+                )
         if not window >= 0:
             raise ValueError(f'window should be a number of seconds >= 0, but got window={window}')
         self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
@@ -85,8 +87,10 @@ class CrossSampleBatchSampler(BatchSampler):
         if statistics is None:
             statistics = _statistics_of_all_ranks(dataset)
         elif dataset is not None and len(statistics) != len(dataset):
-            raise ValueError(f'statistics should cover the {len(dataset)} scans of the data set, '
-                             f'but cover {len(statistics)}')
+            raise ValueError(
+                f'statistics should cover the {len(dataset)} scans of the data set, '
+                f'but cover {len(statistics)}'
+            )
         self.statistics = statistics
         self._prepare(statistics)
 
@@ -94,9 +98,12 @@ class CrossSampleBatchSampler(BatchSampler):
         """Turn facts into the columns that the composition reads, once."""
         self._plain = not statistics.known
         if self._plain:
-            warnings.warn('CrossSampleBatchSampler finds neither scenes (no lidar_path) nor '
-                          'classes (no semantic masks) in this data set, so its batches are '
-                          'plain.', stacklevel=3)
+            warnings.warn(
+                'CrossSampleBatchSampler finds neither scenes (no lidar_path) nor '
+                'classes (no semantic masks) in this data set, so its batches are '
+                'plain.',
+                stacklevel=3,
+            )
             return
         n = len(statistics)
         if statistics.scene is None:  # every scan its own scene: only repetitions are kept apart
@@ -127,16 +134,26 @@ class CrossSampleBatchSampler(BatchSampler):
 
     def _compose(self, indices: list[int], stretch: int) -> list[list[int]]:
         if self._plain or not indices:
-            return [indices[i:i + self.batch_size]
-                    for i in range(0, len(indices), self.batch_size)]
+            return [
+                indices[i : i + self.batch_size] for i in range(0, len(indices), self.batch_size)
+            ]
         rows = np.asarray(indices)  # (n,)
         if rows.max() >= len(self._scene):
-            raise IndexError(f'The sampler yields index {rows.max()}, but the statistics cover '
-                             f'{len(self._scene)} scans; was the data set changed after the '
-                             'batch sampler was built?')
+            raise IndexError(
+                f'The sampler yields index {rows.max()}, but the statistics cover '
+                f'{len(self._scene)} scans; was the data set changed after the '
+                'batch sampler was built?'
+            )
         batches, self.relaxed_pairs = compose_batches(
-            self._scene[rows], self._time[rows], self._visible[rows], self._weight,
-            self.batch_size, self.window, self.candidates, self._generator(stretch))
+            self._scene[rows],
+            self._time[rows],
+            self._visible[rows],
+            self._weight,
+            self.batch_size,
+            self.window,
+            self.candidates,
+            self._generator(stretch),
+        )
         return [rows[batch].tolist() for batch in batches]
 
     def _generator(self, stretch: int) -> np.random.Generator:

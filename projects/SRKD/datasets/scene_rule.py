@@ -2,6 +2,7 @@
 
 Info files of MMDetection3D name neither; the layouts it prescribes do.
 """
+
 from __future__ import annotations
 
 import re

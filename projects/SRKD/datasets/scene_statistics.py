@@ -2,6 +2,7 @@
 
 Letters: n scans, L classes.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
@@ -85,8 +86,10 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
     if isinstance(dataset, BaseDataset):
         return _read(dataset, progress)
     if hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
-        raise TypeError(f'scene_statistics cannot follow the indices of {type(dataset).__name__} '
-                        f'to the scans it wraps; expected one of {", ".join(_WRAPPERS)}.')
+        raise TypeError(
+            f'scene_statistics cannot follow the indices of {type(dataset).__name__} '
+            f'to the scans it wraps; expected one of {", ".join(_WRAPPERS)}.'
+        )
     return SceneStatistics()
 
 

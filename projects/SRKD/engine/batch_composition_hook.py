@@ -2,6 +2,7 @@
 
 Letters: B scans of a mini-batch, L classes.
 """
+
 from __future__ import annotations
 
 from collections import deque
@@ -39,8 +40,9 @@ class BatchCompositionHook(Hook):
 
     def __init__(self, interval: int | None = None, window: float | None = None) -> None:
         if interval is not None and interval <= 0:
-            raise ValueError(f'interval should be a positive number of iterations, '
-                             f'but got interval={interval}')
+            raise ValueError(
+                f'interval should be a positive number of iterations, but got interval={interval}'
+            )
         self.interval = interval
         self.window = window
 
@@ -61,8 +63,9 @@ class BatchCompositionHook(Hook):
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
         if not samples or not is_main_process():
             return
-        self._sums.append((*cross_scene_pairs(samples, self._window),
-                           *class_overlap(samples, self._n_classes)))
+        self._sums.append(
+            (*cross_scene_pairs(samples, self._window), *class_overlap(samples, self._n_classes))
+        )
         cross, pairs, overlap, compared = np.sum(self._sums, axis=0)
         if pairs:
             runner.message_hub.update_scalar('train/cross_scene_pairs', cross / pairs)

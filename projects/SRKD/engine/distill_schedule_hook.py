@@ -1,4 +1,5 @@
 """When distillation acts, and how strongly."""
+
 from __future__ import annotations
 
 from mmdet3d.registry import HOOKS
@@ -40,17 +41,24 @@ class DistillScheduleHook(Hook):
         [0.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
-    def __init__(self, begin_epoch: int = 0, end_epoch: int | None = None,
-                 fade_epochs: int = 0) -> None:
+    def __init__(
+        self, begin_epoch: int = 0, end_epoch: int | None = None, fade_epochs: int = 0
+    ) -> None:
         if begin_epoch < 0 or fade_epochs < 0:
-            raise ValueError('begin_epoch and fade_epochs should be >= 0, but got '
-                             f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}')
+            raise ValueError(
+                'begin_epoch and fade_epochs should be >= 0, but got '
+                f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}'
+            )
         if end_epoch is None and fade_epochs:
-            raise ValueError(f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
-                             'expected an epoch')
+            raise ValueError(
+                f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
+                'expected an epoch'
+            )
         if end_epoch is not None and end_epoch < begin_epoch:
-            raise ValueError(f'end_epoch should be at least begin_epoch={begin_epoch}, '
-                             f'but got end_epoch={end_epoch}')
+            raise ValueError(
+                f'end_epoch should be at least begin_epoch={begin_epoch}, '
+                f'but got end_epoch={end_epoch}'
+            )
         self.begin_epoch = begin_epoch
         self.end_epoch = end_epoch
         self.fade_epochs = fade_epochs
@@ -70,12 +78,16 @@ class DistillScheduleHook(Hook):
             TypeError: if the model has no ``distill_scale``, or training does not go by epochs.
         """
         if not hasattr(_bare_model(runner), 'distill_scale'):
-            raise TypeError('DistillScheduleHook needs a model with the attribute distill_scale, '
-                            'such as DistillSegmentor, but got '
-                            f'{type(_bare_model(runner)).__name__}.')
+            raise TypeError(
+                'DistillScheduleHook needs a model with the attribute distill_scale, '
+                'such as DistillSegmentor, but got '
+                f'{type(_bare_model(runner)).__name__}.'
+            )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise TypeError('DistillScheduleHook counts epochs and needs an EpochBasedTrainLoop, '
-                            f'but the train loop is {type(runner.train_loop).__name__}.')
+            raise TypeError(
+                'DistillScheduleHook counts epochs and needs an EpochBasedTrainLoop, '
+                f'but the train loop is {type(runner.train_loop).__name__}.'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set and log the scale of this epoch."""

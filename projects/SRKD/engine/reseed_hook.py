@@ -1,4 +1,5 @@
 """Makes a resumed run draw the random numbers of the run it continues."""
+
 from __future__ import annotations
 
 import random
@@ -43,7 +44,8 @@ class ReseedHook(Hook):
             raise TypeError(
                 'ReseedHook seeds epoch by epoch and needs an EpochBasedTrainLoop, but the train '
                 f'loop is {type(runner.train_loop).__name__}; leave the hook out or train by '
-                'epochs.')
+                'epochs.'
+            )
         told = [runner.seed]
         broadcast_object_list(told, src=0)
         self._seed = told[0]
