@@ -3,6 +3,8 @@ import uuid
 
 import pytest
 import torch
+from toy import minkunet, save_checkpoint
+from toy_rooms import write_room_config
 from toy_run import write_config
 
 from projects.SRKD.engine import launch
@@ -167,3 +169,19 @@ def test_augmentation_needs_its_model_in_the_config(config, tmp_path):
     (tmp_path / 'x.pth').touch()
     with pytest.raises(launch.UsageError, match='--tta needs `tta_model`'):
         evaluate(config, tmp_path / 'x.pth', tmp_path, tta=True)
+
+
+def test_augmentation_averages_the_views_of_real_rooms(tmp_path):
+    config = write_room_config(tmp_path)
+    checkpoint = save_checkpoint(minkunet(num_classes=20), tmp_path / 'a.pth')
+    weights = torch.load(checkpoint, weights_only=False)['state_dict']
+    weights['decode_head.conv_seg.weight'] *= 100  # a fresh head gives all points one class
+    weights['decode_head.conv_seg.bias'] *= 0
+    torch.save({'state_dict': weights}, checkpoint)
+    plain = evaluate(config, checkpoint, tmp_path / 'plain')
+    averaged = evaluate(config, checkpoint, tmp_path / 'tta', tta=True)
+    assert set(averaged) == set(plain) and 0 <= averaged['miou'] <= 1
+    assert averaged['acc'] != plain['acc']
+    torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
+    with pytest.raises(launch.UsageError, match='weights are missing'):
+        evaluate(config, tmp_path / 'empty.pth', tmp_path / 'empty', tta=True)

@@ -2,20 +2,28 @@ import importlib.util
 from argparse import Namespace
 from pathlib import Path
 
+import matplotlib.image
 import pytest
 from fake_tools import calls, install, write_configs
+from toy import minkunet, save_checkpoint
+from toy_rooms import write_room_config
 
-from projects.SRKD.analysis.runs import StepFailed
+from projects.SRKD.analysis.runs import StepFailed, Trained
 
 FILE = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
 SCORES = {'teacher': 0.5, 'alone': 0.3, 'srkd': 0.34}
 
 
-@pytest.fixture
-def demo(tmp_path, monkeypatch):
+def load():
     spec = importlib.util.spec_from_file_location('demo', FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    module = load()
     configs = write_configs(tmp_path, SCORES)
     for constant, name in (('TEACHER', 'teacher'), ('STUDENT', 'alone'), ('SRKD', 'srkd')):
         monkeypatch.setattr(module, constant, configs[name])
@@ -75,3 +83,30 @@ def test_failed_step_stops_the_demo(demo, args):
     with pytest.raises(StepFailed, match='out of memory'):
         demo.run(args)
     assert [call[0] for call in calls(demo.log)] == ['rooms', 'train']
+
+
+def test_report_measures_draws_and_scores_real_networks(tmp_path):
+    module = load()
+    configs = {}
+    for name, width in (('student', 4), ('teacher', 8)):
+        (tmp_path / name).mkdir()
+        model = minkunet(width, num_classes=20)
+        config = write_room_config(tmp_path / name, model)
+        checkpoint = save_checkpoint(model, tmp_path / name / 'a.pth')
+        configs[name] = (config, Trained(config, Path(checkpoint), name))
+    networks = {
+        'student alone': configs['student'],
+        'student, SRKD': configs['student'],
+        'teacher': configs['teacher'],
+    }
+    miou = dict(zip(networks, (0.30, 0.34, 0.50)))
+    scores = {name: dict(miou=value, acc_cls=value) for name, value in miou.items()}
+    args = Namespace(preset='full', seed=0)
+    text = module.report(tmp_path / 'out', networks, scores, tmp_path / 'teacher' / 'rooms', args)
+    assert 'student, SRKD +4.00, teacher +20.00' in text
+    rows = {line.split('|')[1].strip(): line for line in text.splitlines() if line[:1] == '|'}
+    assert '1.00x' in rows['teacher'] and '34.00' in rows['student, SRKD']
+    ratio = float(rows['student alone'].split('|')[5].strip(' x'))
+    assert 3 < ratio < 4  # half the width: nearly a quarter of the parameters
+    assert (tmp_path / 'out' / 'report.md').read_text().startswith('| network')
+    assert matplotlib.image.imread(tmp_path / 'out' / 'picture.png').std() > 0.05

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy import minkunet
+from toy_rooms import write_room_config
 from toy_run import write_config
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -108,6 +110,26 @@ def test_two_processes_train_and_test_together(tmp_path, elsewhere):
     assert done.returncode == 0, done.stderr[-3000:]
     (log,) = (elsewhere / 'test').glob('*/*.json')
     assert json.loads(log.read_text())['seen'] == 4
+
+
+def test_complexity_compares_with_a_teacher(tmp_path, elsewhere):
+    for name, width in (('student', 4), ('teacher', 8)):
+        (tmp_path / name).mkdir()
+        write_room_config(tmp_path / name, minkunet(width, num_classes=20))
+    done = start(
+        sys.executable,
+        TOOLS / 'analysis_tools' / 'complexity.py',
+        '../student/rooms.py',
+        '../teacher/rooms.py',
+        '--repeats',
+        '2',
+        cwd=elsewhere,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split('|')[1:-1] for line in done.stdout.splitlines() if line[:1] == '|']
+    assert [row[0].strip() for row in rows[2:]] == ['student', 'teacher']
+    student, teacher = (int(row[1].replace(',', '')) for row in rows[2:])
+    assert rows[2][2].strip() == f'{teacher / student:.2f}x'
 
 
 @pytest.mark.parametrize('script', SCRIPTS)
