@@ -1,6 +1,7 @@
 import json
 import uuid
 
+import matplotlib.image
 import pytest
 import torch
 from toy import minkunet, save_checkpoint
@@ -147,7 +148,7 @@ def test_drawing_needs_a_task_and_the_hook(config, tmp_path):
     with pytest.raises(launch.UsageError, match='need --task, one of mono_det'):
         evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings')
     with pytest.raises(launch.UsageError, match='default_hooks.visualization'):
-        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='lidar_seg')
+        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='lidar_det')
 
 
 def test_drawing_is_switched_on_in_the_hook(tmp_path):
@@ -185,3 +186,13 @@ def test_augmentation_averages_the_views_of_real_rooms(tmp_path):
     torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
     with pytest.raises(launch.UsageError, match='weights are missing'):
         evaluate(config, tmp_path / 'empty.pth', tmp_path / 'empty', tta=True)
+
+
+def test_segmentations_are_drawn_without_a_display(tmp_path, monkeypatch):
+    monkeypatch.delenv('DISPLAY', raising=False)
+    config = write_room_config(tmp_path)
+    checkpoint = save_checkpoint(minkunet(num_classes=20), tmp_path / 'a.pth')
+    evaluate(config, checkpoint, tmp_path / 'test', show_dir='drawings', task='lidar_seg')
+    drawn = sorted((tmp_path / 'test').glob('*/drawings/*.png'))
+    assert [path.name for path in drawn] == ['0.png', '1.png']
+    assert matplotlib.image.imread(drawn[0]).std() > 0.05

@@ -151,7 +151,8 @@ def test(
         checkpoint: File of weights. Every weight of the network must be in it; further keys are
             only warned about.
         show: Whether to open a window per sample.
-        show_dir: Folder for drawings, below ``work_dir/<time stamp>``.
+        show_dir: Folder for drawings, below ``work_dir/<time stamp>``. Segmentations are drawn
+            from above without a display, unless ``show``.
         task: How to draw, one of ``VISUAL_TASKS``; needed by ``show`` and ``show_dir``.
         score_thr: Least score of a drawn box.
         wait_time: Seconds a window stays.
@@ -189,6 +190,12 @@ def _draw(
 ) -> None:
     if task not in VISUAL_TASKS:
         raise UsageError(f'--show and --show-dir need --task, one of {", ".join(VISUAL_TASKS)}')
+    if task == 'lidar_seg' and not show:
+        import projects.SRKD.analysis.segmentation_picture_hook  # noqa: F401 - registers the hook
+
+        hook = dict(type='mmdet3d.SegmentationPictureHook', folder=folder)
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
+        return
     if 'visualization' not in cfg.get('default_hooks', {}):
         raise UsageError(
             '--show and --show-dir need default_hooks.visualization in the config, usually '
