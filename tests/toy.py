@@ -3,6 +3,8 @@
 import copy
 from pathlib import Path
 
+import mmengine
+import numpy as np
 import torch
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
@@ -119,3 +121,34 @@ def distiller(student: dict, teacher: dict, checkpoint: str, **terms):
 def total(losses: dict) -> torch.Tensor:
     """What mmengine would backpropagate."""
     return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+def write_scannet(root: Path, train: int = 6, val: int = 2, points: int = 400) -> Path:
+    """Write random clouds in ScanNet's mmdet3d layout; two scans of every room."""
+    rng = np.random.default_rng(0)
+    ids = np.array([0, 1, 2, 3, 4, 5])  # NYU40: 0 is "no label"
+    for folder in ('points', 'instance_mask', 'semantic_mask', 'seg_info'):
+        (root / folder).mkdir(parents=True)
+    np.save(root / 'seg_info/train_resampled_scene_idxs.npy', np.arange(train))
+    for split, start, count in (('train', 0, train), ('val', train, val)):
+        infos = []
+        for i in range(start, start + count):
+            name = f'scene{i // 2:04d}_{i % 2:02d}.bin'
+            cloud = rng.random((points, 6)) * (2, 1.5, 1, 255, 255, 255)
+            cloud.astype(np.float32).tofile(root / 'points' / name)
+            label = rng.choice(ids, points).astype(np.int64)
+            label.tofile(root / 'semantic_mask' / name)
+            label.tofile(root / 'instance_mask' / name)
+            infos.append(
+                dict(
+                    lidar_points=dict(num_pts_feats=6, lidar_path=name),
+                    pts_semantic_mask_path=name,
+                    pts_instance_mask_path=name,
+                    instances=[],
+                )
+            )
+        mmengine.dump(
+            dict(metainfo=dict(dataset='scannet'), data_list=infos),
+            root / f'scannet_infos_{split}.pkl',
+        )
+    return root

@@ -14,10 +14,7 @@ if find_spec('mmdet3d') is not None:
 
     compat.apply()
 
-    from .datasets import cross_sample_batch_sampler  # noqa: F401, I001
-    from .engine import batch_composition_hook, distill_schedule_hook, reseed_hook  # noqa: F401
-
-    from . import backbones, losses, models, distill  # noqa: I001 - the order of the data flow
+    from . import datasets, backbones, losses, models, distill, engine  # noqa: I001 - data flow
 
     for component in (
         backbones.PointTransformerV3,

@@ -76,7 +76,8 @@ class DistillModel(BaseModel):
         """
         if self.distill_scale == 0:
             losses = self.student(inputs, data_samples, mode='loss')
-            return losses | {f'loss_{name}': term.idle() for name, term in self.terms.items()}
+            zero = next(self.student.parameters()).new_zeros(())
+            return losses | {f'loss_{name}': term.idle(zero) for name, term in self.terms.items()}
 
         ours = theirs = (inputs, data_samples)
         if not self.shares_voxels:

@@ -105,9 +105,10 @@ class DistillTerm(nn.Module):
                 pair = pair.replace(student=self.connector(pair.student.float()))
         return self.loss(**{name: getattr(pair, name) for name in self.reads})
 
-    def idle(self) -> Tensor | float:
-        """A zero that touches every parameter of the term, for steps without distillation.
+    def idle(self, zero: Tensor) -> Tensor:
+        """Add to ``zero`` nothing that touches every parameter of the term.
 
-        DistributedDataParallel then finds a gradient for each, and needs no search for unused ones.
+        For steps without distillation: DistributedDataParallel then finds a gradient for each
+        parameter and needs no search for unused ones.
         """
-        return sum((parameter.sum() * 0.0 for parameter in self.parameters()), 0.0)
+        return sum((parameter.sum() * 0.0 for parameter in self.parameters()), zero)

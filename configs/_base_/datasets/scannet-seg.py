@@ -1,0 +1,89 @@
+# ScanNet v2, 20 classes, through mmdet3d's own data set class and info files: whole scenes, xyz and
+# rgb (in [0, 1]) as features. Labels are 0..19, 20 is "no label".
+class_names = (
+    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf',
+    'picture', 'counter', 'desk', 'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink',
+    'bathtub', 'otherfurniture')
+data_root = 'data/scannet/'
+data_prefix = dict(
+    pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask')
+
+load = [
+    dict(
+        type='LoadPointsChecked',
+        coord_type='DEPTH',
+        shift_height=False,
+        use_color=True,
+        load_dim=6,
+        use_dim=[0, 1, 2, 3, 4, 5]),
+    dict(
+        type='LoadSegAnnotationsChecked',
+        with_bbox_3d=False,
+        with_label_3d=False,
+        with_mask_3d=False,
+        with_seg_3d=True),
+    dict(type='PointSegClassMapping'),
+]
+augment = [
+    dict(
+        type='RandomFlip3D',
+        sync_2d=False,
+        flip_ratio_bev_horizontal=0.5,
+        flip_ratio_bev_vertical=0.5),
+    dict(
+        type='GlobalRotScaleTrans',
+        rot_range=[-3.1415926, 3.1415926],
+        scale_ratio_range=[0.9, 1.1],
+        translation_std=[0, 0, 0]),
+    dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
+]
+normalise = dict(type='NormalizePointsColor', color_mean=None)
+train_pipeline = [
+    *load, *augment, normalise,
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+test_pipeline = [*load, normalise, dict(type='Pack3DDetInputs', keys=['points'])]
+tta_pipeline = [
+    *load, normalise,
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(
+                type='RandomFlip3D',
+                sync_2d=False,
+                flip_ratio_bev_horizontal=horizontal,
+                flip_ratio_bev_vertical=vertical)
+             for horizontal in (0.0, 1.0) for vertical in (0.0, 1.0)],
+            [dict(type='Pack3DDetInputs', keys=['points'])]])]
+
+dataset = dict(
+    type='ScanNetSegDataset',
+    data_root=data_root,
+    data_prefix=data_prefix,
+    metainfo=dict(classes=class_names),
+    modality=dict(use_lidar=True, use_camera=False),
+    ignore_index=len(class_names))
+train_dataloader = dict(
+    batch_size=2,  # times 4 GPUs: the batch of 8 that SRKD and its baseline train with
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file='scannet_infos_train.pkl',
+        pipeline=train_pipeline,
+        # Every scene once: mmdet3d's resampled list repeats large rooms, for crops of 8192 points.
+        scene_idxs=list(range(1201)),
+        test_mode=False,
+        **dataset))
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='SegMetric')  # on all raw points: voxel predictions are mapped back
+test_evaluator = val_evaluator
+tta_model = dict(type='Seg3DTTAModel')

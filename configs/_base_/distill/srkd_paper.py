@@ -1,0 +1,20 @@
+# SRKD (arXiv 2506.17290) as printed: Eq. 10 with its weights, on the finest decoder features.
+# The literal weight inside the affinity distance makes both affinity terms vanish (about 1e-9 after
+# their factor of 0.001): kept here, and seen in the log. Our own default is srkd.py.
+affinity = dict(weighting='paper', normalize='none', loss_weight=0.001)
+distill = dict(
+    terms=dict(
+        kd=dict(
+            student_tap='decode_head.conv_seg',
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3)),
+        affinity_point=dict(student_tap='backbone', loss=dict(type='PointAffinityLoss', **affinity)),
+        affinity_voxel=dict(student_tap='backbone', loss=dict(type='VoxelAffinityLoss', **affinity)),
+        channel=dict(
+            student_tap='backbone',
+            connector=dict(type='LinearConnector'),
+            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=1000.0)),
+        cross_sample=dict(
+            student_tap='backbone',
+            loss=dict(
+                type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, loss_weight=0.1))))
+custom_hooks = [dict(type='DistillCheckpointHook')]

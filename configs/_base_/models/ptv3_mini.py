@@ -1,0 +1,17 @@
+# PTv3 with four stages for rooms of a few thousand voxels.
+_base_ = './ptv3.py'
+model = dict(
+    data_preprocessor=dict(voxel_size=0.1, max_voxels=None),
+    backbone=dict(
+        stride=(2, 2, 2),
+        enc_depths=(1, 1, 2, 1),
+        enc_channels=(32, 64, 128, 192),
+        enc_num_head=(2, 4, 8, 12),
+        enc_patch_size=(128, 128, 128, 128),
+        dec_depths=(1, 1, 1),
+        dec_channels=(48, 64, 128),
+        dec_num_head=(3, 4, 8),
+        dec_patch_size=(128, 128, 128),
+        drop_path=0.1,
+        depth=9),
+    decode_head=dict(channels=48))

@@ -1,0 +1,3 @@
+_base_ = [
+    '../_base_/models/ptv3_mini.py', '../_base_/datasets/mini-scannet-seg.py',
+    '../_base_/schedules/mini.py', '../_base_/mini_runtime.py']

@@ -1,0 +1,15 @@
+"""Hooks and loops; the training script does not know that distillation exists."""
+
+from .batch_composition_hook import BatchCompositionHook
+from .distill_checkpoint_hook import DistillCheckpointHook
+from .distill_schedule_hook import DistillScheduleHook
+from .reseed_hook import ReseedHook
+from .teacher_val_loop import TeacherValLoop
+
+__all__ = [
+    'BatchCompositionHook',
+    'DistillCheckpointHook',
+    'DistillScheduleHook',
+    'ReseedHook',
+    'TeacherValLoop',
+]

@@ -1,0 +1,242 @@
+"""Real runs of mmengine's runner on tiny clouds in ScanNet's layout."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import convert_sync_batchnorm
+from mmengine.runner import Runner
+from toy import IMITATE, KD, build, distiller, minkunet, ptv3, save_checkpoint, write_scannet
+
+REPO = Path(__file__).parents[2]
+NUM_CLASSES = 20
+CROSS_SAMPLE = dict(
+    student_tap='backbone',
+    loss=dict(type='CrossSampleAffinityLoss', temperature=0.1, n_points=32, loss_weight=0.1),
+)
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
+
+
+@pytest.fixture(scope='module')
+def teacher(tmp_path_factory):
+    config = minkunet(16, num_classes=NUM_CLASSES)
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
+    return dict(config=config, checkpoint=save_checkpoint(config, path))
+
+
+def plain_config(data_root: Path, work_dir: Path, student: dict, epochs: int = 2) -> Config:
+    """The student alone: real data set class, pipeline and metric, two workers, augmentation."""
+    base = Config.fromfile(REPO / 'configs/_base_/datasets/mini-scannet-seg.py')
+    config = Config(
+        dict(
+            model=student,
+            work_dir=str(work_dir),
+            train_dataloader=base.train_dataloader,
+            val_dataloader=base.val_dataloader,
+            test_dataloader=base.val_dataloader,
+            val_evaluator=base.val_evaluator,
+            test_evaluator=base.val_evaluator,
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)),
+            train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=epochs),
+            val_cfg=dict(),
+            test_cfg=dict(),
+            default_hooks=dict(
+                logger=dict(type='LoggerHook', interval=1),
+                checkpoint=dict(type='CheckpointHook', interval=1),
+                reseed=dict(type='ReseedHook'),
+            ),
+            default_scope='mmdet3d',
+            randomness=dict(seed=3),
+            env_cfg=dict(dist_cfg=dict(backend='gloo')),
+            log_level='WARNING',
+            log_processor=dict(window_size=1),  # no averaging over steps
+            experiment_name=work_dir.name + str(abs(hash(work_dir)) % 10**6),
+        )
+    )
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        config[name].dataset.data_root = f'{data_root}/'
+        config[name].persistent_workers = False
+        config[name].num_workers = 0
+    config.train_dataloader.update(batch_size=2, num_workers=2)
+    return config
+
+
+def distill_config(data_root: Path, work_dir: Path, teacher: dict, student=None, epochs: int = 2):
+    """The same run with a teacher."""
+    student = student or minkunet(8, num_classes=NUM_CLASSES)
+    config = plain_config(data_root, work_dir, student, epochs)
+    config.model = dict(
+        type='DistillSegmentor',
+        student=copy.deepcopy(student),
+        teacher=copy.deepcopy(teacher),
+        terms=copy.deepcopy(dict(kd=KD, imitate=IMITATE, cross_sample=CROSS_SAMPLE)),
+    )
+    config.custom_hooks = [dict(type='DistillCheckpointHook')]
+    return config
+
+
+def losses_of(work_dir: Path) -> list[dict]:
+    """Every logged training step of every run in a work dir, in order."""
+    rows = []
+    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        rows += [json.loads(line) for line in log.read_text().splitlines()]
+    return [row for row in rows if 'loss_kd' in row]
+
+
+def checkpoint_of(work_dir: Path, epoch: int = 2) -> dict:
+    return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=False)
+
+
+def test_a_distilled_checkpoint_is_the_plain_student_and_testing_needs_no_teacher(
+    tmp_path, data_root, teacher
+):
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    Runner.from_cfg(config).train()
+    checkpoint = checkpoint_of(tmp_path / 'run')
+    student = build(minkunet(8, num_classes=NUM_CLASSES))
+    student.load_state_dict(checkpoint['state_dict'], strict=True)
+    assert set(checkpoint['state_dict']) == set(student.state_dict())
+    assert set(checkpoint['distill']['connectors']) == {
+        'imitate.connector.weight', 'imitate.connector.bias'
+    }  # fmt: skip
+
+    plain = plain_config(data_root, tmp_path / 'test', minkunet(8, num_classes=NUM_CLASSES))
+    plain.load_from = str(tmp_path / 'run/epoch_2.pth')
+    runner = Runner.from_cfg(plain)
+    scores = runner.test()
+    assert 0 <= scores['miou'] <= 1
+    raw_points = 2 * 400
+    assert len(runner.test_loop.dataloader.dataset) * 400 == raw_points
+
+
+def test_a_resume_at_an_epoch_boundary_repeats_the_uninterrupted_run(tmp_path, data_root, teacher):
+    student = ptv3(16, num_classes=NUM_CLASSES, drop_path=0.3, shuffle_orders=True)
+    whole = distill_config(data_root, tmp_path / 'whole', teacher, student, epochs=4)
+    whole.model.terms.imitate.connector = dict(type='LinearConnector')
+    Runner.from_cfg(whole).train()
+
+    for epochs, resume in ((2, False), (4, True)):
+        part = distill_config(data_root, tmp_path / 'parts', teacher, student, epochs)
+        part.resume = resume
+        part.experiment_name = f'part{epochs}-{tmp_path.name}'
+        Runner.from_cfg(part).train()
+    expected, got = losses_of(tmp_path / 'whole'), losses_of(tmp_path / 'parts')
+    assert len(expected) == len(got) == 4 * 3
+    for one, other in zip(expected, got):
+        for name in ('loss', 'loss_kd', 'loss_imitate', 'loss_cross_sample', 'loss_sem_seg'):
+            assert one[name] == pytest.approx(other[name], rel=1e-4), (one['step'], name)
+
+
+def test_resuming_without_connectors_is_refused(tmp_path, data_root, teacher):
+    config = distill_config(data_root, tmp_path / 'run', teacher, epochs=1)
+    Runner.from_cfg(config).train()
+    path = tmp_path / 'run/epoch_1.pth'
+    checkpoint = checkpoint_of(tmp_path / 'run', 1)
+    del checkpoint['distill']
+    torch.save(checkpoint, path)
+    config = distill_config(data_root, tmp_path / 'run', teacher, epochs=2)
+    config.update(resume=True, load_from=str(path), experiment_name=f'again-{tmp_path.name}')
+    with pytest.raises(ValueError, match='holds no connectors'):
+        Runner.from_cfg(config).train()
+
+
+def test_training_without_the_checkpoint_hook_is_refused(tmp_path, data_root, teacher):
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    config.custom_hooks = []
+    with pytest.raises(RuntimeError, match='trains without DistillCheckpointHook'):
+        Runner.from_cfg(config).train()
+
+
+def test_bf16_accumulation_ema_and_a_teacher_beside_the_student_work_together(
+    tmp_path, data_root, teacher
+):
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    config.optim_wrapper = dict(
+        type='BFloat16OptimWrapper',
+        optimizer=dict(type='AdamW', lr=1e-3),
+        accumulative_counts=2,
+    )
+    config.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+    config.val_cfg = dict(type='TeacherValLoop')
+    runner = Runner.from_cfg(config)
+    runner.train()
+    checkpoint = checkpoint_of(tmp_path / 'run')
+    build(minkunet(8, num_classes=NUM_CLASSES)).load_state_dict(
+        checkpoint['state_dict'], strict=True
+    )
+    ema = {key.removeprefix('module.') for key in checkpoint['ema_state_dict']} - {'steps'}
+    assert ema == set(checkpoint['state_dict'])
+    scores = runner.val_loop.run()
+    assert {'miou', 'teacher/miou'} <= set(scores)
+    alone = plain_config(data_root, tmp_path / 'teacher', teacher['config'])
+    alone.load_from = teacher['checkpoint']
+    assert Runner.from_cfg(alone).test()['miou'] == pytest.approx(scores['teacher/miou'], abs=1e-6)
+
+
+def test_distillation_ends_when_the_schedule_says_so(tmp_path, data_root, teacher):
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    config.custom_hooks.append(dict(type='DistillScheduleHook', end_epoch=1))
+    Runner.from_cfg(config).train()
+    kd = [row['loss_kd'] for row in losses_of(tmp_path / 'run')]
+    assert all(value > 0 for value in kd[:3])
+    assert kd[3:] == [0, 0, 0]
+
+
+def test_a_pretrained_student_loads_as_usual(tmp_path, data_root, teacher):
+    student = minkunet(8, num_classes=NUM_CLASSES)
+    weights = save_checkpoint(student, tmp_path / 'pretrained.pth', seed=5)
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    config.load_from = weights
+    runner = Runner.from_cfg(config)
+    runner.load_or_resume()
+    saved = torch.load(weights, weights_only=True)['state_dict']
+    for name, value in runner.model.state_dict().items():
+        assert torch.equal(value, saved[name]), name
+
+
+def test_two_processes_train_without_searching_for_unused_parameters(tmp_path, data_root, teacher):
+    config = distill_config(data_root, tmp_path / 'run', teacher, epochs=2)
+    config.custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)
+    config.train_dataloader.batch_size = 1
+    # the second epoch without distillation: connectors must still have gradients
+    config.custom_hooks.append(dict(type='DistillScheduleHook', end_epoch=1))
+    config.dump(str(tmp_path / 'config.py'))
+    command = [
+        sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0',
+        '--standalone', str(REPO / 'tools/train.py'), str(tmp_path / 'config.py'),
+        '--launcher', 'pytorch',
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = losses_of(tmp_path / 'run')
+    assert len(rows) == 2 * 3  # 6 scenes, 2 processes, 1 scene each, 2 epochs
+    assert all(row['loss_cross_sample'] == 0 for row in rows)  # one sample per process
+    checkpoint = checkpoint_of(tmp_path / 'run')
+    build(minkunet(8, num_classes=NUM_CLASSES)).load_state_dict(checkpoint['state_dict'])
+    assert 'find_unused_parameters' not in (tmp_path / 'config.py').read_text()
+
+
+def test_sync_bn_converts_the_student_and_leaves_the_teacher_alone(teacher):
+    model = distiller(
+        minkunet(8, num_classes=NUM_CLASSES), teacher['config'], teacher['checkpoint']
+    )
+    model = convert_sync_batchnorm(model, 'torch')
+    kinds = {type(module).__name__ for module in model.student.modules()}
+    assert 'SyncBatchNorm' in kinds
+    assert not any('BatchNorm1d' in kind for kind in kinds)
+    assert not any(
+        isinstance(module, torch.nn.SyncBatchNorm) for module in model.teacher.network.modules()
+    )
