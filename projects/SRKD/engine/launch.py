@@ -196,7 +196,7 @@ def _draw(
         hook = dict(type='mmdet3d.SegmentationPictureHook', folder=folder)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
         return
-    if 'visualization' not in cfg.get('default_hooks', {}):
+    if not cfg.get('default_hooks', {}).get('visualization'):
         raise UsageError(
             '--show and --show-dir need default_hooks.visualization in the config, usually '
             "dict(type='Det3DVisualizationHook')"
