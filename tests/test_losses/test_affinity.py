@@ -107,12 +107,30 @@ def test_a_common_offset_costs_no_precision():
     torch.testing.assert_close(value.double(), expected, rtol=2e-7, atol=0)
 
 
+@pytest.mark.parametrize('seed', range(10))
 @pytest.mark.parametrize('rows', [3, 50])
-def test_a_rotation_of_the_teacher_is_zero(rows):
-    _, teacher = make(rows, 8, 8)
-    rotation = torch.linalg.qr(make(8, 8, 8, seed=3)[0]).Q
+def test_a_rotation_of_the_teacher_is_zero_and_never_below(rows, seed):
+    _, teacher = make(rows, 8, 8, seed=seed)
+    rotation = torch.linalg.qr(make(8, 8, 8, seed=seed + 100)[0]).Q
     value = affinity_mse(teacher @ rotation, teacher)
-    assert 0 <= value < 1e-20
+    assert 0 <= value < 1e-11  # the squared distances are near 250
+
+
+def test_groups_take_grams_from_as_many_points_as_channels_on(monkeypatch):
+    taken = {}
+    for name in ('_gram_form', '_pair_form'):
+        form = getattr(affinity, name)
+
+        def spy(own, taught, real, with_grad, form=form, name=name):
+            taken.setdefault(name, []).extend(real.sum(dim=1).tolist())
+            return form(own, taught, real, with_grad)
+
+        monkeypatch.setattr(affinity, name, spy)
+    sizes = torch.tensor([1, 9, 5, 4, 30, 2, 5])
+    group = torch.repeat_interleave(torch.arange(7), sizes)
+    affinity_mse(*make(len(group), 3, 5), group)
+    assert sorted(taken['_pair_form']) == [1, 2, 4]
+    assert sorted(taken['_gram_form']) == [5, 5, 9, 30]
 
 
 def test_no_matrix_of_all_pairs_is_built():

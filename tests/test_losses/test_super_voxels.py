@@ -82,6 +82,12 @@ def test_unlabelled_super_voxels_come_last():
         torch.manual_seed(seed)
         group, _ = SuperVoxelSampler(CUBES, 2)(coord, batch, label)
         assert (group[4:12] == -1).all()
+    third = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        group, _ = SuperVoxelSampler(CUBES, 3)(coord, batch, label)
+        third.update(((group[4:12] >= 0).nonzero() // 4).flatten().tolist())
+    assert third == {0, 1}  # and fairly among themselves
 
 
 def test_rows_without_sample_are_never_drawn():
