@@ -2,7 +2,7 @@
 
 Value and gradient are checked against the definition in float64 before anything is timed.
 
-    python benchmarks/bm_affinity.py [--rows 2048 8192] [--channels 64] [--device cuda]
+    python benchmarks/bm_affinity.py [--rows 1024 4096] [--channels 64] [--device cuda]
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def plain(student: Tensor, teacher: Tensor, num_groups: int) -> Tensor:
 def main() -> None:
     """Print one line per case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rows', type=int, nargs='+', default=[2048, 8192])
+    parser.add_argument('--rows', type=int, nargs='+', default=[1024, 4096])
     parser.add_argument('--channels', type=int, default=64)
-    parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--device', default='cpu')
     args = parser.parse_args()
     print(f'{"rows":>7} {"groups":>6} {"ours ms":>9} {"plain ms":>9} {"ratio":>7}')
