@@ -29,7 +29,7 @@ ROOMS = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])
 out.mkdir(parents=True)
-(out / 'infos.pkl').touch()
+(out / 'scannet_infos_val.pkl').touch()
 with open({log!r}, 'a') as log:
     log.write(json.dumps(['rooms', *sys.argv[1:6]]) + '\\n')
 """

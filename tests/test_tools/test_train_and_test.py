@@ -132,6 +132,14 @@ def test_complexity_compares_with_a_teacher(tmp_path, elsewhere):
     assert rows[2][2].strip() == f'{teacher / student:.2f}x'
 
 
+def test_complexity_without_data_ends_in_one_sentence(tmp_path, elsewhere):
+    config = write_room_config(tmp_path)
+    (tmp_path / 'rooms').rename(tmp_path / 'moved')
+    done = start(sys.executable, TOOLS / 'analysis_tools' / 'complexity.py', config, cwd=elsewhere)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert str(tmp_path / 'rooms') in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize('script', SCRIPTS)
 def test_script_without_arguments_tells_its_usage(script, tmp_path):
     assert os.access(TOOLS / script, os.X_OK)

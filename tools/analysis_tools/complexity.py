@@ -4,6 +4,7 @@ Of a distillation config the student is measured, and its teacher unless another
 """
 
 import argparse
+import sys
 
 from mmengine.config import Config, DictAction
 
@@ -23,8 +24,16 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Print the table; what does not exist ends it in one sentence."""
     args = parse_args()
+    try:
+        print(compare(args))
+    except (FileNotFoundError, IndexError) as error:
+        sys.exit(f'complexity.py: {error}')
+
+
+def compare(args: argparse.Namespace) -> str:
+    """Measure the networks; returns the table."""
     import torch
 
     from projects.SRKD.analysis.complexity import complexity_table, measure
@@ -34,8 +43,8 @@ def main() -> None:
     configs = {'network': args.config}
     teacher = args.teacher_config
     if teacher is None:
-        holder = Config.fromfile(args.config).model.get('teacher') or {}
-        teacher = holder.get('config')
+        content = Config.fromfile(args.config)
+        teacher = (content.model.get('teacher') or {}).get('config')
     if teacher is not None:
         configs = {'student': args.config, 'teacher': teacher}
     costs = {}
@@ -43,8 +52,8 @@ def main() -> None:
         cfg = read_plain(config, args.cfg_options)
         scenes = read_scenes(cfg, args.first, args.scenes)
         costs[name] = measure(build_network(cfg, device=device), scenes, args.warmup, args.repeats)
-    print(f'{args.scenes} scene(s), {device}, {torch.get_num_threads()} threads')
-    print(complexity_table(costs, 'teacher' if teacher else None))
+    where = f'{args.scenes} scene(s), {device}, {torch.get_num_threads()} threads\n'
+    return where + complexity_table(costs, 'teacher' if teacher else None)
 
 
 if __name__ == '__main__':

@@ -28,7 +28,8 @@ def make_rooms(runs: Runs, scenes: int, seed: int) -> tuple[Path, str]:
         f'{scenes} mini rooms',
         [sys.executable, str(MAKER), *words, '--out', str(root)],
         key,
-        lambda folder: next((folder / 'rooms').glob('*.pkl'), None),
+        lambda folder: next((folder / 'rooms').glob('*_infos_val.pkl'), None),
+        resumed=['--force'],  # what an interrupted start left is replaced
     )
     return root, key
 

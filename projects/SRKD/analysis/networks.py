@@ -50,9 +50,10 @@ def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, A
     """Load scenes of the test set through the test pipeline, as one batch each.
 
     Raises:
+        FileNotFoundError: If the data root of the test set does not exist.
         IndexError: If the test set has fewer scenes.
     """
-    check_data_root(cfg)
+    check_data_root(Config(dict(test_dataloader=cfg.test_dataloader)))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if first + count > len(dataset):
         raise IndexError(f'scene {first + count - 1} asked for, the test set has {len(dataset)}')

@@ -24,6 +24,10 @@ from mmengine.config import Config
 from .provenance import ROOT, commit
 
 STAMP = 'step.json'
+_ENVIRONMENT = {
+    'PYTHONUNBUFFERED': '1',
+    'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated',  # once per import of a data set library
+}
 _LAST_LINES = 15  # of a failed step's output, repeated in the message
 
 
@@ -264,7 +268,7 @@ class Runs:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors='replace',
-                env=os.environ | {'PYTHONUNBUFFERED': '1'},
+                env=_ENVIRONMENT | os.environ,
             ) as process,
         ):
             for line in process.stdout:
