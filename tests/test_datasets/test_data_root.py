@@ -1,0 +1,89 @@
+"""A config whose data is not there is refused in one sentence that names the nearest thing."""
+
+import pytest
+
+from projects.SRKD.datasets.data_root import check_data_root
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ('points', 'semantic_mask', 'seg_info'):
+        (tmp_path / 'data/mini_scannet' / folder).mkdir(parents=True)
+    (tmp_path / 'data/mini_scannet/scannet_infos_train.pkl').touch()
+    (tmp_path / 'data/mini_scannet/seg_info/train_resampled_scene_idxs.npy').touch()
+    return 'data/mini_scannet/'
+
+
+def config(root, **changes):
+    dataset = dict(
+        type='ScanNetSegDataset',
+        data_root=root,
+        ann_file='scannet_infos_train.pkl',
+        data_prefix=dict(pts='points', pts_semantic_mask='semantic_mask', img='nowhere'),
+        scene_idxs='seg_info/train_resampled_scene_idxs.npy',
+    )
+    return dict(train_dataloader=dict(dataset={**dataset, **changes}), val_dataloader=None)
+
+
+def test_a_complete_root_passes(root):
+    check_data_root(config(root))
+    check_data_root({})
+    check_data_root(config(root, scene_idxs=[0, 1]))
+
+
+def test_a_misspelt_root_is_named_with_its_neighbour(root):
+    match = (
+        r'data_root data/mini_scanet/ of train_dataloader does not exist \(looked from .*\), '
+        r'expected the folder of scannet_infos_train.pkl; '
+        r'the nearest name there is .*data/mini_scannet$'
+    )
+    with pytest.raises(FileNotFoundError, match=match):
+        check_data_root(config('data/mini_scanet/'))
+
+
+def test_a_root_far_from_anything_tells_what_is_there(root):
+    with pytest.raises(FileNotFoundError, match=r'has no kitti, it holds mini_scannet$'):
+        check_data_root(config('data/kitti/training/'))
+
+
+def test_a_file_is_no_root(root):
+    with pytest.raises(FileNotFoundError, match='of train_dataloader is a file'):
+        check_data_root(config(root + 'scannet_infos_train.pkl'))
+
+
+@pytest.mark.parametrize('changes, match', [
+    (dict(ann_file='scannet_infos_trian.pkl'),
+     r'ann_file of train_dataloader .* the file data/mini_scannet/scannet_infos_trian.pkl .*'
+     'nearest name there is .*scannet_infos_train.pkl'),
+    (dict(data_prefix=dict(pts='point')),
+     r'data_prefix.pts of train_dataloader .* the folder data/mini_scannet/point .*'
+     'nearest name there is .*/points'),
+    (dict(scene_idxs='seg_info/train_resampled_idxs.npy'),
+     r'scene_idxs of train_dataloader .*nearest name .*train_resampled_scene_idxs.npy'),
+])  # fmt: skip
+def test_parts_of_a_root_are_looked_for(root, changes, match):
+    with pytest.raises(FileNotFoundError, match=match):
+        check_data_root(config(root, **changes))
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    lambda inner: dict(type='ConcatDataset', datasets=[config('data/mini_scannet/')[
+        'train_dataloader']['dataset'], inner]),
+])  # fmt: skip
+def test_wrapped_data_sets_are_looked_at(root, wrap):
+    wrong = config('data/mini_scanet/')['train_dataloader']['dataset']
+    with pytest.raises(FileNotFoundError, match='data/mini_scanet/ of test_dataloader'):
+        check_data_root(dict(test_dataloader=dict(dataset=wrap(wrong))))
+
+
+def test_only_the_loaders_of_the_run_count(root):
+    check_data_root(config('elsewhere'), splits=('test',))
+
+
+def test_remote_storage_is_left_to_the_run(root):
+    check_data_root(config('s3://bucket/scannet/'))
+    check_data_root(config('bucket/scannet/', backend_args=dict(backend='petrel')))
+    with pytest.raises(FileNotFoundError):
+        check_data_root(config('bucket/scannet/', backend_args=dict(backend='local')))
