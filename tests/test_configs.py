@@ -1,0 +1,118 @@
+"""Every config file loads and builds, and is a difference rather than a copy."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet3d.registry import DATA_SAMPLERS, HOOKS, MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from toy import build
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts
+)
+# Parameters of backbone + head, 20 classes, 6 input columns.
+PARAMETERS = {
+    'ptv3-base_4xb2-800e_scannet-seg': 46_166_272 + 65 * 20,
+    'ptv3-large_4xb2-800e_scannet-seg': 103_800_192 + 97 * 20,
+    'ptv3-half_4xb2-800e_scannet-seg': 11_566_208 + 33 * 20,
+}
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+@pytest.fixture(params=CONFIGS, ids=name_of)
+def path(request, monkeypatch):
+    monkeypatch.chdir(ROOT)  # teacher configs are named from the root, as OpenMMLab's are
+    return request.param
+
+
+def test_a_config_builds_and_its_parts_are_registered(path):
+    config = Config.fromfile(path)
+    model = config.model
+    with torch.device('meta'):
+        network = build(model.get('student', model))
+    if path.stem in PARAMETERS:
+        assert sum(p.numel() for p in network.parameters()) == PARAMETERS[path.stem]
+    if 'student' in model:
+        distiller = build(model)
+        assert not distiller.teacher.built
+        assert set(distiller.terms) == {k for k, term in model.terms.items() if term is not None}
+        assert any(hook.type == 'DistillCheckpointHook' for hook in config.custom_hooks)
+    for step in (*config.train_pipeline, *config.test_pipeline):
+        assert TRANSFORMS.get(step.type) is not None, step.type
+    for hook in (*config.default_hooks.values(), *config.get('custom_hooks', ())):
+        assert HOOKS.get(hook.type) is not None, hook.type
+
+
+def test_its_train_loader_is_one_that_torch_accepts(path):
+    loader = Config.fromfile(path).train_dataloader
+    sampler = loader.get('batch_sampler')
+    if sampler is None:
+        assert loader.drop_last
+        return
+    assert not loader.drop_last, 'with a batch sampler, drop_last is the sampler\'s own argument'
+    DATA_SAMPLERS.build(
+        sampler, default_args=dict(sampler=DefaultSampler(list(range(8))), batch_size=2)
+    )
+
+
+def test_a_variant_is_a_difference(path):
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith('#')]
+    assert len(lines) <= 25
+    if path.stem.split('_')[0] not in ('kd', 'srkd', 'srkd-paper', 'srkd-released'):
+        return
+    assert len(lines) <= 15
+
+
+def test_an_ablation_has_at_most_ten_lines():
+    ablations = [path for path in CONFIGS if path.stem.startswith(('srkd-no-', 'srkd-random-'))]
+    assert len(ablations) >= 5
+    assert all(len(path.read_text().splitlines()) <= 10 for path in ablations)
+
+
+def test_methods_define_terms_and_never_a_model():
+    methods = sorted((ROOT / 'configs/_base_/distill').glob('*.py'))
+    assert {'kd', 'srkd', 'srkd_paper', 'srkd_released_scannet', 'srkd_released_nuscenes'} <= {
+        path.stem for path in methods
+    }
+    for path in methods:
+        config = Config.fromfile(path)
+        assert 'model' not in config
+        for term in config.distill.terms.values():
+            assert MODELS.get(term.loss.type) is not None
+
+
+def test_released_presets_carry_the_release_s_numbers():
+    def terms(dataset):
+        path = ROOT / f'configs/_base_/distill/srkd_released_{dataset}.py'
+        return Config.fromfile(path).distill.terms
+
+    for dataset, temperature, weight in (('scannet', 2.0, 0.3), ('nuscenes', 1.0, 0.1)):
+        kd, relation = terms(dataset).kd.loss, terms(dataset).cross_sample.loss
+        assert (kd.temperature, kd.loss_weight) == (temperature, weight)
+        assert (relation.temperature, relation.loss_weight) == (temperature, 1e-3)
+        assert relation.pairs == 'all'
+        lifts = [term for name, term in terms(dataset).items() if name.startswith('mse_')]
+        assert [term.loss.loss_weight for term in lifts] == [0.1] * 4
+
+
+def test_the_released_connectors_have_the_parameters_that_the_paper_counted():
+    base = Config.fromfile(ROOT / 'configs/srkd/ptv3-base_4xb2-800e_scannet-seg.py').model
+    half = Config.fromfile(ROOT / 'configs/srkd/ptv3-half_4xb2-800e_scannet-seg.py').model
+    terms = Config.fromfile(ROOT / 'configs/_base_/distill/srkd_released_scannet.py').distill.terms
+    model = build(
+        dict(
+            type='DistillSegmentor',
+            student=half,
+            teacher=dict(config=base, checkpoint='unused.pth'),
+            terms=terms,
+        )
+    )
+    # 11,612,436 in the paper = the student with its head + four connectors
+    assert sum(p.numel() for p in model.terms.parameters()) == 45_568
+    assert sum(p.numel() for p in model.parameters()) == 11_612_436
