@@ -1,0 +1,27 @@
+"""Cures for foreign packages: the only place of this project that changes somebody else's code.
+
+Each module mends one thing and opens with three lines: *Breaks* (what goes wrong), *Where* (in which
+function of which release) and *Delete when*. :func:`apply` runs every cure; calling it again changes
+nothing, and a cure whose fault is absent (a GPU is there, a release has mended it) stays off.
+
+Modules are imported inside :func:`apply`, so ``projects.SRKD.losses`` needs torch alone.
+"""
+from importlib import import_module
+
+CURES = (
+    'numpy_names',
+    'spconv_cpu',
+    'spconv_loading',
+    'mmengine_loading',
+    'mmengine_dist',
+    'mmengine_amp',
+)
+
+
+def apply() -> dict[str, bool]:
+    """Run every cure.
+
+    Returns:
+        Name of each cure -> whether it is on in this process.
+    """
+    return {name: import_module(f'{__name__}.{name}').apply() for name in CURES}
