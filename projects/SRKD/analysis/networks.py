@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from projects.SRKD.datasets.loading import check_data_root
+from projects.SRKD.datasets import check_data_root
 
 
 def read_plain(config: str | Path, cfg_options: dict | None = None) -> Config:
@@ -53,7 +53,7 @@ def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, A
         FileNotFoundError: If the data root of the test set does not exist.
         IndexError: If the test set has fewer scenes.
     """
-    check_data_root(Config(dict(test_dataloader=cfg.test_dataloader)))
+    check_data_root(cfg, ['test'])
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if first + count > len(dataset):
         raise IndexError(f'scene {first + count - 1} asked for, the test set has {len(dataset)}')

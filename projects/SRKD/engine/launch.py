@@ -3,17 +3,18 @@
 Nothing here knows of distillation: a run is whatever its config says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.hooks import Hook
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from projects.SRKD.datasets.loading import check_data_root
+from projects.SRKD.datasets import check_data_root
 
 
 class UsageError(Exception):
@@ -30,6 +31,7 @@ def read_config(
     cfg_options: Mapping | None = None,
     launcher: str = 'none',
     ceph: bool = False,
+    splits: Sequence[str] = ('train', 'val', 'test'),
 ) -> Config:
     """Read a config file and merge the command line into it.
 
@@ -39,6 +41,7 @@ def read_config(
         cfg_options: Dotted keys and their values.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
         ceph: Whether data is read through petrel's ceph client.
+        splits: Loaders the run will use; their data must be there.
 
     Raises:
         UsageError: If the config or the folder of its data does not exist.
@@ -56,7 +59,7 @@ def read_config(
     if work_dir is not None or cfg.get('work_dir') is None:
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
     try:
-        check_data_root(cfg)
+        check_data_root(cfg, splits)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
     return cfg
@@ -112,7 +115,7 @@ def train(
     Raises:
         UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from.
     """
-    cfg = read_config(config, **reading)
+    cfg = read_config(config, splits=('train', 'val'), **reading)
     if amp:
         use_amp(cfg)
     if sync_bn != 'none':
@@ -166,7 +169,7 @@ def test(
         UsageError: If the checkpoint does not exist, drawing or augmentation is asked
             for and the config has none, or the checkpoint lacks weights.
     """
-    cfg = read_config(config, **reading)
+    cfg = read_config(config, splits=('test',), **reading)
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
         raise UsageError(f'checkpoint {checkpoint} does not exist (looked from {Path.cwd()})')
     if show or show_dir:
@@ -180,6 +183,8 @@ def test(
     cfg.load_from = str(checkpoint)
     runner = build_runner(cfg)
     runner.register_hook(_RequireEveryWeight())
+    if not is_main_process():  # else all processes write their metrics over each other's
+        runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, LoggerHook)]
     scores = runner.test()
     _leave_processes()
     return scores
