@@ -20,9 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--val-scenes', type=int, help='validation scans (default a fifth, at least 5)'
     )
     rooms.add_argument('--seed', type=int, default=0, help='equal seeds give equal bytes')
-    rooms.add_argument(
-        '--points-per-scene', type=int, default=12_000, help='about (default 12000)'
-    )
+    rooms.add_argument('--points-per-scene', type=int, default=12_000, help='about (default 12000)')
     rooms.add_argument('--force', action='store_true', help='replace what --out holds')
     return parser.parse_args()
 

@@ -53,7 +53,7 @@ def washstand(rng: Rng) -> Piece:
     kind = rng.choice(['cabinet', 'pillar', 'wall'], p=[0.5, 0.3, 0.2])
     if kind == 'cabinet':
         rgb = colour(rng, 'wood', 'pale')
-        hull = join(box((-w / 2, 0, 0), (w / 2, d, top), rgb, 'zZ'),
+        hull = join(box((-w / 2, 0, 0), (w / 2, d, top), rgb, 'zZY'),
                     frame(-w / 2, w / 2, 0, d, top, w * 0.85, d * 0.8, rgb),
                     doors(rng, w, d, 0.08, top - 0.06, rgb))  # fmt: skip
         parts.append(Part('cabinet', hull))
@@ -70,8 +70,12 @@ def washstand(rng: Rng) -> Piece:
 def frame(x0, x1, y0, y1, z, w, d, rgb) -> Patches:
     """A surface at height z with a centred rectangular hole of w by d."""
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    strips = [(x0, x - w / 2, y0, y1), (x + w / 2, x1, y0, y1),
-              (x - w / 2, x + w / 2, y0, y - d / 2), (x - w / 2, x + w / 2, y + d / 2, y1)]
+    strips = [
+        (x0, x - w / 2, y0, y1),
+        (x + w / 2, x1, y0, y1),
+        (x - w / 2, x + w / 2, y0, y - d / 2),
+        (x - w / 2, x + w / 2, y + d / 2, y1),
+    ]
     return join(*(sheets((a, c, z), (b - a, 0, 0), (0, e - c, 0), rgb) for a, b, c, e in strips))
 
 
@@ -93,14 +97,16 @@ def counter(rng: Rng, sink: bool = True) -> Piece:
     """Kitchen line: cabinets, the worktop on them (the counter) and a sink let into it."""
     w, d, top = rng.uniform(1.5, 2.1), rng.uniform(0.55, 0.65), rng.uniform(0.86, 0.94)
     rgb, slab, x = colour(rng, 'wood', 'pale'), colour(rng, 'dark', 'tile', 'wood', 'metal'), w / 2
-    hull = join(box((-x, 0.0, 0), (x, d - 0.04, top - 0.05), rgb, 'zZ'),
+    hull = join(box((-x, 0.0, 0), (x, d - 0.04, top - 0.05), rgb, 'zZY'),
                 doors(rng, w, d - 0.04, 0.1, top - 0.08, rgb))  # fmt: skip
     at = rng.uniform(-x + 0.4, x - 0.4)
     if sink:
         span = min(at + x, x - at)
-        plate = [frame(at - span, at + span, 0, d, top, 0.46, 0.38, slab),
-                 sheets((-x, 0, top), (at - span + x, 0, 0), (0, d, 0), slab),
-                 sheets((at + span, 0, top), (x - at - span, 0, 0), (0, d, 0), slab)]
+        plate = [
+            frame(at - span, at + span, 0, d, top, 0.46, 0.38, slab),
+            sheets((-x, 0, top), (at - span + x, 0, 0), (0, d, 0), slab),
+            sheets((at + span, 0, top), (x - at - span, 0, 0), (0, d, 0), slab),
+        ]
     else:
         plate = [sheets((-x, 0, top), (w, 0, 0), (0, d, 0), slab)]
     plate += [box((-x, d - 0.01, top - 0.05), (x, d, top), slab),
@@ -114,7 +120,7 @@ def counter(rng: Rng, sink: bool = True) -> Piece:
     if rng.random() < 0.7:  # wall cupboards
         tone = colour(rng, 'wood', 'pale') if rng.random() < 0.3 else rgb
         low = rng.uniform(1.38, 1.5)
-        upper = join(box((-x, 0, low), (x, 0.34, low + 0.6), tone, 'yZ'),
+        upper = join(box((-x, 0, low), (x, 0.34, low + 0.6), tone, 'yYZ'),
                      doors(rng, w, 0.34, low, low + 0.6, tone))  # fmt: skip
         parts.append(Part('cabinet', upper))
     return Piece(parts, w, d, 2.0)
@@ -126,11 +132,13 @@ def refrigerator(rng: Rng) -> Piece:
     rgb, metal = colour(rng, 'pale', 'pale', 'metal', 'dark'), colour(rng, 'metal', 'dark')
     seam, x, side = top * rng.uniform(0.58, 0.72), w / 2, rng.choice([-1, 1])
     handle = side * (x - 0.07)
-    body = join(board(-x, x, 0, d - 0.06, 0, top, rgb),
-                box((-x, d - 0.06, 0.06), (x, d, seam - 0.01), rgb),
-                box((-x, d - 0.06, seam + 0.01), (x, d, top), rgb),
-                box((handle - 0.02, d, seam - 0.5), (handle + 0.02, d + 0.05, seam - 0.05), metal),
-                box((handle - 0.02, d, seam + 0.05), (handle + 0.02, d + 0.05, seam + 0.35), metal))
+    body = join(
+        box((-x, 0, 0), (x, d - 0.06, top), rgb, 'zY'),
+        box((-x, d - 0.06, 0.06), (x, d, seam - 0.01), rgb),
+        box((-x, d - 0.06, seam + 0.01), (x, d, top), rgb),
+        box((handle - 0.02, d, seam - 0.5), (handle + 0.02, d + 0.05, seam - 0.05), metal),
+        box((handle - 0.02, d, seam + 0.05), (handle + 0.02, d + 0.05, seam + 0.35), metal),
+    )
     return Piece([Part('refrigerator', body)], w, d, top)
 
 
@@ -138,12 +146,12 @@ def door(rng: Rng) -> tuple[Piece, float]:
     """Leaf in its frame, closed or ajar; also the height of the opening."""
     w, top = rng.uniform(0.76, 0.94), rng.uniform(1.95, 2.08)
     rgb, x = colour(rng, 'wood', 'pale', 'pale', 'plaster'), w / 2
-    trim = [box((s * x - 0.04, 0, 0), (s * x + 0.04, 0.02, top + 0.04), rgb) for s in (-1, 1)]
-    leaf = [box((-x, -0.06, 0), (x, -0.02, top), rgb, 'zZ')]
+    trim = [box((s * x - 0.03, 0, 0), (s * x + 0.03, 0.02, top), rgb, 'yzZ') for s in (-1, 1)]
+    leaf = sheets((-x, -0.03, 0), (w, 0, 0), (0, 0, top), rgb)
     knob = box((x - 0.12, -0.02, 0.98), (x - 0.06, 0.04, 1.06), colour(rng, 'metal', 'dark'))
-    panels = [box((-x + 0.14, -0.02, z), (x - 0.14, -0.01, z + 0.7), rgb * 0.93)
-              for z in (0.2, 1.1)] if rng.random() < 0.5 else []  # fmt: skip
-    body = join(*leaf, knob, *panels)
+    rails = [box((-x + 0.12, -0.03, z), (x - 0.12, -0.01, z + 0.05), rgb * 0.8, 'y')
+             for z in (0.2, 0.95, 1.8)] if rng.random() < 0.5 else []  # fmt: skip
+    body = join(leaf, knob, *rails)
     if rng.random() < 0.35:  # ajar: the leaf turns about its hinge at x = -w/2
         cos, sin = [(0.866025, 0.5), (0.5, 0.866025), (0.0, 1.0)][rng.integers(3)]
         body = body.lifted(x).moved(cos, sin, (-x, 0, 0))

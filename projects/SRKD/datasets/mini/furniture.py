@@ -110,8 +110,10 @@ def table(rng: Rng, low: bool = False) -> Piece:
                 round_body((0, r), (0.05, 0.05), 0, top - thick, rgb),
                 round_body((0, r), (0.28, 0.28), 0, 0.04, rgb)]  # fmt: skip
     else:
-        body = [board(-w / 2, w / 2, 0, d, top - thick, top, rgb),
-                legs(-w / 2 + 0.03, w / 2 - 0.03, 0.03, d - 0.03, top - thick, 0.06, rgb)]
+        body = [
+            board(-w / 2, w / 2, 0, d, top - thick, top, rgb),
+            legs(-w / 2 + 0.03, w / 2 - 0.03, 0.03, d - 0.03, top - thick, 0.06, rgb),
+        ]
     parts = [Part('table', join(*body))]
     if rng.random() < 0.5:
         parts.append(Part('otherprop', trinket(rng, rng.uniform(-0.2, 0.2), d / 2, top)))
@@ -148,7 +150,8 @@ def cabinet(rng: Rng, tall: bool | None = None, name: str = 'cabinet') -> Piece:
     w, d = rng.uniform(0.7, 1.2), rng.uniform(0.38, 0.6)
     top = rng.uniform(1.55, 2.0) if tall else rng.uniform(0.7, 1.15)
     rgb = colour(rng, 'wood', 'pale', 'pale', 'dark')
-    body = [board(-w / 2, w / 2, 0, d, 0.0, top, rgb), doors(rng, w, d, 0.06, top - 0.04, rgb)]
+    body = [box((-w / 2, 0, 0), (w / 2, d, top), rgb, 'zY'),
+            doors(rng, w, d, 0.06, top - 0.04, rgb)]  # fmt: skip
     parts = [Part(name, join(*body))]
     if not tall and rng.random() < 0.6:
         thing = rng.choice(['otherprop', 'lamp', 'television', 'box'])
@@ -166,7 +169,7 @@ def doors(rng: Rng, w: float, y: float, z0: float, z1: float, rgb: np.ndarray) -
     for left, right in zip(x[:-1], x[1:]):
         for low, high in zip(z[:-1], z[1:]):
             middle, grip = (left + right) / 2, high - 0.1
-            fronts.append(box((left + 0.02, y, low + 0.02), (right - 0.02, y + 0.02, high - 0.02),
+            fronts.append(box((left + 0.01, y, low + 0.01), (right - 0.01, y + 0.02, high - 0.01),
                               tone, 'y'))  # fmt: skip
             fronts.append(box((middle - 0.06, y + 0.02, grip - 0.02),
                               (middle + 0.06, y + 0.05, grip), metal, 'y'))  # fmt: skip
@@ -187,8 +190,15 @@ def bookshelf(rng: Rng) -> Piece:
         while at < x - 0.15:
             wide = rng.uniform(0.08, 0.3)
             if rng.random() < 0.7:
-                block = board(at, min(at + wide, x - 0.04), 0.02, d * rng.uniform(0.5, 0.95),
-                              z + 0.03, z + rng.uniform(0.18, 0.29), colour(rng, 'any', 'cloth'))
+                block = board(
+                    at,
+                    min(at + wide, x - 0.04),
+                    0.02,
+                    d * rng.uniform(0.5, 0.95),
+                    z + 0.03,
+                    z + rng.uniform(0.18, 0.29),
+                    colour(rng, 'any', 'cloth'),
+                )
                 (loose if rng.random() < 0.15 else body).append(block)
             at += wide + rng.uniform(0.0, 0.1)
     parts = [Part('bookshelf', join(*body))]
@@ -225,9 +235,11 @@ def clutter(rng: Rng) -> Piece:
     if name == 'lamp':
         w = d = 0.4
         top = rng.uniform(1.3, 1.7)
-        body = join(round_body((0, 0.2), (0.14, 0.14), 0, 0.03, rgb),
-                    round_body((0, 0.2), (0.02, 0.02), 0.03, top - 0.25, rgb),
-                    round_body((0, 0.2), (0.2, 0.2), top - 0.25, top, rgb, top=(0.1, 0.1)))
+        body = join(
+            round_body((0, 0.2), (0.14, 0.14), 0, 0.03, rgb),
+            round_body((0, 0.2), (0.02, 0.02), 0.03, top - 0.25, rgb),
+            round_body((0, 0.2), (0.2, 0.2), top - 0.25, top, rgb, top=(0.1, 0.1)),
+        )
     else:
         slope = rng.uniform(0.6, 1.0)
         body = round_body((0, d / 2), (w / 2, d / 2), 0, top, rgb, top=(w / 2 * slope, d / 3))
