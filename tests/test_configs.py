@@ -18,6 +18,7 @@ PARAMETERS = {
     'ptv3-base_4xb2-800e_scannet-seg': 46_166_272 + 65 * 20,
     'ptv3-large_4xb2-800e_scannet-seg': 103_800_192 + 97 * 20,
     'ptv3-half_4xb2-800e_scannet-seg': 11_566_208 + 33 * 20,
+    'minkunet18-w20_4xb2-800e_scannet-seg': 8_489_720 + 61 * 20,
 }
 
 
