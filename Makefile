@@ -1,0 +1,26 @@
+# make setup | demo | test | lint        PYTHON=/path/to/python: your own environment instead of .venv
+# make demo DEMO=smoke                   TORCH_INDEX=URL: where to look for torch besides the default index
+PYTHON ?=
+BOOTSTRAP ?= python3
+DEMO ?= full
+
+RUN := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
+# One thread for each of the two workers; what is about threads runs alone, with two.
+PYTEST := $(RUN) -m pytest --durations=10
+
+.PHONY: setup demo test lint
+
+setup:
+	@$(BOOTSTRAP) tools/setup_env.py $(if $(PYTHON),--python "$(PYTHON)")
+
+demo: setup
+	$(RUN) tools/demo.py --preset $(DEMO)
+
+test: setup
+	@status=0; \
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not two_threads" || status=1; \
+	OMP_NUM_THREADS=2 $(PYTEST) -m two_threads || status=1; \
+	exit $$status
+
+lint: setup
+	$(RUN) -m ruff check .

@@ -1,0 +1,133 @@
+"""Say what is installed, what is missing and how to mend it: ``python tools/check_env.py``.
+
+Exit code 0: usable. 1: not. Needs nothing but Python itself.
+"""
+
+import importlib
+import os
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+# package -> (lowest supported, first unsupported or None, what it is for)
+SUPPORTED = {
+    'torch': ('2.1', None, 'tensors'),
+    'mmengine': ('0.10.0', '0.11', 'runner, config, registries'),
+    'mmcv': ('2.0.0', '2.2.0', 'compiled operators'),
+    'mmdet': ('3.0.0', '3.4.0', 'imported by mmdet3d'),
+    'mmdet3d': ('1.4.0', '1.5', 'the framework'),
+    'numpy': ('1.22', '2', 'arrays'),
+    'opencv-python': ('4.5', '4.12', 'imported by mmcv'),
+    'nuscenes-devkit': ('1.1.10', None, 'imported by mmdet3d'),
+}
+SPCONV = ('spconv', 'spconv-cu126', 'spconv-cu124', 'spconv-cu121', 'spconv-cu120', 'spconv-cu118',
+          'spconv-triton')
+MEND = 'make setup'
+
+
+@dataclass
+class Line:
+    """One finding: what was looked at, what was found, and what is wrong (empty: nothing)."""
+
+    name: str
+    found: str
+    wrong: str = ''
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """``numbers('2.13.0+cpu') == (2, 13, 0)``."""
+    return tuple(int(part) for part in re.findall(r'\d+', text.split('+')[0]))
+
+
+def installed(package: str) -> str | None:
+    """Version of a package, None without it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def check_versions() -> list[Line]:
+    """Compare every package with the versions that were seen to work together."""
+    lines = []
+    if sys.version_info < (3, 10):
+        lines.append(Line('python', sys.version.split()[0], 'too old: 3.10 or later is needed'))
+    for package, (low, high, purpose) in SUPPORTED.items():
+        span = f'>= {low}' + (f', < {high}' if high else '')
+        found = installed(package)
+        if found is None:
+            lines.append(Line(package, f'({span})', f'missing: {purpose}'))
+            continue
+        fits = numbers(low) <= numbers(found) and (not high or numbers(found) < numbers(high))
+        lines.append(Line(package, f'{found} ({span})', '' if fits else f'unsupported: {purpose}'))
+    return lines
+
+
+def check_import(name: str, found: str, why: str) -> Line:
+    """Import a module; an error becomes the finding."""
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # a broken binary raises whatever it likes
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Line(name, 'does not import', f'{why}: {reason}')
+    return Line(name, found)
+
+
+def check_cuda() -> Line:
+    """Which device torch sees; a CPU alone is fine."""
+    try:
+        import torch
+    except Exception:
+        return Line('device', 'unknown without torch')
+    if not torch.cuda.is_available():
+        return Line('device', f'CPU, {os.cpu_count()} cores (no CUDA device)')
+    return Line('device', f'{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}')
+
+
+def check_sparse() -> Line:
+    """Which sparse convolution serves GPU tensors; on CPU it is always torch."""
+    found = next((f'{name} {installed(name)}' for name in SPCONV if installed(name)), None)
+    if found is None:
+        return Line('sparse convolution', 'plain torch', 'missing: spconv, needed by MinkUNet')
+    line = check_import('spconv.pytorch', found, 'spconv is broken')
+    try:
+        from projects.SRKD.ops.sparse_conv import sparse_backend
+        backends = ', '.join(f'{kind}: {sparse_backend(kind)}' for kind in ('cpu', 'cuda'))
+    except ImportError:
+        backends = 'this project is not installed'
+    return Line('sparse convolution', f'{line.found} ({backends})', line.wrong)
+
+
+def check_project() -> Line:
+    """Whether configs find ``projects.SRKD`` from any folder."""
+    here = os.path.abspath('.')
+    before = list(sys.path)
+    sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
+    try:
+        return check_import('projects.SRKD', 'importable from any folder', 'not installed')
+    finally:
+        sys.path[:] = before
+
+
+def main() -> int:
+    """Print all findings and, if one is wrong, the command that mends them."""
+    lines = [*check_versions(), check_cuda(),
+             check_import('mmcv.ops', 'compiled operators load', 'operators are not compiled'),
+             check_sparse(), check_project()]
+    width = max(len(line.name) for line in lines)
+    for line in lines:
+        mark = 'NO' if line.wrong else 'ok'
+        print(f'{mark}  {line.name:{width}}  {line.found}' +
+              (f'   <- {line.wrong}' if line.wrong else ''))
+    wrong = [line.name for line in lines if line.wrong]
+    if wrong:
+        own = '' if '.venv' in sys.prefix else f' PYTHON={sys.executable}'
+        print(f'\nnot usable: {", ".join(wrong)}. To mend it: {MEND}{own}')
+    else:
+        print('\nusable')
+    return int(bool(wrong))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
