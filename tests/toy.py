@@ -33,7 +33,9 @@ def minkunet(width: int = 8, voxel_size: float = 0.1, num_classes: int = NUM_CLA
     return _segmentor(backbone, width, voxel_size, num_classes)
 
 
-def ptv3(width: int = 16, voxel_size: float = 0.1, num_classes: int = NUM_CLASSES, **changes) -> dict:
+def ptv3(
+    width: int = 16, voxel_size: float = 0.1, num_classes: int = NUM_CLASSES, **changes
+) -> dict:
     """Config of a two-stage PTv3 segmentor without drop path."""
     backbone = dict(
         type='PointTransformerV3',
@@ -82,7 +84,9 @@ def save_checkpoint(config: dict, path: Path, seed: int = 0) -> str:
     return str(path)
 
 
-def batch(sizes: tuple[int, ...] = (300, 200), seed: int = 0, num_classes: int = NUM_CLASSES) -> dict:
+def batch(
+    sizes: tuple[int, ...] = (300, 200), seed: int = 0, num_classes: int = NUM_CLASSES
+) -> dict:
     """What a data loader gives: random clouds of some metres with labels, some unlabelled."""
     generator = torch.Generator().manual_seed(seed)
     clouds, samples = [], []

@@ -14,7 +14,8 @@ if find_spec('mmdet3d') is not None:
 
     compat.apply()
 
-    from . import datasets, backbones, losses, models, distill, engine  # noqa: I001 - data flow
+    # in the order of the data flow
+    from . import datasets, backbones, losses, models, distill, engine  # noqa: I001, F401
 
     for component in (
         backbones.PointTransformerV3,

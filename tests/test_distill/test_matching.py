@@ -79,8 +79,8 @@ def test_coarse_stages_are_matched_by_place_whatever_their_row_order(teacher_siz
         for row in range(0, len(pair.student), 7):
             ours = (student.coors[student.point_row] // torch.tensor([1, 2, 2, 2])).double()
             inside = (ours == pair.student[row]).all(1)
-            theirs = (teacher.coors[teacher.point_row][inside] // torch.tensor([1, 2, 2, 2])).double()
-            torch.testing.assert_close(pair.teacher[row], theirs.mean(0))
+            theirs = teacher.coors[teacher.point_row][inside] // torch.tensor([1, 2, 2, 2])
+            torch.testing.assert_close(pair.teacher[row], theirs.double().mean(0))
 
 
 def test_coordinates_are_the_mean_of_the_raw_points():

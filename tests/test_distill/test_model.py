@@ -5,8 +5,10 @@ import torch
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import get_state_dict
 from mmengine.runner.checkpoint import load_state_dict as mmengine_load
-from toy import IMITATE, KD, batch, build, distiller, minkunet, ptv3, save_checkpoint, total
 from torch import nn
+from toy import IMITATE, KD, batch, build, distiller, minkunet, ptv3, save_checkpoint, total
+
+from projects.SRKD.distill import PointMatcher
 
 PAIRS = {
     'ptv3-ptv3': (ptv3(8), ptv3(16)),
@@ -57,7 +59,9 @@ def test_weights_of_a_plain_student_load_strictly_and_connectors_stay(model):
     ):
         nn.init.zeros_(model.student.decode_head.conv_seg.weight)
         load(plain.state_dict())
-        assert torch.equal(model.student.decode_head.conv_seg.weight, plain.decode_head.conv_seg.weight)
+        assert torch.equal(
+            model.student.decode_head.conv_seg.weight, plain.decode_head.conv_seg.weight
+        )
     assert torch.equal(model.terms['imitate'].connector.weight, connector)
     assert list(plain.state_dict()) == list(build(minkunet(8)).state_dict())
 
@@ -91,7 +95,8 @@ def test_key_map_works_under_a_prefix_as_ddp_and_ema_ask(model):
         for parameter in model.student.parameters():
             parameter.zero_()
     Wrapper(model).load_state_dict(before, strict=True)
-    assert all(torch.equal(value, before[f'module.{key}']) for key, value in model.state_dict().items())
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[f'module.{key}']), key
 
 
 def test_teacher_is_in_no_state_optimizer_group_or_copy(model):
@@ -178,13 +183,22 @@ def test_a_term_set_to_none_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(student_tap='backbone.decodr.0'), r"student \(MinkUNet\) has no module 'backbone.decodr.0'.*backbone.decoder.0"),
-        (dict(teacher_tap='backbone.dec'), r"teacher \(MinkUNet\) has no module 'backbone.dec'.*nearest"),
-        (dict(connector=dict(type='LinearConnector', in_channels=9)), "'imitate' takes 9 channels but tap 'backbone' of the student has 8"),
+        (
+            dict(student_tap='backbone.decodr.0'),
+            r"student \(MinkUNet\) has no module 'backbone.decodr.0'.*backbone.decoder.0",
+        ),
+        (
+            dict(teacher_tap='backbone.dec'),
+            r"teacher \(MinkUNet\) has no module 'backbone.dec'.*nearest",
+        ),
+        (
+            dict(connector=dict(type='LinearConnector', in_channels=9)),
+            "'imitate' takes 9 channels but tap 'backbone' of the student has 8",
+        ),
         (dict(connector=None), r"'imitate' compares channel by channel.*8.*16.*LinearConnector"),
         (dict(connector=dict(type='LinearConnector', out_channels=5)), 'set out_channels=16'),
     ],
-)  # fmt: skip
+)
 def test_a_bad_term_is_refused_while_building(tmp_path, change, message):
     teacher = minkunet(16)
     checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
@@ -203,7 +217,8 @@ def test_a_tap_that_never_fires_is_named(tmp_path):
     checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
     term = dict(student_tap='decode_head', loss=dict(type='FeatureMSELoss'))
     model = distiller(minkunet(8), teacher, checkpoint, imitate=term)
-    with pytest.raises(RuntimeError, match="tap 'decode_head' of the teacher never fired.*conv_seg"):
+    message = "tap 'decode_head' of the teacher never fired.*conv_seg"
+    with pytest.raises(RuntimeError, match=message):
         model.loss(**model.data_preprocessor(batch(), True))
 
 
@@ -212,3 +227,36 @@ def test_losses_are_float32_and_finite_under_bfloat16(model):
     with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = model.loss(**data)
     assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in losses.values())
+
+
+@pytest.mark.parametrize('sizes', [(5, 40), (1, 3)])
+def test_clouds_smaller_than_a_patch_are_distilled(tmp_path, sizes):
+    teacher = ptv3(16)
+    model = distiller(ptv3(8), teacher, save_checkpoint(teacher, tmp_path / 'teacher.pth'))
+    losses = model.loss(**model.data_preprocessor(batch(sizes), True))
+    total(losses).backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_a_batch_without_any_label_still_learns_from_the_teacher(model):
+    data = batch()
+    for sample in data['data_samples']:
+        sample.gt_pts_seg.pts_semantic_mask.fill_(5)
+    losses = model.loss(**model.data_preprocessor(data, True))
+    total(losses).backward()
+    assert losses['loss_sem_seg'] == losses['loss_lovasz'] == 0
+    assert losses['loss_kd'] > 0
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_terms_on_equal_taps_share_one_matching(tmp_path, monkeypatch):
+    calls = []
+    original = PointMatcher.__call__
+    monkeypatch.setattr(
+        PointMatcher, '__call__', lambda self, *taps: calls.append(1) or original(self, *taps)
+    )
+    teacher = minkunet(16)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    model = distiller(minkunet(8), teacher, checkpoint, kd=KD, one=IMITATE, two=IMITATE)
+    model.loss(**model.data_preprocessor(batch(), True))
+    assert len(calls) == 2

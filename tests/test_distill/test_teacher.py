@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from toy import build, distiller, minkunet, save_checkpoint
+from toy import batch, build, distiller, minkunet, save_checkpoint
 
 from projects.SRKD.distill import Teacher
 from projects.SRKD.distill.teacher import load_strictly, teacher_config
@@ -22,12 +22,19 @@ def rewrite(checkpoint: str, change) -> str:
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
-        (minkunet(8, num_classes=7), r'102 of 104 keys match, 0 missing, 0 unexpected, 2 of another shape.*expected \(7, 8\), got \(5, 8\)'),
+        (
+            minkunet(8, num_classes=7),
+            '102 of 104 keys match, 0 missing, 0 unexpected, 2 of another shape.*'
+            r'expected \(7, 8\), got \(5, 8\)',
+        ),
         (minkunet(16), r'of another shape.*conv_input'),
-        (dict(minkunet(8), backbone=dict(minkunet(8)['backbone'], encoder_blocks=[2, 1])), r'missing backbone.encoder.0.2'),
+        (
+            dict(minkunet(8), backbone=dict(minkunet(8)['backbone'], encoder_blocks=[2, 1])),
+            r'missing backbone.encoder.0.2',
+        ),
     ],
     ids=['classes', 'widths', 'depths'],
-)  # fmt: skip
+)
 def test_another_architecture_is_refused_with_counts_and_names(checkpoint, config, message):
     with pytest.raises(ValueError, match=message):
         load_strictly(build(config), checkpoint)
@@ -35,8 +42,9 @@ def test_another_architecture_is_refused_with_counts_and_names(checkpoint, confi
 
 def test_another_prefix_is_refused_naming_the_nearest_key(checkpoint):
     rewrite(checkpoint, lambda state: {f'net.{key}': value for key, value in state.items()})
-    with pytest.raises(ValueError, match=r'0 of 104 keys match, 104 missing, 104 unexpected.*nearest present net\.backbone'):
-        load_strictly(build(minkunet(8)), checkpoint)  # fmt: skip
+    message = r'0 of 104 keys match, 104 missing, 104 unexpected.*nearest present net\.backbone'
+    with pytest.raises(ValueError, match=message):
+        load_strictly(build(minkunet(8)), checkpoint)
 
 
 def test_the_prefix_of_a_distributed_wrapper_is_taken_off(checkpoint):
@@ -74,8 +82,9 @@ def test_a_missing_checkpoint_or_none_is_refused(tmp_path):
 
 def test_a_missing_config_names_the_nearest(tmp_path):
     (tmp_path / 'ptv3-base.py').write_text('model = dict()')
-    with pytest.raises(FileNotFoundError, match=r'ptv3-bse.py does not exist; nearest in .*ptv3-base.py'):
-        Teacher(tmp_path / 'ptv3-bse.py', 'unused.pth')  # fmt: skip
+    message = r'ptv3-bse.py does not exist; nearest in .*ptv3-base.py'
+    with pytest.raises(FileNotFoundError, match=message):
+        Teacher(tmp_path / 'ptv3-bse.py', 'unused.pth')
 
 
 def test_a_distillation_config_as_teacher_means_its_student(tmp_path, checkpoint):
@@ -93,8 +102,6 @@ def test_the_config_is_not_edited_by_building(checkpoint):
 
 def test_the_teacher_computes_no_task_loss_and_no_graph(checkpoint):
     model = distiller(minkunet(8), minkunet(8), checkpoint)
-    from toy import batch
-
     inputs, samples = model.data_preprocessor(batch(), True).values()
     for head_loss in ('loss', 'loss_by_feat'):
         setattr(model.teacher.network.decode_head, head_loss, None)
