@@ -27,8 +27,8 @@ def name_of(path: Path) -> str:
 
 
 @pytest.fixture(params=CONFIGS, ids=name_of)
-def path(request, monkeypatch):
-    monkeypatch.chdir(ROOT)  # teacher configs are named from the root, as OpenMMLab's are
+def path(request, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # nothing depends on the working directory
     return request.param
 
 

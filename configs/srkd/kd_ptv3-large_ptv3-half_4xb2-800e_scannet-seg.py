@@ -4,6 +4,6 @@ model = dict(
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(
-        config='configs/srkd/ptv3-large_4xb2-800e_scannet-seg.py',
+        config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py',
         checkpoint='work_dirs/ptv3-large_4xb2-800e_scannet-seg/epoch_800.pth'),
     terms=_base_.distill.terms)
