@@ -51,7 +51,7 @@ def installed(package: str) -> str | None:
 def check_versions() -> list[Line]:
     """Compare every package with the versions that were seen to work together."""
     lines = []
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this file may meet any Python
         lines.append(Line('python', sys.version.split()[0], 'too old: 3.10 or later is needed'))
     for package, (low, high, purpose) in SUPPORTED.items():
         span = f'>= {low}' + (f', < {high}' if high else '')

@@ -1,8 +1,8 @@
 """Cures for foreign packages: the only place of this project that changes somebody else's code.
 
-Each module mends one thing and opens with three lines: *Breaks* (what goes wrong), *Where* (in which
-function of which release) and *Delete when*. :func:`apply` runs every cure; calling it again changes
-nothing, and a cure whose fault is absent (a GPU is there, a release has mended it) stays off.
+Each module mends one thing and opens with three lines: *Breaks* (what goes wrong), *Where* (in
+which function of which release) and *Delete when*. :func:`apply` runs every cure; calling it again
+changes nothing, and a cure whose fault is absent (a GPU is there, a release mended it) stays off.
 
 Modules are imported inside :func:`apply`, so ``projects.SRKD.losses`` needs torch alone.
 """

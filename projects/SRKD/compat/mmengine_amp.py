@@ -4,7 +4,7 @@ Breaks: "AmpOptimizerWrapper is only available training on gpu, npu, mlu or musa
 Where: mmengine 0.10.7 ``optim/optimizer/amp_optimizer_wrapper.py``: ``AmpOptimWrapper.__init__``.
 Delete when: mmengine's wrapper accepts ``dtype='bfloat16'`` on CPU; then configs use it directly.
 
-Nothing is replaced: :class:`BFloat16OptimWrapper` is one more entry of the registry, for CPU and GPU.
+Nothing is replaced: :class:`BFloat16OptimWrapper` is one more entry of the registry.
 """
 from importlib.util import find_spec
 
@@ -23,7 +23,7 @@ if find_spec('mmdet3d') is not None:
 
         Args:
             dtype: Only ``'bfloat16'``.
-            **kwargs: As of ``OptimWrapper``: ``optimizer``, ``accumulative_counts``, ``clip_grad``...
+            **kwargs: Those of ``OptimWrapper``: ``optimizer``, ``clip_grad``...
 
         Raises:
             ValueError: Another ``dtype``, or a ``loss_scale``, which bfloat16 has no use for.

@@ -1,9 +1,10 @@
 """Several processes on a machine without CUDA.
 
-Breaks: ``init_dist`` calls ``torch.cuda.set_device`` and asks for nccl, both of which need a GPU; the
-    runner's default wrapper passes ``device_ids=[LOCAL_RANK]``, which DDP refuses for CPU modules.
-Where: mmengine 0.10.7 ``dist/utils.py``: ``_init_dist_pytorch``, ``_init_dist_slurm``, ``_init_dist_mpi``;
-    ``runner/runner.py``: ``Runner.wrap_model``.
+Breaks: ``init_dist`` calls ``torch.cuda.set_device`` and asks for nccl, both of which need a GPU;
+    the runner's default wrapper passes ``device_ids=[LOCAL_RANK]``, which DDP refuses for CPU
+    modules.
+Where: mmengine 0.10.7 ``dist/utils.py``: ``_init_dist_pytorch``, ``_init_dist_slurm``,
+    ``_init_dist_mpi``; ``runner/runner.py``: ``Runner.wrap_model``.
 Delete when: mmengine picks device and backend by what is there.
 
 On when CUDA is missing. gloo takes nccl's place, since nccl then is a default and not a wish.

@@ -1,8 +1,9 @@
 """mmengine's checkpoints under torch 2.6 and later.
 
-Breaks: resuming a run fails with "Weights only load failed": the message hub holds ``HistoryBuffer`` and
-    numpy objects, and torch's allow-list would have to admit ``builtins.getattr`` for them. The other
-    way round, a checkpoint from a URL is read with ``weights_only=False`` and can run any code.
+Breaks: resuming a run fails with "Weights only load failed": the message hub holds
+    ``HistoryBuffer`` and numpy objects, and torch's allow-list would have to admit
+    ``builtins.getattr`` for them. The other way round, a checkpoint from a URL is read with
+    ``weights_only=False`` and can run any code.
 Where: mmengine 0.10.7 ``runner/checkpoint.py``: ``load_from_local``, and ``load_url`` (torch's) in
     ``load_from_http``.
 Delete when: mmengine reads its own resume state with ``weights_only=True``.

@@ -1,9 +1,9 @@
 """Reading a checkpoint without running anything that it asks for.
 
 A pickle names the functions to call while it is read. Here a name is looked up in one table of
-functions that build data (tensors, arrays, plain containers, mmengine's ``HistoryBuffer``); any other
-name becomes a class of inert :class:`Foreign` objects, so weights load beside objects of packages
-that are absent or hostile.
+functions that build data (tensors, arrays, plain containers, mmengine's ``HistoryBuffer``); any
+other name becomes a class of inert :class:`Foreign` objects, so weights load beside objects of
+packages that are absent or hostile.
 """
 import collections
 import pickle
@@ -21,20 +21,20 @@ from torch._utils import _rebuild_tensor_v2
 
 
 class Foreign:
-    """What stands for an object that is not data: it takes every call a pickle can make, does nothing.
+    """Stands for an object that is not data: takes every call a pickle can make, does nothing.
 
     ``origin`` is the name it was pickled under.
     """
 
     origin = 'unknown'
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args, **kwargs):  # noqa: D102
         return super().__new__(cls)
 
     def __init__(self, *args, **kwargs):
         pass
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, **kwargs):  # noqa: D102
         return self
 
     def __setstate__(self, state):
@@ -103,7 +103,8 @@ def _table() -> dict[tuple[str, str], Any]:
     for core in ('numpy.core', 'numpy._core'):  # numpy 1 and 2
         builders[f'{core}.multiarray', '_reconstruct'] = _array
         builders[f'{core}.multiarray', 'scalar'] = _scalar
-    plain = (bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, slice)
+    plain = (bool, int, float, complex, str, bytes, bytearray, slice,
+             list, tuple, dict, set, frozenset)
     for module in ('builtins', '__builtin__'):  # pickle protocol 2 writes the latter
         builders.update({(module, kind.__name__): kind for kind in plain})
     builders.update({('torch', str(value).removeprefix('torch.')): value

@@ -1,11 +1,11 @@
 """spconv's convolutions on CPU tensors, computed by torch from spconv's own pairs.
 
 Breaks: with more than one thread about one forward in six, and a backward likewise, returns wrong
-    values (off by 0.5 and more); the pairs are right, gather and scatter are not. The backward asks for
-    a CUDA stream and raises. A bias in eval mode raises "cpu don't support act and bias".
+    values (off by 0.5 and more); the pairs are right, gather and scatter are not. The backward asks
+    for a CUDA stream and raises. A bias in eval mode raises "cpu don't support act and bias".
 Where: spconv 2.3.8 ``spconv/pytorch/ops.py``: ``indice_conv``, ``indice_conv_backward``.
-Delete when: a release agrees with dense ``conv3d`` in ``tests/test_compat/test_spconv_cpu.py`` with the
-    cure taken out.
+Delete when: a release agrees with dense ``conv3d`` in ``tests/test_compat/test_spconv_cpu.py``
+    with the cure taken out.
 
 Max-pooling and the making of pairs repeat exactly and are left alone, and so are tensors on a GPU.
 
@@ -67,8 +67,8 @@ def _route(original: Callable, inverse: bool, subm: bool) -> Callable:
                             algo, timer, bias, act_alpha, act_beta, act_type)
         if act_type is not None and getattr(act_type, 'name', 'None_') != 'None_':
             raise NotImplementedError(
-                f'spconv was asked to fuse the activation {act_type.name} into a convolution on CPU '
-                'tensors; put the activation into a layer of its own.')
+                f'spconv was asked to fuse the activation {act_type.name} into a convolution of '
+                'CPU tensors; put the activation into a layer of its own.')
         weight = filters.flatten(1, -2)  # (C_out, K, C_in)
         pairs = offset_pairs(indice_pairs, indice_pair_num, inverse, subm)
         return pair_conv(features, weight, pairs, num_activate_out, bias)

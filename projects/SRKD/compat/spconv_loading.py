@@ -1,10 +1,10 @@
 """Loading sparse kernels by their shape, not by the version written beside them.
 
-Breaks: a correct state dict is refused with "size mismatch", or its kernels are permuted in silence,
-    whenever it lacks ``_metadata`` of version 2: a plain dict, a renamed or filtered one.
+Breaks: a correct state dict is refused with "size mismatch", or its kernels are permuted in
+    silence, whenever it lacks ``_metadata`` of version 2: a plain dict, a renamed or filtered one.
 Where: mmdet3d 1.4.0 ``models/layers/spconv/overwrite_spconv/write_spconv2.py``: importing
-    ``mmdet3d.models`` replaces spconv's ``SparseModule._load_from_state_dict`` by one that takes such a
-    dict for spconv 1.x.
+    ``mmdet3d.models`` replaces spconv's ``SparseModule._load_from_state_dict`` by one that takes
+    such a dict for spconv 1.x.
 Delete when: mmdet3d compares shapes before it permutes.
 """
 from collections.abc import Callable
@@ -22,8 +22,8 @@ def to_spconv2(kernel: Tensor, shape: tuple[int, ...]) -> Tensor:
         shape: Shape of the parameter it is meant for.
 
     Returns:
-        ``kernel`` itself if it has that shape (also where both layouts would fit), its permutation if
-        that has, else ``kernel`` itself for the caller to refuse.
+        ``kernel`` itself if it has that shape (also where both layouts would fit), its
+        permutation if that has, else ``kernel`` itself for the caller to refuse.
     """
     if kernel.shape != shape and kernel.dim() > 2:
         permuted = kernel.movedim(-1, 0)

@@ -1,0 +1,45 @@
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from projects.SRKD import compat
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize('name', compat.CURES)
+def test_each_cure_says_what_breaks_where_and_when_it_can_go(name):
+    text = import_module(f'projects.SRKD.compat.{name}').__doc__
+    assert all(f'\n{word}: ' in text for word in ('Breaks', 'Where', 'Delete when'))
+
+
+def test_applying_again_reports_the_same():
+    assert compat.apply() == compat.apply()
+    assert set(compat.apply()) == set(compat.CURES)
+
+
+def test_numpy_has_its_old_name_and_mmdet3d_can_use_it():
+    compat.apply()
+    assert np.array([1, 2], dtype=np.long).dtype == np.int64
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) >= '2.0.0', reason='numpy 2 has np.long')
+def test_without_the_cure_numpy_lacks_the_name():
+    code = 'import numpy as np; np.long'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert "no attribute 'long'" in done.stderr
+
+
+def test_what_needs_torch_alone_imports_without_the_packages_that_are_mended():
+    absent = ['mmdet3d', 'mmdet', 'mmcv', 'mmengine', 'spconv']
+    code = (f'import sys; sys.modules.update(dict.fromkeys({absent}))\n'
+            'from projects.SRKD import backbones, compat, losses, ops\n'
+            'print(compat.CURES[0], losses.affinity_mse.__name__)')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.stdout.split() == ['numpy_names', 'affinity_mse'], done.stderr

@@ -1,0 +1,159 @@
+import io
+import os
+import pickle
+from collections import OrderedDict, defaultdict
+
+import numpy as np
+import pytest
+import torch
+
+from projects.SRKD.compat.safe_pickle import Foreign, load_checkpoint
+
+
+class Hostile:
+    """Creates a file when it is unpickled by an ordinary unpickler."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+class HostileState:
+    def __reduce__(self):
+        return eval, ("__import__('os').mkdir('never')",)
+
+
+class SomebodysClass:
+    def __init__(self):
+        self.values = [1, 2]
+
+
+class SomebodysList(list):
+    pass
+
+
+class SomebodysDict(dict):
+    pass
+
+
+def save(content, path, **kwargs):
+    torch.save(content, path, **kwargs)
+    return path
+
+
+def test_weights_and_plain_data_come_back_equal(tmp_path):
+    weight = torch.randn(3, 4)
+    content = dict(
+        state_dict=OrderedDict(weight=weight, half=weight.half(), view=weight.t()[1:]),
+        param=torch.nn.Parameter(torch.ones(2)), number=1.5, flag=None, names=('a', 'b'),
+        ids={1, 2}, size=torch.Size([2, 3]), dtype=torch.bfloat16, device=torch.device('cpu'),
+        groups=defaultdict(list, a=[1]), array=np.arange(6).reshape(2, 3), scalar=np.float64(2.5),
+        words=np.array(['x', 'yz']), objects=np.array([1, 'a'], dtype=object), raw=b'\x00\xff')
+    found = load_checkpoint(save(content, tmp_path / 'a.pth'))
+    assert list(found) == list(content)
+    for key, value in content['state_dict'].items():
+        torch.testing.assert_close(found['state_dict'][key], value, rtol=0, atol=0)
+    assert isinstance(found['param'], torch.nn.Parameter) and found['param'].requires_grad
+    for key in ('array', 'words', 'objects', 'scalar'):
+        assert found[key].dtype == content[key].dtype
+        np.testing.assert_array_equal(found[key], content[key])
+    for key in ('number', 'flag', 'names', 'ids', 'size', 'dtype', 'device', 'groups', 'raw'):
+        assert found[key] == content[key]
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_malicious_pickle_stays_inert_and_its_weights_load(tmp_path, zipped):
+    target = tmp_path / 'created'
+    path = save(dict(state_dict=dict(weight=torch.ones(2)), evil=Hostile(target)),
+                tmp_path / 'evil.pth', _use_new_zipfile_serialization=zipped)
+    found = load_checkpoint(path)
+    assert not target.exists()
+    assert isinstance(found['evil'], Foreign) and found['evil'].origin.endswith('.mkdir')
+    assert found['state_dict']['weight'].tolist() == [1, 1]
+    torch.load(path, weights_only=False)  # the attack is real
+    assert target.exists()
+
+
+def test_evaluated_strings_stay_inert(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    load_checkpoint(save([HostileState()], tmp_path / 'evil.pth'))
+    assert not (tmp_path / 'never').exists()
+
+
+def test_nothing_is_imported(tmp_path):
+    raw = b'\x80\x02cantigravity\nfly\n.'  # the global antigravity.fly
+    found = pickle_of(raw, tmp_path)
+    import sys
+    assert issubclass(found, Foreign) and 'antigravity' not in sys.modules
+
+
+def pickle_of(raw, tmp_path):
+    """Read a hand-written pickle as the content of a checkpoint."""
+    import zipfile
+    source = io.BytesIO()
+    torch.save(0, source)
+    path = tmp_path / 'crafted.pth'
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, 'w') as new:
+        for name in old.namelist():
+            new.writestr(name, raw if name.endswith('data.pkl') else old.read(name))
+    return load_checkpoint(path)
+
+
+def test_getattr_cannot_reach_a_method(tmp_path):
+    raw = pickle.dumps(np.ndarray.tofile, protocol=2)  # written as getattr(numpy.ndarray, 'tofile')
+    assert b'getattr' in raw
+    assert isinstance(pickle_of(raw, tmp_path), Foreign)
+
+
+def test_hooks_saved_with_a_tensor_are_dropped(tmp_path):
+    from projects.SRKD.compat import safe_pickle
+    storage = torch.ones(2).untyped_storage()
+    tensor = safe_pickle._tensor(torch.storage.TypedStorage(wrap_storage=storage,
+                                                            dtype=torch.float32), 0, (2,), (1,),
+                                 True, OrderedDict({0: print}))
+    assert not tensor._backward_hooks
+
+
+def test_objects_of_other_classes_become_foreign(tmp_path):
+    nested = dict(one=SomebodysClass(), many=SomebodysList([1, 2]), table=SomebodysDict(a=1),
+                  kept=[1, dict(deep=torch.zeros(1))])
+    found = load_checkpoint(save(nested, tmp_path / 'foreign.pth'))
+    assert all(isinstance(found[key], Foreign) for key in ('one', 'many', 'table'))
+    assert 'SomebodysClass' in repr(found['one'])
+    assert found['kept'][1]['deep'].tolist() == [0]
+    pickle.loads(pickle.dumps(found['one']))  # a resumed run can save it again
+
+
+def test_whole_modules_are_not_rebuilt(tmp_path):
+    found = load_checkpoint(save(torch.nn.Linear(2, 2), tmp_path / 'module.pth'))
+    assert isinstance(found, Foreign)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none.pth can not be found'):
+        load_checkpoint(tmp_path / 'none.pth')
+
+
+@pytest.mark.parametrize('damage', [b'', b'not a checkpoint', None])
+def test_damaged_file_is_named_with_its_size(tmp_path, damage):
+    path = save(dict(weight=torch.randn(100, 100)), tmp_path / 'cut.pth')
+    path.write_bytes(path.read_bytes()[:20_000] if damage is None else damage)
+    with pytest.raises(ValueError, match=r'cut.pth \([\d,]+ bytes\) is damaged or not'):
+        load_checkpoint(path)
+
+
+def test_torchscript_is_refused(tmp_path):
+    import zipfile
+    path = tmp_path / 'script.pt'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('script/constants.pkl', b'')
+    with pytest.raises(ValueError, match='TorchScript program; expected a checkpoint'):
+        load_checkpoint(path)
+
+
+def test_encoded_bytes_are_latin1_only(tmp_path):
+    raw = b'\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.'
+    with pytest.raises(ValueError, match='encoded as latin1'):
+        pickle_of(raw, tmp_path)
