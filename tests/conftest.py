@@ -22,16 +22,14 @@ def threads(request):
     torch.set_num_threads(before)
 
 
-@pytest.fixture(params=['cpu', 'cuda'])
+@pytest.fixture(params=['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])
 def device(request) -> torch.device:
     """Each kind of device there is."""
-    if request.param == 'cuda' and not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     return torch.device(request.param)
 
 
 @pytest.fixture(scope='session')
-def realdata(tmp_path_factory, worker_id) -> Path:
+def realdata(tmp_path_factory) -> Path:
     """Folder of real scans: ``SRKD_REALDATA``, a folder or an archive that is unpacked once."""
     name = os.environ.get('SRKD_REALDATA')
     if not name:
@@ -42,8 +40,10 @@ def realdata(tmp_path_factory, worker_id) -> Path:
     if not source.is_file():
         pytest.fail(f'SRKD_REALDATA={name} is neither a folder nor an archive')
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == 'master' else base.parent) / 'realdata_unpacked'
-    with open(f'{folder}.lock', 'w') as lock:  # xdist's workers share the folder
+    if 'PYTEST_XDIST_WORKER' in os.environ:  # the workers share one folder
+        base = base.parent
+    folder = base / 'realdata_unpacked'
+    with open(f'{folder}.lock', 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             part = folder.with_suffix('.part')
