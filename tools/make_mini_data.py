@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     rooms.add_argument('--out', type=Path, required=True, help='folder to make')
     rooms.add_argument('--scenes', type=int, default=60, help='training scans (default 60)')
     rooms.add_argument(
-        '--val-scenes', type=int, help='validation scans (default a fifth, at least 5)'
+        '--val-scenes', type=int, help='validation scans (default a third, at least 5)'
     )
     rooms.add_argument('--seed', type=int, default=0, help='equal seeds give equal bytes')
     rooms.add_argument('--points-per-scene', type=int, default=12_000, help='about (default 12000)')
@@ -30,7 +30,7 @@ def main() -> None:
     args = parse_args()
     from projects.SRKD.datasets.mini import write_scannet  # after parsing: --help is quick
 
-    val_scenes = max(5, args.scenes // 5) if args.val_scenes is None else args.val_scenes
+    val_scenes = max(5, args.scenes // 3) if args.val_scenes is None else args.val_scenes
     try:
         out = write_scannet(
             args.out, args.scenes, val_scenes, args.seed, args.points_per_scene, args.force

@@ -207,17 +207,18 @@ def test_scans_have_holes_and_uneven_density(cloud):
     assert dense > 2 * sparse
 
 
-def test_colour_alone_does_not_tell_classes(cloud, rooms):
+def test_colour_tells_something_but_not_the_class(rooms):
     rgb, label = [], []
     for path in sorted((rooms / 'points').iterdir()):
         rgb.append(np.fromfile(path, np.float32).reshape(-1, 6)[:, 3:])
         label.append(np.fromfile(rooms / 'semantic_mask' / path.name, np.int64))
     rgb, label = np.concatenate(rgb), np.concatenate(label)
-    pairs = [('desk', 'table'), ('cabinet', 'refrigerator'), ('sofa', 'chair'), ('door', 'wall')]
-    for a, b in pairs:
-        one, two = rgb[label == NYU40[a]], rgb[label == NYU40[b]]
-        gap = np.abs(one.mean(0) - two.mean(0))
-        assert (gap < 1.5 * np.maximum(one.std(0), two.std(0))).all(), (a, b)
+    means = np.stack([rgb[label == i].mean(0) for i in CLASS_IDS])  # (20, 3)
+    recalls = []
+    for k, i in enumerate(CLASS_IDS):
+        distance = ((rgb[label == i][:, None] - means) ** 2).sum(2)
+        recalls.append((distance.argmin(1) == k).mean())
+    assert 0.05 < np.mean(recalls) < 0.3, dict(zip(CLASSES, np.round(recalls, 2)))
 
 
 def test_a_folder_with_other_data_is_left_alone(tmp_path):

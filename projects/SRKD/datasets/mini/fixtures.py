@@ -89,14 +89,14 @@ def bathtub(rng: Rng) -> Piece:
     drawn, left = rng.uniform(0.4, 0.9) * w, rng.choice([True, False])
     start = -x if left else x - drawn
     cloth = folds(start, start + drawn, d - 0.03, rng.uniform(0.25, 0.45), rng.uniform(1.8, 2.0),
-                  colour(rng, 'cloth', 'pale', 'sky'), rng.uniform(0.04, 0.08), 0.09)  # fmt: skip
+                  colour(rng, 'cloth', 'sky'), rng.uniform(0.04, 0.08), 0.09)  # fmt: skip
     return Piece([Part('bathtub', body), Part('shower_curtain', cloth)], w, d, 2.0)
 
 
 def counter(rng: Rng, sink: bool = True) -> Piece:
     """Kitchen line: cabinets, the worktop on them (the counter) and a sink let into it."""
     w, d, top = rng.uniform(1.5, 2.1), rng.uniform(0.55, 0.65), rng.uniform(0.86, 0.94)
-    rgb, slab, x = colour(rng, 'wood', 'pale'), colour(rng, 'dark', 'tile', 'wood', 'metal'), w / 2
+    rgb, slab, x = colour(rng, 'wood', 'pale'), colour(rng, 'dark', 'dark', 'tile', 'metal'), w / 2
     hull = join(box((-x, 0.0, 0), (x, d - 0.04, top - 0.05), rgb, 'zZY'),
                 doors(rng, w, d - 0.04, 0.1, top - 0.08, rgb))  # fmt: skip
     at = rng.uniform(-x + 0.4, x - 0.4)
@@ -129,7 +129,7 @@ def counter(rng: Rng, sink: bool = True) -> Piece:
 def refrigerator(rng: Rng) -> Piece:
     """Two compartments over each other, bar handles, in the colours of cabinets."""
     w, d, top = rng.uniform(0.58, 0.78), rng.uniform(0.6, 0.72), rng.uniform(1.45, 1.85)
-    rgb, metal = colour(rng, 'pale', 'pale', 'metal', 'dark'), colour(rng, 'metal', 'dark')
+    rgb, metal = colour(rng, 'pale', 'pale', 'metal', 'metal'), colour(rng, 'dark')
     seam, x, side = top * rng.uniform(0.58, 0.72), w / 2, rng.choice([-1, 1])
     handle = side * (x - 0.07)
     body = join(
@@ -145,7 +145,7 @@ def refrigerator(rng: Rng) -> Piece:
 def door(rng: Rng) -> tuple[Piece, float]:
     """Leaf in its frame, closed or ajar; also the height of the opening."""
     w, top = rng.uniform(0.76, 0.94), rng.uniform(1.95, 2.08)
-    rgb, x = colour(rng, 'wood', 'pale', 'pale', 'plaster'), w / 2
+    rgb, x = colour(rng, 'wood', 'wood', 'wood', 'pale', 'plaster'), w / 2
     trim = [box((s * x - 0.03, 0, 0), (s * x + 0.03, 0.02, top), rgb, 'yzZ') for s in (-1, 1)]
     leaf = sheets((-x, -0.03, 0), (w, 0, 0), (0, 0, top), rgb)
     knob = box((x - 0.12, -0.02, 0.98), (x - 0.06, 0.04, 1.06), colour(rng, 'metal', 'dark'))
@@ -175,7 +175,7 @@ def curtain(rng: Rng, span: float) -> Piece:
     """Cloth on one or both sides of a window of the given width."""
     wide, y = rng.uniform(0.25, 0.5), rng.uniform(0.07, 0.13)
     low, top = rng.choice([0.05, 0.6]) + rng.uniform(0, 0.1), rng.uniform(2.0, 2.15)
-    rgb, x = colour(rng, 'cloth', 'pale', 'sky'), span / 2 + 0.12
+    rgb, x = colour(rng, 'cloth', 'cloth', 'pale'), span / 2 + 0.12
     sides = [(-x, -x + wide), (x - wide, x)]
     if rng.random() < 0.3:
         sides = sides[:1] if rng.random() < 0.5 else sides[1:]
@@ -186,7 +186,7 @@ def curtain(rng: Rng, span: float) -> Piece:
 def picture(rng: Rng, name: str = 'picture', size: tuple[float, float] = (0.35, 0.95)) -> Piece:
     """Framed print; under another name a mirror or whiteboard of the same build."""
     w, h = rng.uniform(*size), rng.uniform(0.35, 0.7)
-    rgb, x, y = colour(rng, 'wood', 'dark', 'pale'), w / 2, rng.uniform(0.02, 0.05)
+    rgb, x, y = colour(rng, 'wood', 'dark'), w / 2, rng.uniform(0.02, 0.05)
     inside = dict(picture=('any', 'cloth', 'sky'), mirror=('sky',)).get(name, ('pale',))
     low = rng.uniform(1.05, 1.45)
     body = [box((-x, 0, low), (x, y, low + h), rgb, 'y')]

@@ -37,7 +37,7 @@ def chair(rng: Rng) -> Piece:
     """Dining chair, swivel chair or stool."""
     w, d, seat = rng.uniform(0.40, 0.52), rng.uniform(0.40, 0.52), rng.uniform(0.42, 0.50)
     kind = rng.choice(['four legs', 'swivel', 'stool'], p=[0.6, 0.28, 0.12])
-    rgb, frame = colour(rng, 'wood', 'dark', 'cloth'), colour(rng, 'wood', 'dark', 'metal')
+    rgb, frame = colour(rng, 'wood', 'wood', 'dark', 'cloth'), colour(rng, 'wood', 'dark')
     x = w / 2
     body = [board(-x, x, 0, d, seat - 0.06, seat, rgb)]
     if kind == 'swivel':
@@ -63,7 +63,7 @@ def sofa(rng: Rng, single: bool | None = None) -> Piece:
     w = rng.uniform(0.75, 0.95) if single else rng.uniform(1.35, 2.0)
     d, seat, top = rng.uniform(0.72, 0.92), rng.uniform(0.38, 0.46), rng.uniform(0.68, 0.88)
     arm, rest, back = rng.uniform(0.10, 0.20), rng.uniform(0.50, 0.64), rng.uniform(0.15, 0.25)
-    rgb = colour(rng, 'cloth', 'dark', 'pale')
+    rgb = colour(rng, 'cloth', 'cloth', 'cloth', 'dark')
     x = w / 2
     body = [board(-x + arm, x - arm, back, d, 0.05, seat, rgb),
             board(-x, x, 0, back, 0.05, top, rgb),
@@ -102,7 +102,7 @@ def table(rng: Rng, low: bool = False) -> Piece:
     """Dining table, or a coffee table: rectangular or round, on legs or a pillar."""
     top = rng.uniform(0.36, 0.50) if low else rng.uniform(0.70, 0.78)
     w, d = rng.uniform(0.8, 1.3), rng.uniform(0.55, 0.85)
-    rgb, thick = colour(rng, 'wood', 'pale', 'dark'), 0.04
+    rgb, thick = colour(rng, 'wood', 'wood', 'wood', 'pale', 'dark'), 0.04
     if rng.random() < 0.35:
         r = rng.uniform(0.38, 0.55)
         w = d = 2 * r
@@ -123,7 +123,7 @@ def table(rng: Rng, low: bool = False) -> Piece:
 def desk(rng: Rng) -> Piece:
     """Writing desk: board on one or two flanks, mostly with a screen on it."""
     w, d, top = rng.uniform(1.0, 1.5), rng.uniform(0.55, 0.75), rng.uniform(0.71, 0.78)
-    rgb, x = colour(rng, 'wood', 'pale', 'dark'), w / 2
+    rgb, x = colour(rng, 'wood', 'pale', 'pale', 'pale', 'dark'), w / 2
     flank = rng.uniform(0.32, 0.42)
     body = [board(-x, x, 0, d, top - 0.04, top, rgb),
             box((-x, 0, 0), (-x + flank, d - 0.04, top - 0.04), rgb)]  # fmt: skip
@@ -149,7 +149,7 @@ def cabinet(rng: Rng, tall: bool | None = None, name: str = 'cabinet') -> Piece:
     tall = rng.random() < 0.4 if tall is None else tall
     w, d = rng.uniform(0.7, 1.2), rng.uniform(0.38, 0.6)
     top = rng.uniform(1.55, 2.0) if tall else rng.uniform(0.7, 1.15)
-    rgb = colour(rng, 'wood', 'pale', 'pale', 'dark')
+    rgb = colour(rng, 'wood', 'wood', 'wood', 'pale', 'dark')
     body = [box((-w / 2, 0, 0), (w / 2, d, top), rgb, 'zY'),
             doors(rng, w, d, 0.06, top - 0.04, rgb)]  # fmt: skip
     parts = [Part(name, join(*body))]
@@ -179,7 +179,7 @@ def doors(rng: Rng, w: float, y: float, z0: float, z1: float, rgb: np.ndarray) -
 def bookshelf(rng: Rng) -> Piece:
     """Open shelves against the wall, partly filled with books (some labelled as such)."""
     w, d, top = rng.uniform(0.7, 1.2), rng.uniform(0.26, 0.40), rng.uniform(1.1, 2.0)
-    rgb, x = colour(rng, 'wood', 'pale', 'dark'), w / 2
+    rgb, x = colour(rng, 'wood', 'wood', 'pale', 'dark'), w / 2
     levels = np.linspace(0.06, top - 0.03, int(top / 0.36) + 1)
     body = [box((-x, 0, 0), (x, 0.02, top), rgb), box((-x, 0, 0), (-x + 0.03, d, top), rgb),
             box((x - 0.03, 0, 0), (x, d, top), rgb)]  # fmt: skip
@@ -210,7 +210,7 @@ def bookshelf(rng: Rng) -> Piece:
 def otherfurniture(rng: Rng) -> Piece:
     """What no other class names: ottoman, bin, open rack, or trolley."""
     kind = rng.choice(['ottoman', 'bin', 'rack', 'trolley'])
-    rgb = colour(rng, 'cloth', 'dark', 'wood', 'metal', 'pale')
+    rgb = colour(rng, 'metal', 'dark', 'metal', 'dark', 'cloth')
     w, d = rng.uniform(0.4, 0.7), rng.uniform(0.35, 0.5)
     x, top = w / 2, rng.uniform(0.35, 0.48)
     if kind == 'ottoman':

@@ -130,8 +130,8 @@ def light(rng: np.random.Generator, rgb: np.ndarray, points: np.ndarray, normals
     x, y, z = (lamp - points).T
     square = x * x + y * y + z * z
     slant = np.abs(x * normals[:, 0] + y * normals[:, 1] + z * normals[:, 2]) / np.sqrt(square)
-    shade = (0.55 + 0.45 * slant) * (1.15 - 0.06 * square.clip(max=9.0))
+    shade = (0.7 + 0.3 * slant) * (1.1 - 0.03 * square.clip(max=9.0))
     shade = shade * (0.82 + 0.18 * ((points[:, 2] - low[2]) / 0.4).clip(0, 1))
-    camera = rng.uniform(0.85, 1.15) * rng.uniform(0.94, 1.06, 3)
-    seen = rgb * shade[:, None] * camera + 0.03 * bell(rng, *rgb.shape)
+    camera = rng.uniform(0.9, 1.1) * rng.uniform(0.96, 1.04, 3)
+    seen = rgb * shade[:, None] * camera + 0.025 * bell(rng, *rgb.shape)
     return np.rint(seen.clip(0, 1) * 255)
