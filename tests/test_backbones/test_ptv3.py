@@ -1,0 +1,295 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from projects.SRKD.backbones import PointTransformerV3
+from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
+from projects.SRKD.backbones.ptv3.serialization import CURVES, needed_depth, serialize
+
+GOLDEN = Path(__file__).parents[1] / 'golden/ptv3_pointcept_small.npz'
+HALF = dict(enc_channels=(16, 32, 64, 128, 256), dec_channels=(32, 32, 64, 128))
+LARGE = dict(
+    enc_channels=(48, 96, 192, 384, 768),
+    enc_num_head=(3, 6, 12, 24, 48),
+    dec_channels=(96, 96, 192, 384),
+    dec_num_head=(6, 6, 12, 24),
+)
+SMALL = dict(
+    in_channels=4,
+    order=('z', 'hilbert-trans', 'hilbert'),
+    stride=(2, 2),
+    enc_depths=(2, 1, 3),
+    enc_channels=(8, 16, 24),
+    enc_num_head=(2, 2, 3),
+    enc_patch_size=(16, 8, 4),
+    dec_depths=(2, 1),
+    dec_channels=(12, 16),
+    dec_num_head=(3, 4),
+    dec_patch_size=(8, 16),
+    drop_path=0.2,
+    depth=6,
+)
+
+
+@pytest.fixture(scope='module')
+def golden():
+    """Output of the original code on four clouds of 1500, 300, 7 and 64 voxels."""
+    content = np.load(GOLDEN)
+    batch = np.searchsorted(content['offset'], np.arange(len(content['grid'])), side='right')
+    coors = np.concatenate([batch[:, None], content['grid']], 1)
+    return content, torch.from_numpy(coors)
+
+
+def voxels(sizes, seed=0, extent=20):
+    """Distinct voxels of several samples, in random row order, and features."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for b, size in enumerate(sizes):
+        cell = torch.randperm(extent**3, generator=generator)[:size]
+        xyz = torch.stack([cell // extent**2, cell // extent % extent, cell % extent], 1)
+        parts.append(torch.cat([torch.full((size, 1), b), xyz], 1))
+    coors = torch.cat(parts)
+    return torch.randn(len(coors), 4, generator=generator), coors
+
+
+def small(**changes):
+    torch.manual_seed(0)
+    network = PointTransformerV3(**SMALL | changes)
+    for module in network.modules():  # statistics that are not the identity
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+def test_codes_equal_the_original_s(golden):
+    content, coors = golden
+    depth = int(content['depth'])
+    assert needed_depth(coors) == depth
+    for name, codes in zip(json.loads(str(content['cfg']))['order'], content['codes']):
+        assert np.array_equal(serialize(coors, depth, name).numpy(), codes), name
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_output_equals_the_original_s(golden, dtype):
+    content, coors = golden
+    network = PointTransformerV3(**json.loads(str(content['cfg'])))
+    weights = {k[3:]: torch.from_numpy(content[k]) for k in content.files if k.startswith('sd/')}
+    network.load_state_dict(weights, strict=True)
+    with torch.no_grad():
+        out = network.to(dtype).eval()(torch.from_numpy(content['feat']).to(dtype), coors)
+    error = float((out - torch.from_numpy(content['out'])).abs().max())
+    print(f'largest absolute error {error:.2e}')
+    assert error < 1e-5
+
+
+def test_bf16_stays_near_the_original(golden):
+    content, coors = golden
+    network = PointTransformerV3(**json.loads(str(content['cfg'])))
+    weights = {k[3:]: torch.from_numpy(content[k]) for k in content.files if k.startswith('sd/')}
+    network.load_state_dict(weights)
+    feat, expected = torch.from_numpy(content['feat']), torch.from_numpy(content['out'])
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        cast = network.eval()(feat, coors)
+    with torch.no_grad():
+        whole = network.bfloat16()(feat.bfloat16(), coors)
+    for out in (cast, whole):
+        assert (out.float() - expected).abs().mean() / expected.abs().mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'parameters'),
+    [
+        (dict(in_channels=6), 46_166_272),
+        (dict(in_channels=6, **HALF), 11_566_208),
+        (dict(in_channels=4, **HALF), 11_562_208),
+        (dict(in_channels=6, **LARGE), 103_800_192),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(arguments, parameters):
+    with torch.device('meta'):
+        network = PointTransformerV3(**arguments)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+def z_by_bits(x, y, z, depth):
+    code = 0
+    for bit in reversed(range(depth)):
+        for axis in (x, y, z):
+            code = code << 1 | axis >> bit & 1
+    return code
+
+
+def test_z_order_interleaves_bits_and_trans_swaps_x_and_y():
+    _, coors = voxels((50, 9))
+    depth = 5
+    for name in ('z', 'z-trans'):
+        got = serialize(coors, depth, name).tolist()
+        for (b, x, y, z), code in zip(coors.tolist(), got):
+            first = (y, x) if name == 'z-trans' else (x, y)
+            assert code == b << 3 * depth | z_by_bits(*first, z, depth)
+
+
+@pytest.mark.parametrize('depth', [1, 2, 4])
+def test_the_hilbert_curve_visits_every_cell_once_by_unit_steps(depth):
+    side = torch.arange(2**depth)
+    xyz = torch.cartesian_prod(side, side, side)
+    coors = torch.cat([torch.zeros(len(xyz), 1, dtype=torch.long), xyz], 1)
+    codes = serialize(coors, depth, 'hilbert')
+    assert torch.equal(codes.sort().values, torch.arange(8**depth))
+    assert (xyz[codes.argsort()].diff(dim=0).abs().sum(1) == 1).all()
+
+
+@pytest.mark.parametrize('name', CURVES)
+def test_codes_of_the_half_grid_are_the_codes_shifted(name):
+    _, coors = voxels((200,), extent=32)
+    half = torch.cat([coors[:, :1], coors[:, 1:] >> 1], 1)
+    assert torch.equal(serialize(coors, 5, name) >> 3, serialize(half, 4, name))
+
+
+def loop_attention(attention, feat, index):
+    """Patch by patch and head by head, from the definition."""
+    qkv = attention.qkv(feat)
+    out = torch.zeros_like(feat)
+    order = index.orders[attention.order_index % len(index.codes)]
+    size, width = attention.patch_size, attention.channels // attention.num_heads
+    for sample in index.coors[:, 0].unique():
+        rows = order[index.coors[order, 0] == sample]
+        for start in range(0, len(rows), size):
+            own = rows[start : start + size]
+            seen = own
+            if len(own) < size <= len(rows):  # the last patch borrows from the one before
+                seen = torch.cat([own, rows[start - size + len(own) : start]])
+            for head in range(attention.num_heads):
+                at = slice(head * width, (head + 1) * width)
+                q, k, v = (part[:, at] for part in qkv.split(attention.channels, 1))
+                weight = (q[own] @ k[seen].T / width**0.5).softmax(1)
+                out[own, at] = weight @ v[seen]
+    return attention.proj(out)
+
+
+@pytest.mark.parametrize('sizes', [(100, 37), (16,), (17, 1, 15), (3, 48, 2)])
+def test_patch_attention_equals_a_loop_over_patches(sizes):
+    feat, coors = voxels(sizes)
+    network = small().double()
+    codes = torch.stack([serialize(coors, 6, name) for name in network.order])
+    index = StageIndex(coors, codes, 6)
+    for block in ('block0', 'block1'):
+        attention = getattr(network.enc['enc0'], block).attn
+        x = torch.randn(len(coors), 8, dtype=torch.float64, requires_grad=True)
+        cloud = type('Cloud', (), dict(index=index))
+        got, expected = attention(x, cloud), loop_attention(attention, x, index)
+        torch.testing.assert_close(got, expected)
+        seed = torch.randn_like(got)
+        torch.testing.assert_close(
+            *(torch.autograd.grad(out, x, seed)[0] for out in (got, expected))
+        )
+
+
+def test_a_sample_does_not_depend_on_the_others_in_its_batch():
+    network = small().eval()
+    feat, coors = voxels((90, 3, 40))
+    together = network(feat, coors)
+    for b in range(3):
+        own = coors[:, 0] == b
+        alone = coors[own].clone()
+        alone[:, 0] = 0
+        torch.testing.assert_close(network(feat[own], alone), together[own], rtol=1e-4, atol=1e-5)
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    network = small().eval()
+    feat, coors = voxels((90, 40))
+    shuffled = torch.randperm(len(coors))
+    torch.testing.assert_close(
+        network(feat[shuffled], coors[shuffled]), network(feat, coors)[shuffled],
+        rtol=1e-4, atol=1e-5,
+    )  # fmt: skip
+
+
+def test_nothing_is_random_in_eval_and_training_is():
+    network = small(shuffle_orders=True)
+    feat, coors = voxels((90, 40))
+    network.eval()
+    assert torch.equal(network(feat, coors), network(feat, coors))
+    network.train()
+    assert not torch.equal(network(feat, coors), network(feat, coors))
+
+
+def test_stages_are_what_hooks_on_the_decoder_see():
+    network = small().eval()
+    feat, coors = voxels((90, 40))
+    seen = {}
+    for k in range(2):
+        network.dec[f'dec{k}'].register_forward_hook(
+            lambda module, args, out, k=k: seen.__setitem__(k, out)
+        )
+    stages = network(feat, coors, return_stages=True)
+    assert [stage for *_, stage in stages] == [0, 1, 2]
+    assert torch.equal(stages[0][0], network(feat, coors))
+    assert torch.equal(stages[0][1], coors)
+    for k, (values, place, _) in enumerate(stages):
+        halved = torch.cat([coors[:, :1], coors[:, 1:] >> k], 1)
+        assert {tuple(row) for row in place.tolist()} == {tuple(row) for row in halved.tolist()}
+        assert len(place) == len(values) == len(halved.unique(dim=0))
+        if k < 2:
+            assert torch.equal(seen[k].feat, values)
+            assert torch.equal(seen[k].coors, place)
+            assert seen[k].stage == k
+
+
+def test_checkpointing_changes_neither_values_nor_gradients():
+    feat, coors = voxels((90, 40))
+    gradients = []
+    for with_cp in (False, True):
+        network = small(drop_path=0.0, shuffle_orders=False, with_cp=with_cp)
+        out = network(feat, coors)
+        out.square().sum().backward()
+        gradients.append([out.detach(), *(p.grad for p in network.parameters())])
+    for one, other in zip(*gradients):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize('sizes', [(0,), (1,), (2, 1)])
+def test_tiny_clouds_pass_in_eval(sizes):
+    feat, coors = voxels(sizes)
+    out = small().eval()(feat, coors)
+    assert out.shape == (sum(sizes), 12)
+    assert torch.isfinite(out).all()
+
+
+def test_every_parameter_has_a_gradient(device):
+    network = small().to(device)
+    feat, coors = voxels((90, 40))
+    network(feat.to(device), coors.to(device)).square().sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'message'),
+    [
+        (dict(enable_rpe=True), ValueError, 'knows enable_rpe only as False, got True'),
+        (dict(enc_chanels=(1,)), TypeError, "no argument 'enc_chanels', nearest: enc_channels"),
+        (dict(order=('z', 'peano')), ValueError, "order must be of .*, got 'peano'"),
+        (dict(stride=(2, 4)), ValueError, r'stride must be 2 at every step, got \(2, 4\)'),
+        (dict(depth=17), ValueError, 'between 1 and 16'),
+        (dict(dec_depths=(1,)), ValueError, '3 encoder stages need 3 values .* and 2 per dec'),
+        (dict(enc_num_head=(3, 2, 3)), ValueError, '3 heads do not divide 8 channels'),
+    ],
+)
+def test_a_bad_argument_is_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        small(**arguments)
+
+
+def test_a_depth_that_is_too_small_is_refused_with_the_one_needed():
+    feat, coors = voxels((5,))
+    coors[2, 2] = 64
+    with pytest.raises(ValueError, match='depth 6 .* got 64, which needs depth 7: set depth=7'):
+        small()(feat, coors)
+    coors[2, 2] = 2**16
+    with pytest.raises(ValueError, match='needs depth 17: use larger voxels'):
+        small(depth=None)(feat, coors)
