@@ -183,8 +183,10 @@ def curtain(rng: Rng, span: float) -> Piece:
     return Piece([Part('curtain', cloth)], 2 * x, 0.2, top)
 
 
-def picture(rng: Rng, name: str = 'picture', size: tuple[float, float] = (0.35, 0.95)) -> Piece:
-    """Framed print; under another name a mirror or whiteboard of the same build."""
+def picture(
+    rng: Rng, name: str = 'picture', size: tuple[float, float] = (0.35, 0.95)
+) -> tuple[Piece, float]:
+    """Framed print (or a mirror or whiteboard of the same build), and its lower edge."""
     w, h = rng.uniform(*size), rng.uniform(0.35, 0.7)
     rgb, x, y = colour(rng, 'wood', 'dark'), w / 2, rng.uniform(0.02, 0.05)
     inside = dict(picture=('any', 'cloth', 'sky'), mirror=('sky',)).get(name, ('pale',))
@@ -194,7 +196,7 @@ def picture(rng: Rng, name: str = 'picture', size: tuple[float, float] = (0.35, 
                        colour(rng, *inside)))  # fmt: skip
     body.append(sheets((-x + 0.04, y + 0.005, low + h / 2), (w - 0.08, 0, 0), (0, 0, h / 2 - 0.04),
                        colour(rng, *inside)))  # fmt: skip
-    return Piece([Part(name, join(*body))], w, y, low + h)
+    return Piece([Part(name, join(*body))], w, y, low + h), low
 
 
 def towel(rng: Rng) -> Piece:

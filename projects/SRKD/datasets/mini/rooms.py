@@ -44,7 +44,7 @@ def _bathroom(room: Room, rng: Rng) -> None:
     stand = fixtures.washstand(rng)
     place = room.against_wall(stand)
     if place is not None and rng.random() < 0.6:
-        room.put(fixtures.picture(rng, 'mirror', (0.4, 0.6)), place)
+        room.put(fixtures.picture(rng, 'mirror', (0.4, 0.6))[0], place)
     if rng.random() < 0.3:
         _window(room, rng, curtain=0.3)
     for _ in range(rng.integers(1, 3)):
@@ -118,7 +118,7 @@ def _office(room: Room, rng: Rng) -> None:
     if rng.random() < 0.35:
         _table_and_chairs(room, rng)
     if rng.random() < 0.6:
-        room.hang(fixtures.picture(rng, 'whiteboard', (0.8, 1.3)), 1.0, 2.0)
+        _pictures(room, rng, 1, name='whiteboard', size=(0.8, 1.3))
     room.against_wall(furniture.otherfurniture(rng), front=0.1)
     _pictures(room, rng, rng.integers(0, 3))
 
@@ -130,10 +130,10 @@ def _window(room: Room, rng: Rng, curtain: float) -> None:
         room.put(fixtures.curtain(rng, pane.width), place)
 
 
-def _pictures(room: Room, rng: Rng, count: int) -> None:
+def _pictures(room: Room, rng: Rng, count: int, **look) -> None:
     for _ in range(count):
-        piece = fixtures.picture(rng)
-        room.hang(piece, 1.0, piece.height)
+        piece, low = fixtures.picture(rng, **look)
+        room.hang(piece, low, piece.height, opening=True)  # no camera sees the wall behind
 
 
 def _desk_and_chair(room: Room, rng: Rng) -> None:

@@ -56,13 +56,17 @@ def exposure(points: np.ndarray, normals: np.ndarray, path: Trajectory) -> np.nd
         a, b, c = (target - eye) / np.sqrt(((target - eye) ** 2).sum())
         in_view = a * x + b * y + c * z > _VIEW * distance
         slant = np.abs(x * normals[:, 0] + y * normals[:, 1] + z * normals[:, 2]) / distance
-        seen = in_view & ~_hidden(np.stack([x, y, z], 1), distance)
+        seen = in_view & ~_hidden(np.stack([x, y, z], 1), distance, slant)
         total += seen * (0.15 + slant) / (1 + (distance / _RANGE) ** 2)
     return total
 
 
-def _hidden(ray: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Whether something nearer lies in the same cell of a cube around the camera."""
+def _hidden(ray: np.ndarray, distance: np.ndarray, slant: np.ndarray) -> np.ndarray:
+    """Whether something nearer lies in the same cell of a cube around the camera.
+
+    Within a cell the depth of one surface varies by the tangent of its slant: that much is allowed,
+    so that a wall seen head on is hidden by the picture on it, and a floor does not hide itself.
+    """
     size = np.abs(ray)
     axis = size.argmax(1)
     rows = np.arange(len(ray))
@@ -74,7 +78,9 @@ def _hidden(ray: np.ndarray, distance: np.ndarray) -> np.ndarray:
     key = (face * _CELLS + one) * _CELLS + two
     nearest = np.full(6 * _CELLS * _CELLS, np.inf)
     np.minimum.at(nearest, key, distance)
-    return distance > nearest[key] + 0.04 + 0.035 * distance
+    across_cell = distance * (2.0 / _CELLS)
+    tangent = np.sqrt((1 - slant * slant).clip(0.0)) / slant.clip(0.2)
+    return distance > nearest[key] + 0.012 + across_cell * tangent
 
 
 def choose(rng: np.random.Generator, weight: np.ndarray, count: int) -> np.ndarray:
