@@ -36,9 +36,11 @@ def test_every_pair_trains_with_equal_and_with_different_voxels(pair, teacher_vo
     teacher['data_preprocessor']['voxel_size'] = teacher_voxel
     model = distiller(student, teacher, checkpoint)
     losses = model.loss(**model.data_preprocessor(batch(), training=True))
-    assert {'loss_sem_seg', 'loss_lovasz', 'loss_kd', 'loss_imitate'} <= set(losses)
-    assert ('unmatched_rows' in losses) == (teacher_voxel != 0.1)
-    total(losses).backward()
+    logged = {'loss_sem_seg', 'loss_lovasz', 'loss_kd', 'loss_imitate', 'unmatched_rows'}
+    assert logged == set(losses)
+    loss, _ = model.parse_losses(losses)
+    torch.testing.assert_close(loss, total(losses))
+    loss.backward()
     assert all(torch.isfinite(value) for value in losses.values())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, f'{name} has no gradient'
@@ -171,6 +173,17 @@ def test_scale_multiplies_the_distillation_losses_alone(model):
 def test_a_runner_without_the_checkpoint_hook_is_refused(model):
     with pytest.raises(RuntimeError, match='DistillCheckpointHook'):
         model(**model.data_preprocessor(batch(), True), mode='loss')
+
+
+def test_a_model_without_terms_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='has no terms.*plain config'):
+        distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), kd=None)
+
+
+@pytest.mark.parametrize('name', ['a.b', 'loss_kd'])
+def test_a_term_name_that_cannot_be_logged_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match='named without dots and without "loss"'):
+        distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), **{name: KD})
 
 
 def test_a_term_set_to_none_is_left_out(tmp_path):

@@ -25,6 +25,9 @@ class DistillModel(BaseModel):
         teacher: ``config`` and ``checkpoint`` of the teacher, see :class:`Teacher`.
         terms: Named terms; the loss of ``kd`` is logged as ``loss_kd``. One set to None is left
             out, so that an ablation is one line.
+
+    Raises:
+        ValueError: If there is no term, or a tap, connector or width does not fit.
     """
 
     def __init__(
@@ -39,6 +42,11 @@ class DistillModel(BaseModel):
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
         self.student = MODELS.build(copy.deepcopy(student))
         terms = {name: term for name, term in terms.items() if term is not None}
+        if not terms:
+            raise ValueError(
+                f"{type(self).__name__} has no terms, expected at least one: train the student's "
+                'plain config to have it learn alone'
+            )
         taps = {name: _tap_paths(name, term) for name, term in terms.items()}
         self.taps = Taps(self.student, (student for student, _ in taps.values()), 'student')
         self.teacher = Teacher(**teacher, taps=(theirs for _, theirs in taps.values()))
@@ -91,8 +99,7 @@ class DistillModel(BaseModel):
             if taps not in pairs:
                 pairs[taps] = matcher(learned[taps[0]], taught[taps[1]])
             losses[f'loss_{name}'] = term(pairs[taps]) * self.distill_scale
-        if not self.shares_voxels:
-            losses['unmatched_rows'] = pairs[taps].batch.new_tensor(float(matcher.left_out))
+        losses['unmatched_rows'] = losses[f'loss_{name}'].new_tensor(matcher.left_out)
         return losses
 
     def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
