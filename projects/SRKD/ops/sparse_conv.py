@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Pairs = Sequence[tuple[Tensor, Tensor] | None]
 
@@ -68,6 +69,7 @@ class _PairConv(torch.autograd.Function):
         return sums.to(feat.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple:
         feat, weight, *rows = ctx.saved_tensors
         grad_feat = grad_weight = None
@@ -104,8 +106,9 @@ def _add_rows(sums: Tensor, rows: Tensor | None, values: Tensor) -> None:
 def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Tensor] | None]:
     """Find the neighbours that a submanifold convolution joins.
 
-    By sorting and searching packed coordinates: no dense grid, any batch size. Only half of the
-    kernel is searched, the other half is its mirror image.
+    By sorting and searching packed coordinates: no dense grid, any batch size. One search serves
+    a line of the kernel along z, whose cells follow one another in the sorted order, and only half
+    of the kernel is searched: the other half is its mirror image.
 
     Args:
         coors: Distinct non-negative voxels, ``(N, 4)`` batch, x, y, z; below 2^16 each.
@@ -115,7 +118,7 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
         k^3 pairs (input rows, output rows) in the kernel's x, y, z order; the centre is None.
 
     Raises:
-        ValueError: If ``kernel_size`` is even.
+        ValueError: If ``kernel_size`` is even or a voxel occurs twice.
 
     Example:
         >>> pairs = submanifold_pairs(torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1]]), 3)
@@ -124,26 +127,28 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
     """
     if kernel_size % 2 == 0:
         raise ValueError(f'a submanifold kernel has a centre, expected an odd size: {kernel_size}')
-    reach = kernel_size // 2
-    coors = coors.long()
-    spans = (coors[:, 1:].amax(0) + 1 + reach).tolist() if len(coors) else [1, 1, 1]
-    strides = (spans[1] * spans[2], spans[2], 1)
-    key = coors[:, 0] * (spans[0] * strides[0])
-    for axis, stride in enumerate(strides):
-        key = key + coors[:, 1 + axis] * stride
-    key, order = key.sort()
-    offsets = list(product(range(-reach, reach + 1), repeat=3))
-    half = len(offsets) // 2
-    pairs: list = [None] * len(offsets)
-    for k, offset in enumerate(offsets[:half]):
-        # A key shifted below zero on one axis would wrap into another row: spans leave `reach`
-        # empty cells behind every row, so it meets none.
-        wanted = key + sum(step * stride for step, stride in zip(offset, strides))
-        slot = torch.searchsorted(key, wanted).clamp_(max=max(len(key) - 1, 0))
-        found = key[slot] == wanted if len(key) else slot.bool()
+    reach, half = kernel_size // 2, kernel_size**3 // 2
+    # `reach` empty cells behind every row: a neighbour below zero on one axis, which would wrap
+    # into another row, meets none.
+    span = (coors[:, 1:].amax(0).long() + 1 + reach).tolist() if len(coors) else [1, 1, 1]
+    stride = (span[1] * span[2], span[2], 1)
+    batch, x, y, z = coors.long().unbind(1)
+    key, order = ((batch * span[0] + x) * stride[0] + y * stride[1] + z).sort()
+    if len(key) > 1 and bool((same := key[1:] == key[:-1]).any()):
+        voxel = coors[order[same.nonzero()[0, 0]]].tolist()
+        raise ValueError(f'voxels must be distinct, but batch, x, y, z = {voxel} occurs twice')
+    fence = torch.cat([key, key.new_tensor([torch.iinfo(key.dtype).max])])
+    pairs: list = [None] * kernel_size**3
+    for k, (dx, dy, dz) in enumerate(product(range(-reach, reach + 1), repeat=3)):
+        if k == half:
+            break
+        wanted = key + (dx * stride[0] + dy * stride[1] + dz)
+        if dz == -reach:
+            slot = torch.searchsorted(key, wanted)
+        found = fence[slot] == wanted
         here, there = order[found], order[slot[found]]
-        pairs[k] = (there, here)
-        pairs[-1 - k] = (here, there)
+        pairs[k], pairs[-1 - k] = (there, here), (here, there)
+        slot = slot + found
     return pairs
 
 
@@ -151,13 +156,18 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
 def sparse_backend(device_type: str) -> str:
     """Which sparse convolution serves a kind of device: ``'spconv'`` or ``'torch'``.
 
-    spconv (the CUDA build, or spconv-triton, which answers to the same import) serves GPUs; its
-    CPU convolutions are wrong now and then with more than one thread, so a CPU gets plain torch,
-    as does a GPU without spconv.
+    spconv (a CUDA build, or spconv-triton, which answers to the same import) serves GPUs. Its CPU
+    convolutions are wrong now and then with more than one thread, so a CPU gets plain torch, as
+    does a GPU without spconv or with its CPU-only build.
+
+    Args:
+        device_type: ``torch.device(...).type``.
     """
-    if device_type == 'cuda' and find_spec('spconv') is not None:
+    if device_type != 'cuda' or find_spec('spconv') is None:
+        return 'torch'
+    if find_spec('spconv.cppconstants') is None:  # spconv-triton is not compiled
         return 'spconv'
-    return 'torch'
+    return 'torch' if import_module('spconv.cppconstants').CPU_ONLY_BUILD else 'spconv'
 
 
 class SparseGrid:
@@ -175,8 +185,25 @@ class SparseGrid:
     def pairs(self, kernel_size: int) -> Pairs:
         """Return the pairs of a submanifold kernel, found at the first call."""
         if kernel_size not in self._pairs:
-            self._pairs[kernel_size] = submanifold_pairs(self.coors, kernel_size)
+            self._pairs[kernel_size] = self._inner_pairs(kernel_size) or submanifold_pairs(
+                self.coors, kernel_size
+            )
         return self._pairs[kernel_size]
+
+    def _inner_pairs(self, kernel_size: int) -> Pairs | None:
+        """Pairs of a kernel that lies inside one already known."""
+        for size, pairs in self._pairs.items():
+            if size > kernel_size and (size - kernel_size) % 2 == 0:
+                margin = (size - kernel_size) // 2
+                inner = product(range(margin, size - margin), repeat=3)
+                return [pairs[(x * size + y) * size + z] for x, y, z in inner]
+        return None
+
+    @cached_property
+    def extent(self) -> tuple[list[int], int]:
+        """Size of the grid in x, y, z and number of samples, as spconv wants them."""
+        *shape, batch = (self.coors[:, [1, 2, 3, 0]].amax(0) + 1).tolist()
+        return shape, batch
 
 
 class SubMConv3d(nn.Module):
@@ -215,26 +242,25 @@ class SubMConv3d(nn.Module):
 
     def forward(self, feat: Tensor, grid: SparseGrid) -> Tensor:
         """Convolve ``(N, C_in)`` features of the grid's rows into ``(N, C_out)``."""
-        if sparse_backend(feat.device.type) == 'spconv':
+        # spconv multiplies in float16 under autocast and knows no bfloat16 of its own.
+        fit = len(feat) > 0 and self.weight.dtype != torch.bfloat16
+        if fit and sparse_backend(feat.device.type) == 'spconv':
             return self._spconv(feat, grid)
         weight = self.weight.flatten(1, 3)  # (C_out, K, C_in)
         return pair_conv(feat, weight, grid.pairs(self.kernel_size), len(feat), self.bias)
 
     def _spconv(self, feat: Tensor, grid: SparseGrid) -> Tensor:
         spconv = import_module('spconv.pytorch')
-        functional = import_module('torch.nn.utils.stateless')
         layer = self.__dict__.get('_layer')
         if layer is None:
             layer = spconv.SubMConv3d(
                 self.in_channels, self.out_channels, self.kernel_size,
                 bias=self.bias is not None, indice_key=f'subm{self.kernel_size}',
             )  # fmt: skip
-            layer.weight = layer.bias = None
             self.__dict__['_layer'] = layer  # not a submodule: the parameters are ours
-        shape = (grid.coors[:, 1:].amax(0) + 1).tolist()
-        tensor = spconv.SparseConvTensor(
-            feat, grid.coors.int(), shape, int(grid.coors[:, 0].max()) + 1
-        )
-        tensor.indice_dict = grid.indice_dict
-        state = {'weight': self.weight} | ({} if self.bias is None else {'bias': self.bias})
-        return functional.functional_call(layer, state, (tensor,)).features
+        layer.weight, layer.bias = self.weight, self.bias
+        layer.training = self.training
+        shape, batch = grid.extent
+        tensor = spconv.SparseConvTensor(feat, grid.coors.int(), shape, batch)
+        tensor.indice_dict = grid.indice_dict  # pairs are found once per grid
+        return layer(tensor).features
