@@ -23,12 +23,12 @@ from projects.SRKD.analysis.runs import (
 )
 
 CONFIGS = ROOT / 'configs' / 'mini'
-TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-30e_mini-scannet-seg.py'
-STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-20e_mini-scannet-seg.py'
+TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-15e_mini-scannet-seg.py'
+STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-10e_mini-scannet-seg.py'
 ROWS = {  # name -> config; all are tested with the student's plain config
     'alone': STUDENT,
-    'kd': CONFIGS / 'kd_ptv3-mini-t_ptv3-mini-s_1xb4-20e_mini-scannet-seg.py',
-    'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-20e_mini-scannet-seg.py',
+    'kd': CONFIGS / 'kd_ptv3-mini-t_ptv3-mini-s_1xb4-10e_mini-scannet-seg.py',
+    'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-10e_mini-scannet-seg.py',
 }
 TEACHER_SEED = 0
 METRICS = {'miou': 'mIoU', 'acc_cls': 'mAcc'}
@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME[=CONFIG]',
         help=f'networks: {", ".join(ROWS)}, or any name with the config that trains it',
     )
-    parser.add_argument('--scenes', type=int, default=60, help='mini rooms')
+    parser.add_argument('--scenes', type=int, default=120, help='mini rooms')
     parser.add_argument('--data-seed', type=int, default=0, help='seed of the rooms')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_mini'))
     parser.add_argument(

@@ -262,5 +262,7 @@ class SubMConv3d(nn.Module):
         layer.training = self.training
         shape, batch = grid.extent
         tensor = spconv.SparseConvTensor(feat, grid.coors.int(), shape, batch)
-        tensor.indice_dict = grid.indice_dict  # pairs are found once per grid
-        return layer(tensor).features
+        tensor.indice_dict = grid.indice_dict
+        result = layer(tensor)
+        grid.indice_dict = result.indice_dict  # pairs are found once per grid
+        return result.features

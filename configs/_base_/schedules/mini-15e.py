@@ -1,6 +1,6 @@
 # The shape of onecycle-800e for minutes on two CPU cores: warm-up, then cosine, by iteration.
 lr = 0.004
-max_epochs = 30
+max_epochs = 15
 warm_up = 1
 optim_wrapper = dict(
     type='OptimWrapper',

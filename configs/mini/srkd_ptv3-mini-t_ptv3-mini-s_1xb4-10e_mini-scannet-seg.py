@@ -1,11 +1,11 @@
-_base_ = ['./ptv3-mini-s_1xb4-20e_mini-scannet-seg.py', '../_base_/distill/srkd.py']
+_base_ = ['./ptv3-mini-s_1xb4-10e_mini-scannet-seg.py', '../_base_/distill/srkd.py']
 model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(
-        config='{{ fileDirname }}/ptv3-mini-t_1xb4-30e_mini-scannet-seg.py',
-        checkpoint='work_dirs/mini/teacher/epoch_30.pth'),
+        config='{{ fileDirname }}/ptv3-mini-t_1xb4-15e_mini-scannet-seg.py',
+        checkpoint='work_dirs/mini/teacher/epoch_15.pth'),
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument

@@ -1,5 +1,5 @@
-_base_ = './mini-30e.py'
-max_epochs = 20
+_base_ = './mini-15e.py'
+max_epochs = 10
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True,
