@@ -7,7 +7,7 @@ import torch
 
 from projects.SRKD.backbones import PointTransformerV3
 from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
-from projects.SRKD.backbones.ptv3.serialization import CURVES, needed_depth, serialize
+from projects.SRKD.backbones.ptv3.serialization import CURVES, grid_depth, serialize
 
 GOLDEN = Path(__file__).parents[1] / 'golden/ptv3_pointcept_small.npz'
 HALF = dict(enc_channels=(16, 32, 64, 128, 256), dec_channels=(32, 32, 64, 128))
@@ -68,7 +68,7 @@ def small(**changes):
 def test_codes_equal_the_original_s(golden):
     content, coors = golden
     depth = int(content['depth'])
-    assert needed_depth(coors) == depth
+    assert grid_depth(coors) == depth
     for name, codes in zip(json.loads(str(content['cfg']))['order'], content['codes']):
         assert np.array_equal(serialize(coors, depth, name).numpy(), codes), name
 
@@ -154,7 +154,7 @@ def loop_attention(attention, feat, index):
     """Patch by patch and head by head, from the definition."""
     qkv = attention.qkv(feat)
     out = torch.zeros_like(feat)
-    order = index.orders[attention.order_index % len(index.codes)]
+    order = index.order(attention.order_index)
     size, width = attention.patch_size, attention.channels // attention.num_heads
     for sample in index.coors[:, 0].unique():
         rows = order[index.coors[order, 0] == sample]
@@ -274,7 +274,8 @@ def test_every_parameter_has_a_gradient(device):
         (dict(enable_rpe=True), ValueError, 'knows enable_rpe only as False, got True'),
         (dict(enc_chanels=(1,)), TypeError, "no argument 'enc_chanels', nearest: enc_channels"),
         (dict(order=('z', 'peano')), ValueError, "order must be of .*, got 'peano'"),
-        (dict(stride=(2, 4)), ValueError, r'stride must be 2 at every step, got \(2, 4\)'),
+        (dict(stride=(2, 3)), ValueError, r'stride must hold powers of two .*, got \(2, 3\)'),
+        (dict(drop_path=1.0), ValueError, r'drop_path must lie in \[0, 1\), got 1.0'),
         (dict(depth=17), ValueError, 'between 1 and 16'),
         (dict(dec_depths=(1,)), ValueError, '3 encoder stages need 3 values .* and 2 per dec'),
         (dict(enc_num_head=(3, 2, 3)), ValueError, '3 heads do not divide 8 channels'),

@@ -1,13 +1,14 @@
 """Multi-head attention inside the patches of a serialized cloud.
 
-Shapes: N rows, C channels, H heads, D = C / H, F full patches of P rows, S short clouds of L rows.
+Shapes: N rows, T slots, C channels, H heads, D = C / H, P patches of W slots.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .point_cloud import Patches, PointCloud
+from .patches import PatchGroup
+from .point_cloud import PointCloud
 
 
 class SerializedAttention(nn.Module):
@@ -19,24 +20,36 @@ class SerializedAttention(nn.Module):
     Args:
         channels: C.
         num_heads: H; divides C.
-        patch_size: P.
+        patch_size: Slots of a full patch.
         qkv_bias: Whether the projection to queries, keys and values has a bias.
         order_index: Which of the stage's orders to follow.
+        scale: Factor of the scores; None for D^-0.5.
+        attn_drop: Dropout rate of the attention weights.
+        proj_drop: Dropout rate of the result.
 
     Raises:
         ValueError: If H does not divide C.
     """
 
     def __init__(
-        self, channels: int, num_heads: int, patch_size: int, qkv_bias: bool, order_index: int
+        self,
+        channels: int,
+        num_heads: int,
+        patch_size: int,
+        qkv_bias: bool,
+        order_index: int,
+        scale: float | None = None,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
         if channels % num_heads:
             raise ValueError(f'{num_heads} heads do not divide {channels} channels')
         self.channels, self.num_heads, self.patch_size = channels, num_heads, patch_size
-        self.order_index = order_index
+        self.order_index, self.scale, self.attn_drop = order_index, scale, attn_drop
         self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
         self.proj = nn.Linear(channels, channels)
+        self.proj_drop = nn.Dropout(proj_drop)
 
     def extra_repr(self) -> str:
         """Show what the layers do not."""
@@ -45,20 +58,17 @@ class SerializedAttention(nn.Module):
     def forward(self, feat: Tensor, cloud: PointCloud) -> Tensor:
         """Attend within patches; ``feat`` ``(N, C)`` are features of the cloud's rows."""
         patches = cloud.index.patches(self.order_index, self.patch_size)
-        return self.proj(self._attend(self.qkv(feat), patches))
+        # index_select, not [...]: its backward adds rows, that of indexing sorts them first.
+        qkv = self.qkv(feat).index_select(0, patches.rows)  # (T, 3 C)
+        parts = qkv.split([group.count * group.width for group in patches.groups])
+        results = [self._attend(*pair) for pair in zip(parts, patches.groups)]
+        result = torch.cat(results) if results else qkv[:, : self.channels]
+        return self.proj_drop(self.proj(result.index_select(0, patches.slot)))
 
-    def _attend(self, qkv: Tensor, patches: Patches) -> Tensor:
-        results = []
-        if len(patches.full):
-            results.append(self._attention(qkv[patches.full]))
-        if len(patches.short):
-            results.append(self._attention(qkv[patches.short], patches.mask))
-        if not results:
-            return qkv[:, : self.channels]
-        return torch.cat(results)[patches.slot]  # (N, C)
-
-    def _attention(self, qkv: Tensor, mask: Tensor | None = None) -> Tensor:
-        batch, length, _ = qkv.shape
-        heads = qkv.view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(*heads, attn_mask=mask)  # (batch, H, length, D)
-        return out.transpose(1, 2).reshape(batch * length, self.channels)
+    def _attend(self, qkv: Tensor, group: PatchGroup) -> Tensor:
+        heads = qkv.view(group.count, group.width, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        drop = self.attn_drop if self.training else 0.0
+        out = F.scaled_dot_product_attention(
+            *heads, attn_mask=group.mask, dropout_p=drop, scale=self.scale
+        )  # (P, H, W, D)
+        return out.transpose(1, 2).reshape(len(qkv), self.channels)

@@ -15,6 +15,8 @@ from .point_cloud import PointCloud
 class DropPath(nn.Module):
     """Drop whole rows of a residual branch in training and scale the rest (stochastic depth).
 
+    As in the original, each voxel draws for itself: rows are what is dropped, not samples.
+
     Args:
         rate: Share of rows dropped.
     """
@@ -41,17 +43,19 @@ class MLP(nn.Module):
     Args:
         channels: C of input and output.
         hidden_channels: Width between.
+        drop: Dropout rate after either layer.
     """
 
-    def __init__(self, channels: int, hidden_channels: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int, drop: float) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden_channels)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_channels, channels)
+        self.drop = nn.Dropout(drop)
 
     def forward(self, feat: Tensor) -> Tensor:
         """Map ``(N, C)`` to ``(N, C)``."""
-        return self.fc2(self.act(self.fc1(feat)))
+        return self.drop(self.fc2(self.drop(self.act(self.fc1(feat)))))
 
 
 class Block(nn.Module):
@@ -64,10 +68,10 @@ class Block(nn.Module):
         num_heads: Heads of the attention.
         patch_size: Rows per patch.
         mlp_ratio: Hidden width of the MLP over C.
-        qkv_bias: See :class:`SerializedAttention`.
         drop_path: Rate of :class:`DropPath`.
-        order_index: Which of the stage's orders to follow.
+        proj_drop: Dropout rate after attention and inside the MLP.
         with_cp: Whether to recompute the block in backward (non-reentrant checkpointing).
+        attention: Further arguments of :class:`SerializedAttention`.
     """
 
     def __init__(
@@ -76,13 +80,13 @@ class Block(nn.Module):
         num_heads: int,
         patch_size: int,
         mlp_ratio: float,
-        qkv_bias: bool,
         drop_path: float,
-        order_index: int,
-        with_cp: bool,
+        proj_drop: float = 0.0,
+        with_cp: bool = False,
+        **attention,
     ) -> None:
         super().__init__()
-        self.with_cp = with_cp
+        self.out_channels, self.with_cp = channels, with_cp
         self.cpe = nn.ModuleList(
             (
                 SubMConv3d(channels, channels, 3),
@@ -91,9 +95,11 @@ class Block(nn.Module):
             )
         )
         self.norm1 = nn.Sequential(nn.LayerNorm(channels))
-        self.attn = SerializedAttention(channels, num_heads, patch_size, qkv_bias, order_index)
+        self.attn = SerializedAttention(
+            channels, num_heads, patch_size, proj_drop=proj_drop, **attention
+        )
         self.norm2 = nn.Sequential(nn.LayerNorm(channels))
-        self.mlp = nn.Sequential(MLP(channels, int(channels * mlp_ratio)))
+        self.mlp = nn.Sequential(MLP(channels, int(channels * mlp_ratio), proj_drop))
         self.drop_path = nn.Sequential(DropPath(drop_path))
 
     def forward(self, cloud: PointCloud) -> PointCloud:

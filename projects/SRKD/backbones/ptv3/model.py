@@ -15,16 +15,13 @@ from torch import Tensor, nn
 from ...ops.sparse_conv import SparseGrid, SubMConv3d
 from .block import Stage
 from .point_cloud import PointCloud, StageIndex
-from .pooling import SerializedPooling, SerializedUnpooling, batch_norm
-from .serialization import CURVES, MAX_DEPTH, check_depth, needed_depth, serialize
+from .pooling import RowBatchNorm, SerializedPooling, SerializedUnpooling
+from .serialization import CURVES, MAX_DEPTH, grid_depth, serialize
 
 # Arguments of the original that configs carry, and the one value under which they change nothing
 # here; None: any value (flash attention is a way to compute, not what is computed).
 NEUTRAL = {
     'enable_flash': None,
-    'qk_scale': (None,),
-    'attn_drop': (0.0,),
-    'proj_drop': (0.0,),
     'pre_norm': (True,),
     'enable_rpe': (False,),
     'upcast_attention': None,
@@ -46,7 +43,10 @@ class Embedding(nn.Module):
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
         self.stem = nn.ModuleDict(
-            {'conv': SubMConv3d(in_channels, channels, 5, bias=False), 'norm': batch_norm(channels)}
+            {
+                'conv': SubMConv3d(in_channels, channels, 5, bias=False),
+                'norm': RowBatchNorm(channels),
+            }
         )
         self.act = nn.GELU()
 
@@ -68,7 +68,7 @@ class PointTransformerV3(nn.Module):
     Args:
         in_channels: C_in.
         order: Curves, of ``z``, ``z-trans``, ``hilbert``, ``hilbert-trans``.
-        stride: 2 for every step between stages.
+        stride: Edge of the next stage's cells in cells, for every step; powers of two.
         enc_depths: Blocks per encoder stage; its length is the number of stages.
         enc_channels: Width per encoder stage.
         enc_num_head: Heads per encoder stage.
@@ -79,6 +79,9 @@ class PointTransformerV3(nn.Module):
         dec_patch_size: Rows per attention patch and decoder stage.
         mlp_ratio: Hidden width of the MLPs over their width.
         qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor of the attention scores; None for (C / heads)^-0.5.
+        attn_drop: Dropout rate of the attention weights.
+        proj_drop: Dropout rate after attention and inside the MLPs.
         drop_path: Largest rate of stochastic depth; rates grow linearly along each of encoder and
             decoder.
         shuffle_orders: Whether training permutes the orders, at the start and when pooling.
@@ -108,6 +111,9 @@ class PointTransformerV3(nn.Module):
         dec_patch_size: Sequence[int] = (1024, 1024, 1024, 1024),
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
         drop_path: float = 0.3,
         shuffle_orders: bool = True,
         depth: int | None = None,
@@ -125,14 +131,23 @@ class PointTransformerV3(nn.Module):
         )
         for name in order:
             if name not in CURVES:
-                raise ValueError(f'order must be of {", ".join(CURVES)}, got {name!r}')
-        if any(step != 2 for step in stride):
-            raise ValueError(f'stride must be 2 at every step, got {tuple(stride)}')
+                nearest = get_close_matches(name, CURVES, n=1, cutoff=0.0)
+                raise ValueError(
+                    f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: {nearest[0]}'
+                )
+        if any(step < 2 or step & step - 1 for step in stride):
+            raise ValueError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')
+        if not 0 <= drop_path < 1:
+            raise ValueError(f'drop_path must lie in [0, 1), got {drop_path}')
         if depth is not None and not 1 <= depth <= MAX_DEPTH:
             raise ValueError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
+        self.in_channels = in_channels
         self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
         self.out_channels = dec_channels[0] if steps else enc_channels[0]
-        shared = dict(mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, with_cp=with_cp)
+        shared = dict(
+            mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, scale=qk_scale, attn_drop=attn_drop,
+            proj_drop=proj_drop, with_cp=with_cp,
+        )  # fmt: skip
 
         self.embedding = Embedding(in_channels, enc_channels[0])
         self.enc = nn.ModuleDict()
@@ -140,7 +155,9 @@ class PointTransformerV3(nn.Module):
         for k in range(steps + 1):
             down = None
             if k > 0:
-                down = SerializedPooling(enc_channels[k - 1], enc_channels[k], shuffle_orders)
+                down = SerializedPooling(
+                    enc_channels[k - 1], enc_channels[k], stride[k - 1], shuffle_orders
+                )
             self.enc[f'enc{k}'] = Stage(
                 down and ('down', down), enc_depths[k], enc_channels[k], rates[k],
                 num_heads=enc_num_head[k], patch_size=enc_patch_size[k], **shared,
@@ -171,10 +188,15 @@ class PointTransformerV3(nn.Module):
             coordinates are those of the input shifted right by k.
 
         Raises:
-            ValueError: If ``depth`` does not hold the coordinates.
+            ValueError: If shapes are wrong, a voxel occurs twice or has a negative coordinate, or
+                ``depth`` does not hold the coordinates.
         """
-        depth = needed_depth(coors) if self.depth is None else self.depth
-        check_depth(coors, depth)
+        if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
+            raise ValueError(
+                f'expected features (N, {self.in_channels}) and voxels (N, 4), '
+                f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
+            )
+        depth = grid_depth(coors, self.depth)
         codes = torch.stack([serialize(coors, depth, name) for name in self.order])  # (O, N)
         if self.shuffle_orders and self.training:
             codes = codes[torch.randperm(len(codes)).to(codes.device)]

@@ -70,26 +70,36 @@ def _spread(value: Tensor, depth: int) -> Tensor:
     return spread
 
 
-def needed_depth(coors: Tensor) -> int:
-    """Bits per axis that the largest coordinate of ``(N, 4)`` voxels needs, at least 1."""
-    return max(int(coors[:, 1:].amax()).bit_length(), 1) if len(coors) else 1
+def grid_depth(coors: Tensor, depth: int | None = None) -> int:
+    """Choose the bits per axis of the serialization, or check a choice.
 
-
-def check_depth(coors: Tensor, depth: int) -> None:
-    """Refuse a depth that some coordinate does not fit.
+    Args:
+        coors: Voxels, ``(N, 4)`` batch, x, y, z.
+        depth: Bits per axis; None for what the largest coordinate needs, at least 1.
 
     Raises:
-        ValueError: Naming the coordinate and the depth it needs.
+        ValueError: If a coordinate is negative or does not fit; names it and the depth it needs.
+
+    Example:
+        >>> grid_depth(torch.tensor([[0, 23, 7, 0]]))
+        5
     """
-    needed = needed_depth(coors)
-    if needed > min(depth, MAX_DEPTH):
-        largest = int(coors[:, 1:].amax())
-        cure = (
-            f'set depth={needed}'
-            if needed <= MAX_DEPTH
-            else 'use larger voxels or crop the cloud'
-        )
+    if not len(coors):
+        return depth or 1
+    smallest, largest = torch.stack(coors[:, 1:].aminmax()).tolist()
+    if smallest < 0:
         raise ValueError(
-            f'serialization of depth {depth} (at most {MAX_DEPTH}) holds coordinates below '
-            f'{2 ** min(depth, MAX_DEPTH)}, got {largest}, which needs depth {needed}: {cure}'
+            f'voxel coordinates must not be negative, got {smallest}: subtract the minimum of '
+            'each sample'
         )
+    needed = max(largest.bit_length(), 1)
+    most = MAX_DEPTH if depth is None else min(depth, MAX_DEPTH)
+    if needed > most:
+        cure = 'use larger voxels or crop the cloud'
+        if needed <= MAX_DEPTH:
+            cure = f'set depth={needed}'
+        raise ValueError(
+            f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
+            f'{2**most}, got {largest}, which needs depth {needed}: {cure}'
+        )
+    return needed if depth is None else depth
