@@ -8,8 +8,8 @@ RUN := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
 # One thread for each of the two workers; what is about threads runs alone, with two.
 PYTEST := $(RUN) -m pytest --durations=10
 
-# Threads that spin while they wait make a busy machine several times slower.
-export OMP_WAIT_POLICY ?= PASSIVE
+# Threads that spin for long while they wait make a busy machine several times slower.
+export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: setup demo test lint
 
