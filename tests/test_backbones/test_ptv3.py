@@ -1,12 +1,15 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ptv3_reference import Reference, curve
 
 from projects.SRKD.backbones import PointTransformerV3
 from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
+from projects.SRKD.backbones.ptv3.pooling import pool_max
 from projects.SRKD.backbones.ptv3.serialization import CURVES, grid_depth, serialize
 
 GOLDEN = Path(__file__).parents[1] / 'golden/ptv3_pointcept_small.npz'
@@ -115,22 +118,11 @@ def test_parameter_counts_are_the_published_ones(arguments, parameters):
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-def z_by_bits(x, y, z, depth):
-    code = 0
-    for bit in reversed(range(depth)):
-        for axis in (x, y, z):
-            code = code << 1 | axis >> bit & 1
-    return code
-
-
-def test_z_order_interleaves_bits_and_trans_swaps_x_and_y():
+@pytest.mark.parametrize('name', CURVES)
+def test_codes_equal_curves_followed_bit_by_bit(name):
     _, coors = voxels((50, 9))
-    depth = 5
-    for name in ('z', 'z-trans'):
-        got = serialize(coors, depth, name).tolist()
-        for (b, x, y, z), code in zip(coors.tolist(), got):
-            first = (y, x) if name == 'z-trans' else (x, y)
-            assert code == b << 3 * depth | z_by_bits(*first, z, depth)
+    for (b, x, y, z), code in zip(coors.tolist(), serialize(coors, 5, name).tolist()):
+        assert code == b << 15 | curve(name, 5, x, y, z)
 
 
 @pytest.mark.parametrize('depth', [1, 2, 4])
@@ -148,6 +140,29 @@ def test_codes_of_the_half_grid_are_the_codes_shifted(name):
     _, coors = voxels((200,), extent=32)
     half = torch.cat([coors[:, :1], coors[:, 1:] >> 1], 1)
     assert torch.equal(serialize(coors, 5, name) >> 3, serialize(half, 4, name))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(),
+        dict(order=('hilbert',), enc_patch_size=(7, 5, 3), qkv_bias=False, mlp_ratio=1.5),
+        dict(stride=(4, 2), depth=None),
+        dict(stride=(2, 8), order=('z-trans', 'hilbert-trans'), dec_depths=(0, 1)),
+    ],
+    ids=['small', 'odd patches', 'stride 4', 'stride 8'],
+)
+def test_every_stage_equals_a_network_of_loops(changes):
+    feat, coors = voxels((90, 1, 29), extent=7)
+    network = small(**changes).double().eval()
+    expected = Reference(network, SMALL | changes)(feat, coors, grid_depth(coors, network.depth))
+    with torch.no_grad():
+        stages = network(feat.double(), coors, return_stages=True)
+    assert len(stages) == 3
+    for (values, place, _), reference in zip(stages, expected):
+        assert len(place) == len(reference)
+        wanted = torch.stack([reference[tuple(row)] for row in place.tolist()])
+        torch.testing.assert_close(values, wanted)
 
 
 def loop_attention(attention, feat, index):
@@ -241,19 +256,63 @@ def test_stages_are_what_hooks_on_the_decoder_see():
             assert seen[k].stage == k
 
 
+def test_blocks_and_encoder_stages_keep_what_a_hook_saw():
+    network = small().eval()
+    feat, coors = voxels((90, 40))
+    kept, copied = {}, {}
+
+    def keep(name):
+        def hook(module, args, out):
+            kept[name], copied[name] = out.feat, out.feat.clone()
+
+        return hook
+
+    names = ['enc.enc0', 'enc.enc0.block0', 'enc.enc1.down', 'dec.dec0.up', 'dec.dec0.block0']
+    for name in names:
+        network.get_submodule(name).register_forward_hook(keep(name))
+    network(feat, coors)
+    for name in names:
+        assert torch.equal(kept[name], copied[name])
+        assert kept[name].shape[1] == network.get_submodule(name).out_channels
+
+
 def test_checkpointing_changes_neither_values_nor_gradients():
     feat, coors = voxels((90, 40))
     gradients = []
     for with_cp in (False, True):
-        network = small(drop_path=0.0, shuffle_orders=False, with_cp=with_cp)
+        network = small(shuffle_orders=True, proj_drop=0.1, with_cp=with_cp)
+        taps = []
+        stage = network.dec['dec1'].register_forward_hook(lambda m, i, out, t=taps: t.append(out))
+        torch.manual_seed(1)  # the same dropped rows and orders, and again when recomputing
         out = network(feat, coors)
-        out.square().sum().backward()
-        gradients.append([out.detach(), *(p.grad for p in network.parameters())])
+        stage.remove()
+        (out.square().sum() + taps[0].feat.square().sum()).backward()
+        gradients.append([out.detach(), taps[0].feat, *(p.grad for p in network.parameters())])
     for one, other in zip(*gradients):
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize('sizes', [(0,), (1,), (2, 1)])
+def test_a_single_voxel_cannot_be_normalised_in_training():
+    feat, coors = voxels((1,))
+    with pytest.raises(ValueError, match='needs at least 2 voxels at every stage, got 1'):
+        small()(feat, coors)
+
+
+def test_pooling_shares_the_gradient_of_ties_like_torch():
+    feat = torch.randint(0, 3, (40, 5)).double().requires_grad_()
+    parent = torch.cat([torch.arange(9), torch.randint(0, 9, (31,))])
+    where = parent[:, None].expand_as(feat)
+    start = feat.new_full((9, 5), float('-inf'))
+    expected = start.scatter_reduce(0, where, feat, 'amax')
+    got = pool_max(feat, parent, 9)
+    assert torch.equal(got, expected)
+    seed = torch.randn_like(got)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(out, feat, seed)[0] for out in (got, expected))
+    )
+
+
+@pytest.mark.parametrize('sizes', [(0,), (1,), (2, 1), (2, 0, 30)])
 def test_tiny_clouds_pass_in_eval(sizes):
     feat, coors = voxels(sizes)
     out = small().eval()(feat, coors)
@@ -273,7 +332,7 @@ def test_every_parameter_has_a_gradient(device):
     [
         (dict(enable_rpe=True), ValueError, 'knows enable_rpe only as False, got True'),
         (dict(enc_chanels=(1,)), TypeError, "no argument 'enc_chanels', nearest: enc_channels"),
-        (dict(order=('z', 'peano')), ValueError, "order must be of .*, got 'peano'"),
+        (dict(order=('z', 'hilbrt')), ValueError, "got 'hilbrt', nearest: hilbert"),
         (dict(stride=(2, 3)), ValueError, r'stride must hold powers of two .*, got \(2, 3\)'),
         (dict(drop_path=1.0), ValueError, r'drop_path must lie in \[0, 1\), got 1.0'),
         (dict(depth=17), ValueError, 'between 1 and 16'),
@@ -284,6 +343,27 @@ def test_every_parameter_has_a_gradient(device):
 def test_a_bad_argument_is_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         small(**arguments)
+
+
+def test_bad_voxels_are_refused():
+    feat, coors = voxels((5, 3))
+    with pytest.raises(ValueError, match=r'features \(N, 4\) and voxels .* got \(8, 3\) and'):
+        small()(feat[:, :3], coors)
+    twice = torch.cat([coors, coors[2:3]])
+    with pytest.raises(ValueError, match=f'distinct, but .* {re.escape(str(coors[2].tolist()))}'):
+        small()(torch.cat([feat, feat[2:3]]), twice)
+    coors[4, 1] = -3
+    with pytest.raises(ValueError, match='must not be negative, got -3: subtract the minimum'):
+        small()(feat, coors)
+
+
+def test_the_registry_builds_it_from_the_original_s_config(golden):
+    registry = pytest.importorskip('mmdet3d.registry')
+    pytest.importorskip('projects.SRKD')
+    arguments = json.loads(str(golden[0]['cfg']))
+    network = registry.MODELS.build(dict(type='PointTransformerV3', **arguments))
+    names = {k[3:] for k in golden[0].files if k.startswith('sd/')}
+    assert set(network.state_dict()) == names
 
 
 def test_a_depth_that_is_too_small_is_refused_with_the_one_needed():

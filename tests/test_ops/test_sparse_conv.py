@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from projects.SRKD.ops import sparse_conv
 from projects.SRKD.ops.sparse_conv import (
     SparseGrid,
     SubMConv3d,
@@ -110,6 +113,56 @@ def test_half_inputs_are_accumulated_in_float32():
         cast = conv(feat, SparseGrid(coors))
     assert cast.dtype == torch.bfloat16
     torch.testing.assert_close(cast.float(), full, rtol=0.02, atol=0.02)
+
+
+def test_pairs_of_a_kernel_inside_a_known_one_are_read_from_it():
+    coors = scattered()
+    grid = SparseGrid(coors)
+    grid.pairs(5)
+    for inner, own in zip(grid.pairs(3), submanifold_pairs(coors, 3)):
+        if own is None:
+            assert inner is None
+            continue
+        pairs = (set(zip(*(rows.tolist() for rows in pair))) for pair in (inner, own))
+        assert next(pairs) == next(pairs)
+
+
+def test_a_voxel_that_occurs_twice_is_refused():
+    coors = torch.tensor([[0, 1, 2, 3], [1, 1, 2, 3], [0, 1, 2, 3]])
+    with pytest.raises(ValueError, match=r'distinct, but .* \[0, 1, 2, 3\] occurs twice'):
+        submanifold_pairs(coors, 3)
+
+
+@pytest.mark.parametrize('bias', [False, True])
+def test_the_door_to_spconv_gives_the_same_and_finds_pairs_once(monkeypatch, bias):
+    pytest.importorskip('spconv.pytorch')
+    coors = scattered()
+    first, second = SubMConv3d(4, 6, 3, bias=bias), SubMConv3d(6, 5, 3, bias=bias)
+    feat = torch.randn(len(coors), 4)
+    grid = SparseGrid(coors)
+    expected = second(first(feat, grid), grid)
+    monkeypatch.setattr(sparse_conv, 'sparse_backend', lambda device_type: 'spconv')
+    door = SparseGrid(coors)
+    with torch.no_grad():
+        middle = first(feat, door)
+        table = door.indice_dict['subm3']
+        out = second(middle, door)
+    assert door.indice_dict['subm3'] is table
+    assert not door._pairs
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    assert set(first.state_dict()) == ({'weight', 'bias'} if bias else {'weight'})
+
+
+def test_a_gpu_gets_spconv_only_if_it_was_built_for_one(monkeypatch):
+    monkeypatch.setattr(sparse_conv, 'find_spec', lambda name: name if name == 'spconv' else None)
+    assert sparse_backend.__wrapped__('cuda') == 'spconv'  # spconv-triton: nothing is compiled
+    monkeypatch.setattr(sparse_conv, 'find_spec', lambda name: name)
+    for cpu_only, backend in ((True, 'torch'), (False, 'spconv')):
+        constants = SimpleNamespace(CPU_ONLY_BUILD=cpu_only)
+        monkeypatch.setattr(sparse_conv, 'import_module', lambda name, found=constants: found)
+        assert sparse_backend.__wrapped__('cuda') == backend
+    monkeypatch.setattr(sparse_conv, 'find_spec', lambda name: None)
+    assert sparse_backend.__wrapped__('cuda') == 'torch'
 
 
 def test_a_cpu_gets_plain_torch():
