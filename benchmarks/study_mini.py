@@ -2,12 +2,15 @@
 
 Per seed: the student alone, with plain KD, with SRKD; one teacher for all. Every run is a
 subprocess of ``tools/train.py`` and ``tools/test.py`` and is done once; the results file is
-rewritten after each, so the study can be stopped and started at will.
+rewritten after each, so the study can be stopped and started at will. Networks this small train
+faster side by side, one thread each, than one after the other on all cores: see ``--jobs``.
 """
 
 import argparse
 import json
+import os
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from projects.SRKD.analysis.mini_rooms import make_rooms, room_options
@@ -66,6 +69,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, default=Path(__file__).parent / 'results' / 'study_mini.json'
     )
+    parser.add_argument(
+        '--jobs', type=int, default=os.cpu_count(), help='runs side by side; default: one per core'
+    )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     return parser.parse_args()
 
@@ -74,6 +80,9 @@ def summary(results: dict) -> str:
     """Markdown of the results file."""
     rows = []
     for name, by_seed in results['rows'].items():
+        by_seed = dict(sorted(by_seed.items()))
+        if not by_seed:
+            continue
         cells = [name, str(len(by_seed))]
         for metric in METRICS:
             of = spread([100 * scores[metric] for scores in by_seed.values()])
@@ -96,7 +105,7 @@ def summary(results: dict) -> str:
     ]
     alone = results['rows'].get('alone', {})
     for name, by_seed in results['rows'].items():
-        common = [seed for seed in by_seed if seed in alone]
+        common = sorted(seed for seed in by_seed if seed in alone)
         if name != 'alone' and common:
             gains = [100 * (by_seed[s]['miou'] - alone[s]['miou']) for s in common]
             of = spread(gains)
@@ -122,19 +131,26 @@ def summary(results: dict) -> str:
 
 
 def run(args: argparse.Namespace) -> str:
-    """Do every run that is not done; returns the summary."""
-    runs = Runs(args.work_dir.resolve(), total=3 + 2 * len(args.seeds) * len(args.rows))
+    """Do every run that is not done; returns the summary.
+
+    Raises:
+        StepFailed: The first failure, after all other runs have ended.
+    """
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, os.cpu_count() // args.jobs)))
+    echo = None if args.jobs == 1 else print_headlines  # lines of several runs would mix
+    runs = Runs(args.work_dir.resolve(), total=3 + 2 * len(args.seeds) * len(args.rows), echo=echo)
     extra = dict(option.split('=', 1) for option in args.cfg_options)
     rooms, data_key = make_rooms(runs, args.scenes, args.data_seed)
 
     def score(
-        name: str, config: Path, seed: int, plain: Path, teacher: Trained | None = None
+        name: str, config: Path, seed: int, plain: Path, teacher: Future | None = None
     ) -> tuple[Trained, dict]:
         options = {'randomness.seed': seed, **extra, **room_options(config, rooms)}
         needs = [data_key]
-        if teacher is not None and 'teacher' in config_content(config)['model']:
-            options['model.teacher.checkpoint'] = teacher.checkpoint
-            needs.append(teacher.key)
+        if teacher is not None:
+            trained, _ = teacher.result()
+            options['model.teacher.checkpoint'] = trained.checkpoint
+            needs.append(trained.key)
         trained = runs.train(name, f'train {name}', config, options, needs)
         changes = room_options(plain, rooms)
         found = runs.test(f'{name}_test', f'test {name}', plain, trained, changes)
@@ -142,22 +158,42 @@ def run(args: argparse.Namespace) -> str:
         scores = {metric: found[metric] for metric in METRICS}
         return trained, scores | {'seconds': note['seconds'], 'commit': note['commit']}
 
-    teacher, teacher_scores = score('teacher', TEACHER, TEACHER_SEED, TEACHER)
     results = dict(
         command=' '.join(['python benchmarks/study_mini.py', *sys.argv[1:]]),
         scenes=args.scenes,
         data_seed=args.data_seed,
         surroundings=surroundings(),
-        teacher=teacher_scores,
-        rows={},
+        rows={name: {} for name, _ in args.rows},
     )
-    for seed in args.seeds:
-        for name, config in args.rows:
-            _, scores = score(f'{name}_{seed}', config, seed, STUDENT, teacher)
-            results['rows'].setdefault(name, {})[str(seed)] = scores
+    distilled = {name: 'teacher' in config_content(config)['model'] for name, config in args.rows}
+    with ThreadPoolExecutor(args.jobs) as pool:
+        teacher = pool.submit(score, 'teacher', TEACHER, TEACHER_SEED, TEACHER)
+        students = {}
+        # those that wait for the teacher last, so that they do not keep a core idle
+        for name, config in sorted(args.rows, key=lambda row: distilled[row[0]]):
+            for seed in args.seeds:
+                needed = teacher if distilled[name] else None
+                future = pool.submit(score, f'{name}_{seed}', config, seed, STUDENT, needed)
+                students[future] = name, seed
+        failures = []
+        for future in as_completed(students):
+            if future.exception() is not None:  # the others go on, and what is done is kept
+                failures.append(future.exception())
+                continue
+            name, seed = students[future]
+            results['rows'][name][str(seed)] = future.result()[1]
+            results['teacher'] = teacher.result()[1]
             write_atomically(args.out, json.dumps(results, indent=1) + '\n')
             write_atomically(args.out.with_suffix('.md'), summary(results))
+    if failures:
+        raise failures[0]
     return summary(results)
+
+
+def print_headlines(line: str) -> None:
+    """Print where a study is; all output of a run is in its ``output.log``."""
+    if line.startswith('\n==='):
+        print(line.strip(), flush=True)
 
 
 def main() -> None:

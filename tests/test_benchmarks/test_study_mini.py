@@ -26,8 +26,10 @@ def study(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def args(study, tmp_path):
+def args(study, tmp_path, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     return Namespace(
+        jobs=1,
         seeds=[0, 2],
         rows=list(study.ROWS.items()),
         scenes=6,
@@ -46,15 +48,22 @@ def test_every_seed_and_row_is_trained_and_tested_with_the_plain_config(study, a
         (name, options['randomness.seed']) for kind, name, options in done[1:] if kind == 'train'
     ]
     rows = ('alone', 'kd', 'srkd')
-    assert trained == [('teacher', '0'), *((n, '0') for n in rows), *((n, '2') for n in rows)]
+    assert trained == [('teacher', '0'), *((n, seed) for n in rows for seed in '02')]
     tested = [call[1:] for call in done if call[0] == 'test']
-    assert tested == [['teacher', 'teacher'], *(['alone', n] for n in rows * 2)]
+    assert tested == [['teacher', 'teacher'], *(['alone', n] for n in rows for _ in '02')]
     results = json.loads(args.out.read_text())
     assert results['rows']['srkd']['2']['miou'] == pytest.approx(0.36)
     assert args.out.with_suffix('.md').read_text() == text
     # 34 and 36 percent: mean 35, sample deviation sqrt(2); 4 points above alone at both seeds
     assert '35.00 +- 1.41 (34.00 .. 36.00)' in text
     assert 'srkd - alone: +4.00 mIoU +- 0.00 (+4.00, +4.00)' in text
+
+
+@pytest.mark.parametrize('jobs', [2, 3])
+def test_runs_side_by_side_give_the_same_results(study, args, jobs):
+    one = study.run(args)
+    args.work_dir, args.jobs = args.work_dir.with_name('side_by_side'), jobs
+    assert study.run(args).splitlines()[:6] == one.splitlines()[:6]
 
 
 def test_all_rows_share_the_teacher_and_the_rooms(study, args):
