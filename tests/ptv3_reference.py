@@ -72,7 +72,8 @@ class Reference:
                 own = rows[start:start + patch_size]
                 # a short last patch sees the last `patch_size` rows of its sample
                 seen = rows[max(0, min(start, len(rows) - patch_size)):][:patch_size]
-                score = torch.einsum('ihd,jhd->hij', q[own], k[seen]) / q.shape[-1] ** 0.5
+                scale = self.cfg.get('qk_scale') or q.shape[-1] ** -0.5
+                score = torch.einsum('ihd,jhd->hij', q[own], k[seen]) * scale
                 out[own] = torch.einsum('hij,jhd->ihd', score.softmax(-1), v[seen])
         return self.linear(f'{name}.proj', out.flatten(1))
 

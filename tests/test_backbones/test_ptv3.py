@@ -147,7 +147,7 @@ def test_codes_of_the_half_grid_are_the_codes_shifted(name):
     [
         dict(),
         dict(order=('hilbert',), enc_patch_size=(7, 5, 3), qkv_bias=False, mlp_ratio=1.5),
-        dict(stride=(4, 2), depth=None),
+        dict(stride=(4, 2), depth=None, qk_scale=0.9),
         dict(stride=(2, 8), order=('z-trans', 'hilbert-trans'), dec_depths=(0, 1)),
     ],
     ids=['small', 'odd patches', 'stride 4', 'stride 8'],
@@ -161,6 +161,17 @@ def test_every_stage_equals_a_network_of_loops(changes):
     assert len(stages) == 3
     for (values, place, _), reference in zip(stages, expected):
         assert len(place) == len(reference)
+        wanted = torch.stack([reference[tuple(row)] for row in place.tolist()])
+        torch.testing.assert_close(values, wanted)
+
+
+def test_a_grid_that_runs_out_of_bits_ends_as_one_cell_per_sample():
+    feat, coors = voxels((5, 3), extent=2)
+    network = small(depth=None).double().eval()
+    expected = Reference(network, SMALL)(feat, coors, 1)
+    stages = network(feat.double(), coors, return_stages=True)
+    assert stages[2][1].tolist() == [[0, 0, 0, 0], [1, 0, 0, 0]]
+    for (values, place, _), reference in zip(stages, expected):
         wanted = torch.stack([reference[tuple(row)] for row in place.tolist()])
         torch.testing.assert_close(values, wanted)
 
@@ -232,6 +243,29 @@ def test_nothing_is_random_in_eval_and_training_is():
     assert torch.equal(network(feat, coors), network(feat, coors))
     network.train()
     assert not torch.equal(network(feat, coors), network(feat, coors))
+
+
+@pytest.mark.parametrize('name', ['attn_drop', 'proj_drop', 'drop_path'])
+def test_dropouts_act_in_training_alone(name):
+    feat, coors = voxels((90, 40))
+    plain = dict(drop_path=0.0, shuffle_orders=False)
+    dropped, kept = small(**plain | {name: 0.5}), small(**plain)
+    assert not torch.equal(dropped(feat, coors), kept(feat, coors))
+    dropped, kept = small(**plain | {name: 0.5}).eval(), small(**plain).eval()
+    assert torch.equal(dropped(feat, coors), kept(feat, coors))
+
+
+def test_drop_path_grows_with_the_depth_of_encoder_and_decoder():
+    network = small(drop_path=0.4)
+
+    def rates(part):
+        return [
+            round(module.rate, 6) for module in part.modules() if type(module).__name__ == 'DropPath'
+        ]
+
+    assert rates(network.enc) == [0.0, 0.08, 0.16, 0.24, 0.32, 0.4]
+    # Finest first 0, 0.2 | 0.4; the decoder runs from the coarsest and turns each stage round.
+    assert rates(network.dec) == [0.4, 0.2, 0.0]
 
 
 def test_stages_are_what_hooks_on_the_decoder_see():
