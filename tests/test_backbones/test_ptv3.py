@@ -8,6 +8,7 @@ import torch
 from ptv3_reference import Reference, curve
 
 from projects.SRKD.backbones import PointTransformerV3
+from projects.SRKD.backbones.ptv3.block import DropPath
 from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
 from projects.SRKD.backbones.ptv3.pooling import pool_max
 from projects.SRKD.backbones.ptv3.serialization import CURVES, grid_depth, serialize
@@ -259,9 +260,7 @@ def test_drop_path_grows_with_the_depth_of_encoder_and_decoder():
     network = small(drop_path=0.4)
 
     def rates(part):
-        return [
-            round(module.rate, 6) for module in part.modules() if type(module).__name__ == 'DropPath'
-        ]
+        return [round(module.rate, 6) for module in part.modules() if isinstance(module, DropPath)]
 
     assert rates(network.enc) == [0.0, 0.08, 0.16, 0.24, 0.32, 0.4]
     # Finest first 0, 0.2 | 0.4; the decoder runs from the coarsest and turns each stage round.
