@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mmengine.config import Config
@@ -29,6 +30,7 @@ _ENVIRONMENT = {
     'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated',  # once per import of a data set library
     'GOMP_SPINCOUNT': '10000',  # threads that spin for long make a busy CPU several times slower
 }
+_READING = Lock()  # mmengine imports a config under a temporary name: one at a time
 _LAST_LINES = 15  # of a failed step's output, repeated in the message
 
 
@@ -64,7 +66,8 @@ def digest(*parts: Any) -> str:
 
 def config_content(config: str | Path) -> dict:
     """Everything a config says, its bases merged, without importing its modules."""
-    return Config.fromfile(config, import_custom_modules=False)._cfg_dict.to_dict()
+    with _READING:
+        return Config.fromfile(config, import_custom_modules=False)._cfg_dict.to_dict()
 
 
 def replaced_root(content: Any, old: str, new: str, prefix: str = '') -> dict[str, str]:
