@@ -368,6 +368,7 @@ def test_every_parameter_has_a_gradient(device):
         (dict(order=('z', 'hilbrt')), ValueError, "got 'hilbrt', nearest: hilbert"),
         (dict(stride=(2, 3)), ValueError, r'stride must hold powers of two .*, got \(2, 3\)'),
         (dict(drop_path=1.0), ValueError, r'drop_path must lie in \[0, 1\), got 1.0'),
+        (dict(order=()), ValueError, 'at least one of z, z-trans, .*, got none'),
         (dict(depth=17), ValueError, 'between 1 and 16'),
         (dict(dec_depths=(1,)), ValueError, '3 encoder stages need 3 values .* and 2 per dec'),
         (dict(enc_num_head=(3, 2, 3)), ValueError, '3 heads do not divide 8 channels'),

@@ -7,35 +7,16 @@ Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
 
 from ...ops.sparse_conv import SparseGrid, SubMConv3d
+from .arguments import check_order, check_stages, check_stride, check_upstream
 from .block import Stage
 from .point_cloud import PointCloud, StageIndex
 from .pooling import RowBatchNorm, SerializedPooling, SerializedUnpooling
-from .serialization import CURVES, MAX_DEPTH, grid_depth, serialize
-
-# Arguments of the original that configs carry, and the one value under which they change nothing
-# here; None: any value (flash attention is a way to compute, not what is computed).
-NEUTRAL = {
-    'enable_flash': None,
-    'pre_norm': (True,),
-    'enable_rpe': (False,),
-    'upcast_attention': None,
-    'upcast_softmax': None,
-    'cls_mode': (False,),
-    'enc_mode': (False,),
-    'pdnorm_bn': (False,),
-    'pdnorm_ln': (False,),
-    'pdnorm_decouple': None,
-    'pdnorm_adaptive': None,
-    'pdnorm_affine': None,
-    'pdnorm_conditions': None,
-}
-
+from .serialization import MAX_DEPTH, grid_depth, serialize
 
 class Embedding(nn.Module):
     """The stem: a 5 x 5 x 5 submanifold convolution, norm and GELU."""
@@ -123,20 +104,14 @@ class PointTransformerV3(nn.Module):
         super().__init__()
         order = (order,) if isinstance(order, str) else tuple(order)
         steps = len(enc_depths) - 1
-        _check_upstream(upstream)
-        _check_stages(
+        check_upstream(upstream, type(self))
+        check_stages(
             steps,
             enc=(enc_channels, enc_num_head, enc_patch_size),
             dec=(dec_depths, dec_channels, dec_num_head, dec_patch_size, stride),
         )
-        for name in order:
-            if name not in CURVES:
-                nearest = get_close_matches(name, CURVES, n=1, cutoff=0.0)
-                raise ValueError(
-                    f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: {nearest[0]}'
-                )
-        if any(step < 2 or step & step - 1 for step in stride):
-            raise ValueError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')
+        check_order(order)
+        check_stride(stride)
         if not 0 <= drop_path < 1:
             raise ValueError(f'drop_path must lie in [0, 1), got {drop_path}')
         if depth is not None and not 1 <= depth <= MAX_DEPTH:
@@ -218,29 +193,3 @@ def _per_stage(rate: float, depths: Sequence[int]) -> list[list[float]]:
     """Rates growing linearly from 0 to ``rate`` over all blocks, by stage."""
     rates = torch.linspace(0, rate, sum(depths), device='cpu').tolist()
     return [rates[sum(depths[:k]) : sum(depths[: k + 1])] for k in range(len(depths))]
-
-
-def _check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...]) -> None:
-    for part, expected in ((enc, steps + 1), (dec, steps)):
-        for values in part:
-            if len(values) != expected:
-                raise ValueError(
-                    f'{steps + 1} encoder stages need {steps + 1} values per enc_* argument and '
-                    f'{steps} per dec_* argument and stride, got {tuple(values)}'
-                )
-
-
-def _check_upstream(arguments: dict) -> None:
-    for name, value in arguments.items():
-        if name not in NEUTRAL:
-            nearest = get_close_matches(name, [*NEUTRAL, *_own_arguments()], n=1, cutoff=0.0)
-            raise TypeError(f'PointTransformerV3 has no argument {name!r}, nearest: {nearest[0]}')
-        if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
-            raise ValueError(
-                f'PointTransformerV3 knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
-            )
-
-
-def _own_arguments() -> tuple[str, ...]:
-    code = PointTransformerV3.__init__.__code__
-    return code.co_varnames[1 : code.co_argcount]

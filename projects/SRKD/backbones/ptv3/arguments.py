@@ -1,0 +1,88 @@
+"""What PTv3's constructor refuses, in one sentence each."""
+
+import inspect
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from .serialization import CURVES
+
+# Arguments of the original that configs carry, and the one value under which they change nothing
+# here; None: any value (flash attention is a way to compute, not what is computed).
+NEUTRAL = {
+    'enable_flash': None,
+    'pre_norm': (True,),
+    'enable_rpe': (False,),
+    'upcast_attention': None,
+    'upcast_softmax': None,
+    'cls_mode': (False,),
+    'enc_mode': (False,),
+    'pdnorm_bn': (False,),
+    'pdnorm_ln': (False,),
+    'pdnorm_decouple': None,
+    'pdnorm_adaptive': None,
+    'pdnorm_affine': None,
+    'pdnorm_conditions': None,
+}
+
+
+def check_upstream(arguments: dict, network: type) -> None:
+    """Accept arguments of the original that change nothing here.
+
+    Args:
+        arguments: Those that ``network`` has not, by name.
+        network: The class they were given to.
+
+    Raises:
+        TypeError: For a name nobody knows; names the nearest.
+        ValueError: For a value that asks for what is not supported.
+    """
+    own = [name for name in inspect.signature(network).parameters if name != 'upstream']
+    for name, value in arguments.items():
+        if name not in NEUTRAL:
+            nearest = get_close_matches(name, [*NEUTRAL, *own], n=1, cutoff=0.0)
+            raise TypeError(f'PointTransformerV3 has no argument {name!r}, nearest: {nearest[0]}')
+        if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
+            raise ValueError(
+                f'PointTransformerV3 knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
+            )
+
+
+def check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...]) -> None:
+    """Refuse lists that do not have one value per encoder or decoder stage.
+
+    Raises:
+        ValueError: Naming the lengths expected and the list.
+    """
+    for part, expected in ((enc, steps + 1), (dec, steps)):
+        for values in part:
+            if len(values) != expected:
+                raise ValueError(
+                    f'{steps + 1} encoder stages need {steps + 1} values per enc_* argument and '
+                    f'{steps} per dec_* argument and stride, got {tuple(values)}'
+                )
+
+
+def check_order(order: Sequence[str]) -> None:
+    """Refuse unknown curves.
+
+    Raises:
+        ValueError: Naming the nearest curve.
+    """
+    if not order:
+        raise ValueError(f'order must name at least one of {", ".join(CURVES)}, got none')
+    for name in order:
+        if name not in CURVES:
+            nearest = get_close_matches(name, CURVES, n=1, cutoff=0.0)
+            raise ValueError(
+                f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: {nearest[0]}'
+            )
+
+
+def check_stride(stride: Sequence[int]) -> None:
+    """Refuse strides that are no powers of two.
+
+    Raises:
+        ValueError: Naming the strides.
+    """
+    if any(step < 2 or step & (step - 1) for step in stride):
+        raise ValueError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')
