@@ -18,6 +18,7 @@ from .point_cloud import PointCloud, StageIndex
 from .pooling import RowBatchNorm, SerializedPooling, SerializedUnpooling
 from .serialization import MAX_DEPTH, grid_depth, serialize
 
+
 class Embedding(nn.Module):
     """The stem: a 5 x 5 x 5 submanifold convolution, norm and GELU."""
 
