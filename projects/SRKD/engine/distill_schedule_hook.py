@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from .distill_checkpoint_hook import unwrap
 
 
 @HOOKS.register_module()
@@ -77,11 +78,11 @@ class DistillScheduleHook(Hook):
         Raises:
             TypeError: if the model has no ``distill_scale``, or training does not go by epochs.
         """
-        if not hasattr(_bare_model(runner), 'distill_scale'):
+        if not hasattr(unwrap(runner.model), 'distill_scale'):
             raise TypeError(
                 'DistillScheduleHook needs a model with the attribute distill_scale, '
                 'such as DistillSegmentor, but got '
-                f'{type(_bare_model(runner)).__name__}.'
+                f'{type(unwrap(runner.model)).__name__}.'
             )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise TypeError(
@@ -92,9 +93,5 @@ class DistillScheduleHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Set and log the scale of this epoch."""
         scale = self.scale(runner.epoch)
-        _bare_model(runner).distill_scale = scale
+        unwrap(runner.model).distill_scale = scale
         runner.message_hub.update_scalar('train/distill_scale', scale)
-
-
-def _bare_model(runner: Runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
