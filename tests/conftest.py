@@ -1,7 +1,9 @@
 """Fixtures: a device, the real scans, and how many threads a test may use."""
+
 import fcntl
 import os
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,18 @@ def threads(request):
     torch.set_num_threads(2 if request.node.get_closest_marker('two_threads') else 1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def mmdet3d_scope():
+    """Build by mmdet3d's registries, whatever scope a runner of an earlier test has left."""
+    if find_spec('mmdet3d') is None:
+        yield
+        return
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope('mmdet3d'):
+        yield
 
 
 @pytest.fixture(params=['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])

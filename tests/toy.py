@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 
 import projects.SRKD  # noqa: F401 - registers every component
-
-init_default_scope('mmdet3d')  # as a runner does with `default_scope`
 
 NUM_CLASSES = 5  # label 5 is "no label"
 
@@ -74,7 +72,8 @@ def _segmentor(backbone: dict, channels: int, voxel_size: float, num_classes: in
 
 def build(config: dict):
     """Build a network without letting its constructor edit the config."""
-    return MODELS.build(copy.deepcopy(config))
+    with DefaultScope.overwrite_default_scope('mmdet3d'):  # fixtures of a module have none yet
+        return MODELS.build(copy.deepcopy(config))
 
 
 def save_checkpoint(config: dict, path: Path, seed: int = 0) -> str:
@@ -112,12 +111,12 @@ IMITATE = dict(
 
 def distiller(student: dict, teacher: dict, checkpoint: str, **terms):
     """Build a ``DistillSegmentor``; without terms it has a logit and a feature term."""
-    return MODELS.build(
+    return build(
         dict(
             type='DistillSegmentor',
-            student=copy.deepcopy(student),
-            teacher=dict(config=copy.deepcopy(teacher), checkpoint=checkpoint),
-            terms=copy.deepcopy(terms or dict(kd=KD, imitate=IMITATE)),
+            student=student,
+            teacher=dict(config=teacher, checkpoint=checkpoint),
+            terms=terms or dict(kd=KD, imitate=IMITATE),
         )
     )
 

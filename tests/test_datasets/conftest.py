@@ -4,16 +4,8 @@ import mmengine
 import numpy as np
 import pytest
 from mmdet3d.datasets import ScanNetSegDataset, SemanticKittiDataset
-from mmengine.registry import DefaultScope
 
 KITTI_LABELS = {0: 19, 10: 0, 40: 8, 50: 12, 252: 0}
-
-
-@pytest.fixture(autouse=True)
-def mmdet3d_scope():
-    """Pipelines find MMDetection3D's transforms, as under a config of its own."""
-    with DefaultScope.overwrite_default_scope('mmdet3d'):
-        yield
 
 
 @pytest.fixture
