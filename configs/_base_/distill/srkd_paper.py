@@ -16,5 +16,6 @@ distill = dict(
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(
-                type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, loss_weight=0.1))))
+                type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, loss_weight=0.1,
+                gather=True))))  # over all ranks: the 28 pairs of a batch of 8 on several GPUs, too
 custom_hooks = [dict(type='DistillCheckpointHook')]

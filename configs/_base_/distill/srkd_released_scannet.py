@@ -18,5 +18,5 @@ distill = dict(
             student_tap='backbone',
             loss=dict(
                 type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, pairs='all',
-                loss_weight=0.001))))
+                loss_weight=0.001, gather=True))))
 custom_hooks = [dict(type='DistillCheckpointHook')]
