@@ -52,6 +52,7 @@ def main() -> None:
         launch.test(**args)
     except launch.UsageError as error:
         sys.exit(f'test.py: {error}')
+    launch.leave()
 
 
 if __name__ == '__main__':

@@ -54,6 +54,7 @@ def main() -> None:
         launch.train(**args)
     except launch.UsageError as error:
         sys.exit(f'train.py: {error}')
+    launch.leave()
 
 
 if __name__ == '__main__':

@@ -35,6 +35,20 @@ def test_without_the_cure_numpy_lacks_the_name():
     assert "no attribute 'long'" in done.stderr
 
 
+@pytest.mark.parametrize('cured', [True, False])
+def test_reading_a_config_repeats_no_warning(tmp_path, cured):
+    (tmp_path / 'base.py').write_text('a = 1\n')
+    bases = ['./base.py', 'mmdet3d::_base_/default_runtime.py']
+    (tmp_path / 'derived.py').write_text(f'_base_ = {bases}\n')
+    code = ('import sys, mmengine; from mmengine.config import Config\n'
+            f'if {cured}: from projects.SRKD import compat; compat.apply()\n'
+            "print('---', file=sys.stderr); Config.fromfile('derived.py')")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert ('pkg_resources' in done.stderr.split('---')[1]) != cured
+
+
 def test_what_needs_torch_alone_imports_without_the_packages_that_are_mended():
     absent = ['mmdet3d', 'mmdet', 'mmcv', 'mmengine', 'spconv']
     code = (f'import sys; sys.modules.update(dict.fromkeys({absent}))\n'

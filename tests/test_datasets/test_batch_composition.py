@@ -19,7 +19,16 @@ from projects.SRKD.datasets.batch_composition import (
 NAN = float('nan')
 
 
-def compose(scene, time=None, histogram=None, batch_size=2, window=20.0, candidates=64, seed=0):
+def compose(
+    scene,
+    time=None,
+    histogram=None,
+    batch_size=2,
+    window=20.0,
+    candidates=64,
+    seed=0,
+    group_size=2,
+):
     n = len(scene)
     time = np.full(n, NAN) if time is None else np.asarray(time, dtype=float)
     visible = visibility(np.zeros((n, 0)) if histogram is None else np.asarray(histogram))
@@ -32,6 +41,7 @@ def compose(scene, time=None, histogram=None, batch_size=2, window=20.0, candida
         window,
         candidates,
         np.random.default_rng(seed),
+        group_size,
     )
 
 
@@ -159,24 +169,67 @@ def test_the_few_scans_with_a_rare_class_meet_each_other(seed):
     assert met == {2: 5, 0: 145}
 
 
-@pytest.mark.parametrize('batch_size, least', [(2, 0.7), (8, 0.55)])
-def test_pairs_share_more_classes_than_in_plain_batches(batch_size, least):
+def class_overlap(batches, held):
+    """Mean Jaccard overlap of the pairs of every batch."""
+    return np.mean(
+        [
+            (held[i] & held[j]).sum() / max((held[i] | held[j]).sum(), 1)
+            for b in batches
+            for i, j in combinations(b, 2)
+        ]
+    )
+
+
+def rare_shared(batches, held):
+    """Share of a batch's rarer classes that two of its scans hold."""
+    rare = held[:, np.argsort(held.mean(axis=0))[:10]]
+    counts = np.concatenate([rare[b].sum(axis=0) for b in batches])
+    return np.mean(counts[counts > 0] > 1)
+
+
+def variety(batches, held):
+    """Variance of the batches' class shares, in units of that of plain batches (expected)."""
+    share = np.stack([held[b].mean(axis=0) for b in batches])  # (G, L)
+    return np.mean(share.var(axis=0) * len(batches[0]) / held.var(axis=0))
+
+
+@pytest.mark.parametrize('batch_size, group_size, least', [(2, 2, 0.7), (8, 8, 0.55)])
+def test_scans_of_a_group_share_more_classes_than_plain_batches(batch_size, group_size, least):
     scene, histogram = rooms(1200, 20, 700, seed=0)
     held = histogram > 0
-
-    def overlap(batches):
-        return np.mean(
-            [
-                (held[i] & held[j]).sum() / max((held[i] | held[j]).sum(), 1)
-                for b in batches
-                for i, j in combinations(b, 2)
-            ]
-        )
-
-    batches, clashes = compose(scene, histogram=histogram, batch_size=batch_size)
+    batches, clashes = compose(
+        scene, histogram=histogram, batch_size=batch_size, group_size=group_size
+    )
     plain = np.random.default_rng(0).permutation(1200).reshape(-1, batch_size)
     assert clashes == 0 < count_clashes(plain, scene)
-    assert overlap(batches) > least > overlap(plain) + 0.1
+    assert class_overlap(batches, held) > least > class_overlap(plain, held) + 0.1
+
+
+@pytest.mark.parametrize('batch_size', [4, 8])
+def test_pairs_make_rare_classes_comparable_and_keep_the_batch_varied(batch_size):
+    scene, histogram = rooms(1200, 20, 700, seed=0)
+    held = histogram > 0
+    plain = np.random.default_rng(0).permutation(1200).reshape(-1, batch_size)
+    pairs, clashes = compose(scene, histogram=histogram, batch_size=batch_size)
+    alike, _ = compose(
+        scene, histogram=histogram, batch_size=batch_size, group_size=batch_size
+    )
+    assert clashes == 0
+    assert rare_shared(pairs, held) > rare_shared(plain, held) + 0.2
+    assert variety(plain, held) == pytest.approx(1, abs=0.1)
+    # independent pairs of equal scans would be 2, batches of equal scans their size
+    assert variety(pairs, held) < 1.9 < 0.75 * variety(alike, held)
+
+
+@pytest.mark.parametrize('batch_size, group_size', [(5, 2), (7, 3), (2, 5), (3, 1)])
+@pytest.mark.parametrize('n', [0, 1, 4, 34, 35, 36])
+def test_groups_that_do_not_fill_a_batch_lose_nothing(n, batch_size, group_size):
+    scene, histogram = rooms(n, 6, 12, seed=n)
+    batches, _ = compose(
+        scene, histogram=histogram, batch_size=batch_size, group_size=group_size
+    )
+    assert sorted(np.concatenate([*batches, []]).tolist()) == list(range(n))
+    assert {len(b) for b in batches[: n // batch_size]} <= {batch_size}
 
 
 def test_batches_follow_from_the_generator_alone():

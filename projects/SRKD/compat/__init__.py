@@ -12,6 +12,7 @@ CURES = (
     'numpy_names',
     'spconv_cpu',
     'spconv_loading',
+    'mmengine_warnings',
     'mmengine_loading',
     'mmengine_dist',
     'mmengine_amp',

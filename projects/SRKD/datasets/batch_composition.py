@@ -87,19 +87,24 @@ def compose_batches(
     window: float,
     candidates: int,
     rng: np.random.Generator,
+    group_size: int = 2,
 ) -> tuple[list[np.ndarray], int]:
-    r"""Share scans out into batches whose pairs are worth comparing.
+    r"""Share scans out into batches that hold pairs worth comparing.
 
-    One batch at a time: the scan that waits longest opens it; among ``candidates`` waiting scans
-    (half of them hold the rarest class that the opener shows) the one joins that meets the fewest
-    scans of its own place and, among those, has the largest
+    Scans are gathered in groups of ``group_size``, one group at a time: the scan that waits longest
+    opens it; among ``candidates`` waiting scans (half of them hold the rarest class that the opener
+    shows) the one joins that meets the fewest scans of its own place and, among those, has the
+    largest
 
     .. math:: \sum_c w_c v_c \left(P_c(1) + \frac{1}{m} \sum_{j=1}^{m} v_{jc} - \frac12\right)
 
     with the class weight w, the visibility v of the candidate and v_j of the m members so far, and
     the probability P(1) that exactly one member shows the class: it makes new classes comparable,
-    it resembles the members, and it is not worth more elsewhere. Pairs of one place that remain
-    when scans run out are then exchanged against other batches wherever that helps.
+    it resembles the members, and it is not worth more elsewhere.
+
+    A batch is a random draw of groups, so that it still resembles the data set: batches of scans
+    that all resemble each other starve batch normalisation and the optimizer of variety. Pairs of
+    one place are then exchanged against other batches wherever that helps.
 
     Args:
         scene: (n,) scene id, integers.
@@ -108,41 +113,69 @@ def compose_batches(
         weight: (L,) from :func:`rarity`.
         batch_size: B; the last batch holds the rest.
         window: seconds below which two scans of one scene show one place.
-        candidates: waiting scans considered for each batch.
+        candidates: waiting scans considered for each group.
         rng: source of every random choice.
+        group_size: scans chosen for each other; B makes the whole batch one group.
 
     Returns:
         The batches (row numbers, each exactly once, in random order but a short batch last), and
         the number of pairs of one place that could not be avoided.
     """
     n = len(scene)
-    candidates = max(candidates, 2 * batch_size)  # enough to fill a batch from
-    order = rng.permutation(n)
     scans = _Scans(scene, time, visible, (visible * weight).astype(np.float32), window)
-    waiting = np.ones(n, dtype=bool)
-    everyone = _Queue(order, waiting)
-    holders = [_Queue(order[visible[order, c] > 0.5], waiting) for c in range(len(weight))]
-
-    batches = []
-    while len(opener := everyone.peek(1)):
-        waiting[opener] = False
-        pool = everyone.peek(candidates)
-        if holders:
-            rare = holders[scans.weighted[opener[0]].argmax()].peek(candidates // 2)
-            pool = np.unique(np.concatenate([rare, pool[: candidates - len(rare)]]))
-        batch, clashes = _gather(opener[0], pool, scans, batch_size)
-        if (clashes or len(batch) < batch_size) and len(wider := everyone.peek(16 * candidates)):
-            batch, clashes = min(
-                (batch, clashes),
-                _gather(opener[0], wider, scans, batch_size),
-                key=lambda found: (-len(found[0]), found[1]),
-            )
-        waiting[batch] = False
-        batches.append(batch)
-
-    clashes = _exchange(batches, scans, trials=16 * candidates, rng=rng)
+    sizes = _group_sizes(n, batch_size, min(group_size, batch_size))
+    groups = _gather_groups(scans, sum(sizes, []), candidates, rng)
+    batches = _deal(groups, sizes, rng)
+    clashes = _exchange(batches, scans, trials=16 * max(candidates, 2 * batch_size), rng=rng)
     n_full = n // batch_size
     return [batches[i] for i in rng.permutation(n_full)] + batches[n_full:], clashes
+
+
+def _group_sizes(n: int, batch_size: int, group_size: int) -> list[list[int]]:
+    """Sizes of the groups of every batch: as many whole groups as fit, and the rest."""
+
+    def split(size: int) -> list[int]:
+        return [group_size] * (size // group_size) + [size % group_size] * (size % group_size > 0)
+
+    whole, rest = divmod(n, batch_size)
+    return [split(batch_size)] * whole + [split(rest)] * (rest > 0)
+
+
+def _gather_groups(scans, sizes: list[int], candidates: int, rng) -> list[np.ndarray]:
+    """Gather groups of the given sizes, the largest first: those have the widest choice."""
+    order = rng.permutation(len(scans.scene))
+    waiting = np.ones(len(order), dtype=bool)
+    everyone = _Queue(order, waiting)
+    holders = [
+        _Queue(order[scans.visible[order, c] > 0.5], waiting) for c in range(scans.visible.shape[1])
+    ]
+    groups = []
+    for size in sorted(sizes, reverse=True):
+        opener = everyone.peek(1)
+        waiting[opener] = False
+        considered = max(candidates, 2 * size)  # enough to fill a group from
+        pool = everyone.peek(considered)
+        if holders:
+            rare = holders[scans.weighted[opener[0]].argmax()].peek(considered // 2)
+            pool = np.unique(np.concatenate([rare, pool[: considered - len(rare)]]))
+        group, clashes = _gather(opener[0], pool, scans, size)
+        if (clashes or len(group) < size) and len(wider := everyone.peek(16 * considered)):
+            group, _ = min(
+                (group, clashes),
+                _gather(opener[0], wider, scans, size),
+                key=lambda found: (-len(found[0]), found[1]),
+            )
+        waiting[group] = False
+        groups.append(group)
+    return groups
+
+
+def _deal(groups: list[np.ndarray], sizes: list[list[int]], rng) -> list[np.ndarray]:
+    """Draw the groups of every batch at random among those of its sizes."""
+    drawn = {}
+    for i in rng.permutation(len(groups)):
+        drawn.setdefault(len(groups[i]), []).append(groups[i])
+    return [np.concatenate([drawn[size].pop() for size in batch]) for batch in sizes]
 
 
 class _Scans:
@@ -173,9 +206,9 @@ class _Queue:
         return head[:count]
 
 
-def _gather(opener, pool, scans, batch_size) -> tuple[np.ndarray, int]:
-    """Fill a batch from ``pool`` (k,) one scan at a time; how many pairs of one place it holds."""
-    batch, clashes = [opener], 0
+def _gather(opener, pool, scans, size) -> tuple[np.ndarray, int]:
+    """Fill a group from ``pool`` (k,) one scan at a time; how many pairs of one place it holds."""
+    group, clashes = [opener], 0
     pool_clashes = np.zeros(len(pool), dtype=np.int64)  # (k,) with the members so far
     gain_of = scans.weighted[pool]  # (k, L)
     price = _PRICE * gain_of.sum(axis=1)  # (k,)
@@ -183,18 +216,18 @@ def _gather(opener, pool, scans, batch_size) -> tuple[np.ndarray, int]:
     single = np.zeros_like(nobody)  # (L,) P(exactly one member does)
     shown = np.zeros_like(nobody)  # (L,) expected number of members that do
     while True:
-        new = scans.visible[batch[-1]]  # (L,)
+        new = scans.visible[group[-1]]  # (L,)
         single = single * (1 - new) + nobody * new
         nobody = nobody * (1 - new)
         shown = shown + new
-        if len(batch) == batch_size or len(batch) > len(pool):
-            return np.array(batch), clashes
-        pool_clashes += scans.clash(pool, batch[-1])
-        score = gain_of @ (single + shown / len(batch)) - price  # (k,)
+        if len(group) == size or len(group) > len(pool):
+            return np.array(group), clashes
+        pool_clashes += scans.clash(pool, group[-1])
+        score = gain_of @ (single + shown / len(group)) - price  # (k,)
         score[pool_clashes > pool_clashes.min()] = -np.inf
         best = score.argmax()
         clashes += int(pool_clashes[best])
-        batch.append(pool[best])
+        group.append(pool[best])
         pool_clashes[best] = np.iinfo(np.int64).max // 2  # taken
 
 

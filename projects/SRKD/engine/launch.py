@@ -3,6 +3,9 @@
 Nothing here knows of distillation: a run is whatever its config says.
 """
 
+import atexit
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -132,7 +135,6 @@ def train(
         cfg.load_from = None if resume == 'auto' else resume
     runner = build_runner(cfg)
     runner.train()
-    _leave_processes()
     return runner
 
 
@@ -185,9 +187,23 @@ def test(
     runner.register_hook(_RequireEveryWeight())
     if not is_main_process():  # else all processes write their metrics over each other's
         runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, LoggerHook)]
-    scores = runner.test()
-    _leave_processes()
-    return scores
+    return runner.test()
+
+
+def leave() -> None:
+    """End one of several processes after its work; returns if there is but one.
+
+    DDP keeps gloo's threads alive past ``destroy_process_group`` (torch 2.13), and one that still
+    drops a tensor while the interpreter ends aborts the process: now and then a finished run
+    would count as failed. So what is to happen at exit happens here, and the rest is skipped.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return
+    torch.distributed.destroy_process_group()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _draw(
@@ -212,12 +228,6 @@ def _draw(
         hook.update(show=True, wait_time=wait)
     if folder:
         hook.test_out_dir = folder
-
-
-def _leave_processes() -> None:
-    """Close the process group: gloo's threads else now and then abort the interpreter's exit."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 class _RequireEveryWeight(Hook):
