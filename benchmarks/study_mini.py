@@ -26,12 +26,12 @@ from projects.SRKD.analysis.runs import (
 )
 
 CONFIGS = ROOT / 'configs' / 'mini'
-TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-15e_mini-scannet-seg.py'
-STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-10e_mini-scannet-seg.py'
+TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-scannet-seg.py'
+STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 ROWS = {  # name -> config; all are tested with the student's plain config
     'alone': STUDENT,
-    'kd': CONFIGS / 'kd_ptv3-mini-t_ptv3-mini-s_1xb4-10e_mini-scannet-seg.py',
-    'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-10e_mini-scannet-seg.py',
+    'kd': CONFIGS / 'kd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py',
+    'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py',
 }
 TEACHER_SEED = 0
 METRICS = {'miou': 'mIoU', 'acc_cls': 'mAcc'}

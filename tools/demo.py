@@ -13,9 +13,9 @@ from projects.SRKD.analysis.mini_rooms import make_rooms, room_options
 from projects.SRKD.analysis.runs import ROOT, Runs, StepFailed, Trained, write_atomically
 
 CONFIGS = ROOT / 'configs' / 'mini'
-TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-15e_mini-scannet-seg.py'
-STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-10e_mini-scannet-seg.py'
-SRKD = CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-10e_mini-scannet-seg.py'
+TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-scannet-seg.py'
+STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
+SRKD = CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 
 # Rooms and what differs from the config files.
 PRESETS = {

@@ -1,12 +1,12 @@
 # SRKD with our defaults where the paper leaves things open: super-voxels are drawn by the paper's
 # weight, which is then normalised to mean 1 instead of entering the distance (where it makes the
-# terms vanish), on l2-normalised features; the loss weights bring the terms to the size of the
-# logit term. What each keyword means stands in the losses' docstrings.
+# terms vanish), on l2-normalised features; the logit term has the paper's weight, the others bring
+# the relation terms to its size. What each keyword means stands in the losses' docstrings.
 distill = dict(
     terms=dict(
         kd=dict(
             student_tap='decode_head.conv_seg',
-            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=1.0)),
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3)),
         affinity_point=dict(
             student_tap='backbone', loss=dict(type='PointAffinityLoss', loss_weight=0.1)),
         affinity_voxel=dict(

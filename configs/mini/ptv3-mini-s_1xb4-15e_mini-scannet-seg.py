@@ -1,7 +1,7 @@
 # The student: a fifteenth of the teacher's parameters.
 _base_ = [
     '../_base_/models/ptv3_mini.py', '../_base_/datasets/mini-scannet-seg.py',
-    '../_base_/schedules/mini-10e.py', '../_base_/mini_runtime.py']
+    '../_base_/schedules/mini-15e.py', '../_base_/mini_runtime.py']
 model = dict(
     backbone=dict(
         enc_depths=(1, 1, 1, 1),

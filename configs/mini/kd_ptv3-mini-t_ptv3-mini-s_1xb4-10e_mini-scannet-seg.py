@@ -1,9 +1,0 @@
-_base_ = ['./ptv3-mini-s_1xb4-10e_mini-scannet-seg.py', '../_base_/distill/kd.py']
-model = dict(
-    _delete_=True,
-    type='DistillSegmentor',
-    student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-mini-t_1xb4-15e_mini-scannet-seg.py',
-        checkpoint='work_dirs/mini/teacher/epoch_15.pth'),
-    terms=_base_.distill.terms)
