@@ -7,6 +7,3 @@ model = dict(
         config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py',
         checkpoint='work_dirs/ptv3-large_4xb2-800e_scannet-seg/epoch_800.pth'),
     terms=_base_.distill.terms)
-train_dataloader = dict(
-    drop_last=False,  # the batch sampler's own argument
-    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True))
