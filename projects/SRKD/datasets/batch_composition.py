@@ -8,6 +8,9 @@ batches. Cost is O(n * candidates); an epoch of 28,130 scans takes well under tw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
+
 import numpy as np
 
 N_DRAWN = 1024
@@ -124,7 +127,7 @@ def compose_batches(
     n = len(scene)
     scans = _Scans(scene, time, visible, (visible * weight).astype(np.float32), window)
     sizes = _group_sizes(n, batch_size, min(group_size, batch_size))
-    groups = _gather_groups(scans, sum(sizes, []), candidates, rng)
+    groups = _gather_groups(scans, chain.from_iterable(sizes), candidates, rng)
     batches = _deal(groups, sizes, rng)
     clashes = _exchange(batches, scans, trials=16 * max(candidates, 2 * batch_size), rng=rng)
     n_full = n // batch_size
@@ -141,7 +144,7 @@ def _group_sizes(n: int, batch_size: int, group_size: int) -> list[list[int]]:
     return [split(batch_size)] * whole + [split(rest)] * (rest > 0)
 
 
-def _gather_groups(scans, sizes: list[int], candidates: int, rng) -> list[np.ndarray]:
+def _gather_groups(scans, sizes: Iterable[int], candidates: int, rng) -> list[np.ndarray]:
     """Gather groups of the given sizes, the largest first: those have the widest choice."""
     order = rng.permutation(len(scans.scene))
     waiting = np.ones(len(order), dtype=bool)
