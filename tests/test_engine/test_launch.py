@@ -1,5 +1,9 @@
 import json
+import os
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import matplotlib.image
 import pytest
@@ -196,3 +200,23 @@ def test_segmentations_are_drawn_without_a_display(tmp_path, monkeypatch):
     drawn = sorted((tmp_path / 'test').glob('*/drawings/*.png'))
     assert [path.name for path in drawn] == ['0.png', '1.png']
     assert matplotlib.image.imread(drawn[0]).std() > 0.05
+
+
+def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_path):
+    code = (
+        'import atexit, torch.distributed as dist\n'
+        'from projects.SRKD.engine import launch\n'
+        'launch.leave()\n'  # without a group nothing happens
+        f'dist.init_process_group("gloo", "file://{tmp_path}/meet", rank=0, world_size=1)\n'
+        'atexit.register(print, "waited")\n'
+        'launch.leave()\n'
+        'print("still here")\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ['waited']
