@@ -1,5 +1,6 @@
 """Which scenes meet in a batch, and how they are loaded."""
 
+from . import augmentation
 from .cross_sample_batch_sampler import CrossSampleBatchSampler
 from .loading import (
     AddPointIdentity,
@@ -15,6 +16,7 @@ __all__ = [
     'LoadPointsChecked',
     'LoadSegAnnotationsChecked',
     'SceneStatistics',
+    'augmentation',
     'check_data_root',
     'scene_statistics',
 ]

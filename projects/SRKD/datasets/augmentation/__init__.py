@@ -1,0 +1,24 @@
+"""Augmentations of the PTv3 recipes that MMDetection3D lacks.
+
+All work on whole points: colours, identity columns (``AddPointIdentity``) and point-wise masks stay
+with their point. They draw from numpy's global generator, as mmdet3d's own do, so a run reseeds
+them through its workers' seeds. Letters: n points, D columns of a point.
+"""
+
+from .chromatic import ChromaticAutoContrast, ChromaticJitter, ChromaticTranslation
+from .elastic import ElasticDistortion
+from .mixing import Mix3D
+from .placement import CenterShift, RandomTilt
+from .selection import RandomPointDropout, SphereCrop
+
+__all__ = [
+    'CenterShift',
+    'ChromaticAutoContrast',
+    'ChromaticJitter',
+    'ChromaticTranslation',
+    'ElasticDistortion',
+    'Mix3D',
+    'RandomPointDropout',
+    'RandomTilt',
+    'SphereCrop',
+]

@@ -1,0 +1,61 @@
+"""Elastic distortion of a scan."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet3d.registry import TRANSFORMS
+from scipy.interpolate import RegularGridInterpolator
+from scipy.ndimage import uniform_filter1d
+
+from .checks import check_probability
+
+
+@TRANSFORMS.register_module()
+class ElasticDistortion(BaseTransform):
+    """Bend a scan by a smooth random field of displacements.
+
+    Normal noise on a grid of the given cell size, twice averaged over three cells along each axis,
+    is interpolated linearly at the points and added to their coordinates, once per field.
+    Source: Graham et al. 2018 (SparseConvNet); values as in the ScanNet recipe of PTv3.
+
+    Args:
+        fields: Pairs (cell size, magnitude), metres. The displacement of a point has a standard
+            deviation of about a tenth of the magnitude.
+        p: Probability of a change.
+    """
+
+    def __init__(
+        self, fields: Sequence[tuple[float, float]] = ((0.2, 0.4), (0.8, 1.6)), p: float = 0.95
+    ) -> None:
+        check_probability(p=p)
+        fields = [tuple(field) for field in fields]
+        if not all(len(field) == 2 and min(field) > 0 for field in fields):
+            raise ValueError(
+                'fields of ElasticDistortion must be pairs (cell size, magnitude) of positive '
+                f'lengths in metres, got {fields}'
+            )
+        self.fields = fields
+        self.p = p
+
+    def transform(self, results: dict) -> dict:
+        """Change the coordinates of ``points``, ``(n, D)``."""
+        points = results['points']
+        if len(points) and np.random.rand() < self.p:
+            coord = points.coord.double().numpy()
+            for cell, magnitude in self.fields:
+                coord = coord + magnitude * _smooth_field(coord, cell)
+            points.coord = points.coord.new_tensor(coord)
+        return results
+
+
+def _smooth_field(coord: np.ndarray, cell: float) -> np.ndarray:
+    """Sample a smooth random field at ``coord`` (n, 3); returns (n, 3)."""
+    low = coord.min(axis=0)
+    # one cell of margin on both sides, so that no point needs a value from outside
+    size = ((coord.max(axis=0) - low) // cell).astype(int) + 3
+    noise = np.random.standard_normal((*size, 3))
+    for axis in (0, 1, 2) * 2:
+        noise = uniform_filter1d(noise, 3, axis=axis, mode='constant')
+    axes = [low[a] + cell * (np.arange(size[a]) - 1) for a in range(3)]
+    return RegularGridInterpolator(axes, noise, bounds_error=False, fill_value=0)(coord)

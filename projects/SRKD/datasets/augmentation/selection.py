@@ -1,0 +1,77 @@
+"""Leaving points out: at random, or all but a sphere."""
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet3d.registry import TRANSFORMS
+from torch import Tensor
+
+from ...losses.checks import check_positive
+from .checks import check_probability
+
+POINT_MASKS = ('pts_semantic_mask', 'pts_instance_mask')
+"""Entries of ``results`` with one value per point."""
+
+
+def keep_points(results: dict, rows: Tensor) -> None:
+    """Keep some points of a scan, and their labels, in place.
+
+    Args:
+        results: ``points`` (n, D) and whichever of ``POINT_MASKS`` are there, each (n,).
+        rows: Of the kept points, (m,).
+    """
+    results['points'] = results['points'][rows]
+    for name in POINT_MASKS:
+        if name in results:
+            results[name] = results[name][rows.numpy()]
+
+
+@TRANSFORMS.register_module()
+class RandomPointDropout(BaseTransform):
+    """Leave out a share of the points, in some scans.
+
+    Source: ``RandomDropout`` of the PTv3 recipes.
+
+    Args:
+        ratio: Share of the points left out.
+        p: Probability that a scan loses points at all.
+    """
+
+    def __init__(self, ratio: float = 0.2, p: float = 0.2) -> None:
+        check_probability(ratio=ratio, p=p)
+        if ratio == 1:
+            raise ValueError('ratio=1 of RandomPointDropout leaves no point, expected less than 1')
+        self.ratio = ratio
+        self.p = p
+
+    def transform(self, results: dict) -> dict:
+        """Keep ``ceil((1 - ratio) n)`` points in their order."""
+        n = len(results['points'])
+        if np.random.rand() < self.p:
+            kept = np.random.permutation(n)[: int(np.ceil(n * (1 - self.ratio)))]
+            keep_points(results, torch.from_numpy(np.sort(kept)))
+        return results
+
+
+@TRANSFORMS.register_module()
+class SphereCrop(BaseTransform):
+    """Keep the points nearest to a random one of them, if there are too many.
+
+    Source: the PTv3 recipes, 102,400 points on ScanNet.
+
+    Args:
+        max_points: Points kept at most.
+    """
+
+    def __init__(self, max_points: int = 102400) -> None:
+        check_positive(max_points=max_points)
+        self.max_points = max_points
+
+    def transform(self, results: dict) -> dict:
+        """Keep at most ``max_points`` points in their order."""
+        coord = results['points'].coord
+        if len(coord) > self.max_points:
+            distance = (coord - coord[np.random.randint(len(coord))]).square().sum(1)
+            nearest = distance.topk(self.max_points, largest=False).indices
+            keep_points(results, nearest.sort().values)
+        return results

@@ -1,0 +1,243 @@
+"""What each augmentation does to points, colours, labels and identities."""
+
+import numpy as np
+import pytest
+import torch
+from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import DepthPoints
+
+import projects.SRKD  # noqa: F401 - registers the transforms
+
+IDENTITY = 6  # first of the two identity columns
+
+
+def scan(n=500, seed=0, scale=4.0, color_scale=255.0, slot=0):
+    """A coloured scan whose labels and identities tell which point is which."""
+    generator = torch.Generator().manual_seed(seed)
+    coord = torch.rand(n, 3, generator=generator) * scale
+    color = torch.rand(n, 3, generator=generator) * color_scale
+    row = torch.arange(n, dtype=torch.float32)
+    tensor = torch.cat([coord, color, torch.stack([row, torch.full_like(row, slot)], 1)], 1)
+    points = DepthPoints(tensor, points_dim=8, attribute_dims=dict(color=[3, 4, 5]))
+    return dict(
+        points=points, pts_semantic_mask=np.arange(n) % 7, pts_instance_mask=np.arange(n) % 11
+    )
+
+
+def apply(results, type, seed=0, **kwargs):
+    np.random.seed(seed)
+    return TRANSFORMS.build(dict(type=type, **kwargs))(results)
+
+
+def rows(results):
+    return results['points'].tensor[:, IDENTITY].long().numpy()
+
+
+def assert_labels_follow(results):
+    np.testing.assert_array_equal(results['pts_semantic_mask'], rows(results) % 7)
+    np.testing.assert_array_equal(results['pts_instance_mask'], rows(results) % 11)
+
+
+EVERY = {
+    'ChromaticAutoContrast': dict(p=1.0),
+    'ChromaticTranslation': dict(p=1.0),
+    'ChromaticJitter': dict(p=1.0),
+    'ElasticDistortion': dict(p=1.0),
+    'CenterShift': dict(),
+    'RandomTilt': dict(p=1.0),
+    'RandomPointDropout': dict(p=1.0),
+    'SphereCrop': dict(max_points=100),
+}
+COLOR = [name for name in EVERY if name.startswith('Chromatic')]
+MOVES = ['ElasticDistortion', 'CenterShift', 'RandomTilt']
+
+
+@pytest.mark.parametrize('name', EVERY)
+def test_labels_and_identities_stay_with_their_points(name):
+    before, after = scan(), apply(scan(), name, **EVERY[name])
+    assert_labels_follow(after)
+    kept = rows(after)
+    assert np.all(np.diff(kept) > 0)
+    same = {'coord': name not in MOVES, 'color': name not in COLOR}
+    for what, expected in same.items():
+        was, now = (getattr(r['points'], what) for r in (before, after))
+        assert torch.equal(was[kept], now) == expected, what
+
+
+@pytest.mark.parametrize('name', EVERY)
+def test_numpy_seeds_decide(name):
+    first, again, other = (apply(scan(), name, seed=s, **EVERY[name]) for s in (1, 1, 2))
+    assert torch.equal(first['points'].tensor, again['points'].tensor)
+    if name != 'CenterShift':
+        assert first['points'].tensor.shape != other['points'].tensor.shape or not torch.equal(
+            first['points'].tensor, other['points'].tensor
+        )
+
+
+@pytest.mark.parametrize('name', [name for name, kwargs in EVERY.items() if 'p' in kwargs])
+def test_with_probability_zero_nothing_happens(name):
+    assert torch.equal(apply(scan(), name, p=0.0)['points'].tensor, scan()['points'].tensor)
+
+
+@pytest.mark.parametrize('name', EVERY)
+def test_a_scan_of_one_point_passes(name):
+    assert len(apply(scan(n=1), name, **EVERY[name])['points']) == 1
+
+
+@pytest.mark.parametrize('name', COLOR)
+def test_colours_stay_colours(name):
+    color = apply(scan(), name, **EVERY[name])['points'].color
+    assert color.min() >= 0 and color.max() <= 255
+
+
+def test_auto_contrast_stretches_each_channel():
+    results = scan()
+    results['points'].color = results['points'].color * 0.4 + 50
+    stretched = apply(results, 'ChromaticAutoContrast', p=1.0, blend=1.0)['points'].color
+    torch.testing.assert_close(stretched.amin(0), torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(stretched.amax(0), torch.full((3,), 255.0), atol=1e-3, rtol=0)
+
+
+def test_auto_contrast_leaves_a_grey_wall_alone():
+    results = scan()
+    results['points'].color = torch.full((500, 3), 90.0)
+    stretched = apply(results, 'ChromaticAutoContrast', p=1.0, blend=1.0)
+    assert (stretched['points'].color == 90).all()
+
+
+def test_translation_moves_all_points_by_one_colour():
+    results = scan(color_scale=100.0)
+    results['points'].color = results['points'].color + 50
+    before = results['points'].color.clone()
+    shift = apply(results, 'ChromaticTranslation', p=1.0, ratio=0.1)['points'].color - before
+    torch.testing.assert_close(shift, shift[:1].expand_as(shift), atol=1e-4, rtol=0)
+    assert 0 < shift.abs().max() <= 25.5
+
+
+def test_jitter_has_the_standard_deviation_it_says():
+    results = scan(n=20000)
+    results['points'].color = torch.full((20000, 3), 128.0)
+    noise = apply(results, 'ChromaticJitter', p=1.0, std=0.02)['points'].color - 128
+    assert noise.std().item() == pytest.approx(0.02 * 255, rel=0.03)
+
+
+def test_elastic_distortion_is_smooth_and_as_large_as_it_says():
+    results = scan(n=20000, scale=20.0)
+    before = results['points'].coord.clone()
+    shift = apply(results, 'ElasticDistortion', fields=[(0.8, 1.6)], p=1.0)['points'].coord - before
+    assert 0.07 * 1.6 < shift.std().item() < 0.13 * 1.6
+    distance = (before[:500, None] - before[None]).norm(dim=2)
+    distance[distance == 0] = torch.inf
+    nearest, neighbour = distance.min(1)
+    close = nearest < 0.3
+    change = (shift[:500] - shift[neighbour]).norm(dim=1)[close]
+    assert close.sum() > 50 and change.mean() < 0.5 * shift.norm(dim=1).mean()
+
+
+def test_center_shift_puts_the_box_over_the_origin():
+    coord = apply(scan(), 'CenterShift')['points'].coord
+    torch.testing.assert_close(coord.amin(0)[:2], -coord.amax(0)[:2])
+    assert coord[:, 2].min() == 0
+    level = apply(scan(), 'CenterShift', apply_z=False)['points'].coord
+    assert torch.equal(level[:, 2], scan()['points'].coord[:, 2])
+
+
+def test_tilt_is_a_small_rotation():
+    before, after = scan()['points'].coord, apply(scan(), 'RandomTilt', p=1.0)['points'].coord
+    torch.testing.assert_close(before.norm(dim=1), after.norm(dim=1))
+    cosine = torch.cosine_similarity(before, after)
+    assert cosine.min() >= np.cos(2 * np.pi / 64) and cosine.min() < 1
+
+
+def test_tilt_refuses_boxes():
+    with pytest.raises(ValueError, match='gt_bboxes_3d, which stand upright'):
+        apply({**scan(), 'gt_bboxes_3d': [1]}, 'RandomTilt')
+
+
+def test_dropout_keeps_the_share_it_says():
+    assert len(apply(scan(), 'RandomPointDropout', ratio=0.25, p=1.0)['points']) == 375
+
+
+def test_sphere_crop_keeps_the_nearest_points():
+    after = apply(scan(), 'SphereCrop', max_points=60)
+    coord, kept = scan()['points'].coord, set(rows(after).tolist())
+    nearest = [set(row.topk(60, largest=False).indices.tolist())
+               for row in torch.cdist(coord, coord)]  # fmt: skip
+    assert len(kept) == 60 and kept in nearest
+    assert len(apply(scan(), 'SphereCrop', max_points=500)['points']) == 500
+
+
+class Scans:
+    """A data set as mixing transforms see it."""
+
+    def __len__(self):
+        return 3
+
+    def get_data_info(self, index):
+        return dict(index=index)
+
+
+@TRANSFORMS.register_module()
+class LoadToyScan:
+    def __init__(self, masks=True):
+        self.masks = masks
+
+    def __call__(self, results):
+        loaded = scan(n=40 + results['index'], seed=results['index'], slot=results['index'] + 1)
+        if not self.masks:
+            del loaded['pts_instance_mask']
+        return {**results, **loaded}
+
+
+def test_mixing_appends_a_whole_scan_with_its_labels_and_identities():
+    results = {**scan(), 'dataset': Scans()}
+    results = apply(results, 'Mix3D', pre_transform=[dict(type='LoadToyScan')], p=1.0)
+    n = len(results['points']) - 500
+    assert n in (40, 41, 42)
+    assert_labels_follow(results)
+    slots = results['points'].tensor[:, IDENTITY + 1].long()
+    assert slots.tolist() == [0] * 500 + [n - 39] * n
+    other = scan(n=n, seed=n - 40, slot=n - 39)['points'].tensor
+    assert torch.equal(results['points'].tensor[500:], other)
+
+
+def test_mixing_happens_as_often_as_it_says():
+    mix = TRANSFORMS.build(dict(type='Mix3D', pre_transform=[dict(type='LoadToyScan')], p=0.8))
+    np.random.seed(0)
+    mixed = [len(mix({**scan(n=9), 'dataset': Scans()})['points']) > 9 for _ in range(300)]
+    assert np.mean(mixed) == pytest.approx(0.8, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    'name, kwargs, message',
+    [
+        ('ChromaticJitter', dict(p=1.5), r'p must be a probability in \[0, 1\], got p=1.5'),
+        ('ChromaticJitter', dict(std=0), 'std'),
+        ('ChromaticTranslation', dict(ratio=-1), 'ratio'),
+        ('ChromaticAutoContrast', dict(blend=2), 'blend must be a probability'),
+        ('ElasticDistortion', dict(fields=[(0.2, 0.0)]), r'pairs \(cell size, magnitude\)'),
+        ('RandomPointDropout', dict(ratio=1), 'leaves no point'),
+        ('SphereCrop', dict(max_points=0), 'max_points'),
+        ('Mix3D', dict(pre_transform=[], p=-0.1), 'p must be a probability'),
+    ],
+)
+def test_bad_arguments_are_refused(name, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        TRANSFORMS.build(dict(type=name, **kwargs))
+
+
+@pytest.mark.parametrize('name', COLOR)
+def test_colours_that_are_none_are_refused(name):
+    bare = dict(points=DepthPoints(torch.rand(5, 3), points_dim=3))
+    with pytest.raises(ValueError, match='needs coloured points, got no attributes'):
+        apply(bare, name)
+    with pytest.raises(ValueError, match='place it before NormalizePointsColor'):
+        apply(scan(color_scale=1.0), name)
+
+
+def test_mixing_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match='which it has in training only'):
+        apply(scan(), 'Mix3D', pre_transform=[], p=1.0)
+    with pytest.raises(ValueError, match='pts_instance_mask in one of two scans'):
+        apply({**scan(), 'dataset': Scans()}, 'Mix3D', p=1.0,
+              pre_transform=[dict(type='LoadToyScan', masks=False)])  # fmt: skip
