@@ -89,11 +89,12 @@ def summary(results: dict) -> str:
             cells.append('{mean:.2f} +- {std:.2f} ({min:.2f} .. {max:.2f})'.format(**of))
         minutes = spread([scores['seconds'] / 60 for scores in by_seed.values()])['mean']
         rows.append([*cells, f'{minutes:.1f}'])
-    teacher = results['teacher']
-    rows.append(
-        ['teacher', '1', *(f'{100 * teacher[m]:.2f}' for m in METRICS)]
-        + [f'{teacher["seconds"] / 60:.1f}']
-    )
+    teacher = results.get('teacher')  # None while it trains, and if it failed
+    if teacher:
+        rows.append(
+            ['teacher', '1', *(f'{100 * teacher[m]:.2f}' for m in METRICS)]
+            + [f'{teacher["seconds"] / 60:.1f}']
+        )
     table = markdown_table(['network', 'seeds', *METRICS.values(), 'training (min)'], rows)
     lines = [
         '# Mini rooms: student alone, with KD, with SRKD',
@@ -112,8 +113,8 @@ def summary(results: dict) -> str:
             each = ', '.join(f'{gain:+.2f}' for gain in gains)
             lines.append(f'- {name} - alone: {of["mean"]:+.2f} mIoU +- {of["std"]:.2f} ({each})')
     about = results['surroundings']
-    runs = [teacher, *(run for by_seed in results['rows'].values() for run in by_seed.values())]
-    commits = sorted({run['commit'] for run in runs})
+    runs = [run for by_seed in results['rows'].values() for run in by_seed.values()]
+    commits = sorted({run['commit'] for run in [*runs, *([teacher] if teacher else [])]})
     versions = ', '.join(f'{name} {number}' for name, number in about['versions'].items())
     lines += [
         '',
@@ -128,6 +129,15 @@ def summary(results: dict) -> str:
         f'- commit of the runs: {", ".join(commits)}',
     ]
     return '\n'.join(lines) + '\n'
+
+
+def earlier(args: argparse.Namespace) -> dict:
+    """Rows that other calls have written about the same rooms; nothing of them is lost."""
+    if args.out.is_file():
+        found = json.loads(args.out.read_text())
+        if (found['scenes'], found['data_seed']) == (args.scenes, args.data_seed):
+            return found
+    return dict(rows={})
 
 
 def run(args: argparse.Namespace) -> str:
@@ -158,13 +168,14 @@ def run(args: argparse.Namespace) -> str:
         scores = {metric: found[metric] for metric in METRICS}
         return trained, scores | {'seconds': note['seconds'], 'commit': note['commit']}
 
-    results = dict(
+    results = earlier(args) | dict(
         command=' '.join(['python benchmarks/study_mini.py', *sys.argv[1:]]),
         scenes=args.scenes,
         data_seed=args.data_seed,
         surroundings=surroundings(),
-        rows={name: {} for name, _ in args.rows},
     )
+    for name, _ in args.rows:
+        results['rows'].setdefault(name, {})
     distilled = {name: 'teacher' in config_content(config)['model'] for name, config in args.rows}
     with ThreadPoolExecutor(args.jobs) as pool:
         teacher = pool.submit(score, 'teacher', TEACHER, TEACHER_SEED, TEACHER)
@@ -182,7 +193,8 @@ def run(args: argparse.Namespace) -> str:
                 continue
             name, seed = students[future]
             results['rows'][name][str(seed)] = future.result()[1]
-            results['teacher'] = teacher.result()[1]
+            if teacher.done() and teacher.exception() is None:
+                results['teacher'] = teacher.result()[1]
             write_atomically(args.out, json.dumps(results, indent=1) + '\n')
             write_atomically(args.out.with_suffix('.md'), summary(results))
     if failures:

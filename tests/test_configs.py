@@ -71,8 +71,9 @@ def test_a_variant_is_a_difference(path):
 
 
 def test_an_ablation_has_at_most_ten_lines():
-    ablations = [path for path in CONFIGS if path.stem.startswith(('srkd-no-', 'srkd-random-'))]
-    assert len(ablations) >= 5
+    kinds = ('srkd-no-', 'srkd-random-', 'srkd-class-')
+    ablations = [path for path in CONFIGS if path.stem.startswith(kinds)]
+    assert len(ablations) == 7
     assert all(len(path.read_text().splitlines()) <= 10 for path in ablations)
 
 

@@ -23,6 +23,7 @@ PRESETS = {
     'smoke': (6, {'train_cfg.max_epochs': 1}),
 }
 DATA_SEED = 0
+LEAST_LEAD = 3.0  # mIoU points of the teacher above the student alone
 CEILING = 2.2  # metres above the lowest point; what is higher hides the room from above
 
 
@@ -118,6 +119,9 @@ def report(root: Path, networks: dict, scores: dict, rooms: Path, args: argparse
     gains = ', '.join(
         f'{name} {100 * (scores[name]["miou"] - base):+.2f}' for name in list(scores)[1:]
     )
+    lead = 100 * (scores['teacher']['miou'] - base)
+    if args.preset == 'full' and lead < LEAST_LEAD:
+        gains += f' (the teacher leads by less than {LEAST_LEAD}: there is little to teach)'
     text = (
         f'{comparison_table(rows)}\n\n'
         f'mIoU points above the student alone: {gains}\n'

@@ -114,3 +114,27 @@ def test_row_is_a_known_name_or_a_name_with_a_config(study, tmp_path):
     assert study.named_row('mine=some/config.py') == ('mine', Path('some/config.py').resolve())
     with pytest.raises(ArgumentTypeError, match="'mine' is none of alone, kd, srkd"):
         study.named_row('mine')
+
+
+def test_rows_and_seeds_of_other_calls_stay_in_the_file(study, args):
+    args.seeds, args.rows = [0], [('alone', study.ROWS['alone']), ('kd', study.ROWS['kd'])]
+    study.run(args)
+    args.seeds, args.rows = [2], [('srkd', study.ROWS['srkd']), ('alone', study.ROWS['alone'])]
+    text = study.run(args)
+    rows = json.loads(args.out.read_text())['rows']
+    assert {name: sorted(found) for name, found in rows.items()} == {
+        'alone': ['0', '2'], 'kd': ['0'], 'srkd': ['2'],
+    }  # fmt: skip
+    assert 'kd - alone' in text and 'srkd - alone' in text
+    args.data_seed = 8  # other rooms do not compare
+    study.run(args)
+    assert set(json.loads(args.out.read_text())['rows']) == {'srkd', 'alone'}
+
+
+def test_students_that_need_no_teacher_are_kept_when_it_fails(study, args):
+    study.TEACHER.write_text('model = dict()\n')
+    with pytest.raises(KeyError):
+        study.run(args)
+    found = json.loads(args.out.read_text())
+    assert set(found['rows']['alone']) == {'0', '2'} and 'teacher' not in found
+    assert 'teacher |' not in args.out.with_suffix('.md').read_text()

@@ -1,6 +1,5 @@
 """Composition on scans whose best batches are known, and properties over sizes and seeds."""
 
-import doctest
 import time as clock
 from collections import Counter
 from itertools import combinations
@@ -8,7 +7,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets import batch_composition
 from projects.SRKD.datasets.batch_composition import (
     compose_batches,
     rarity,
@@ -62,10 +60,6 @@ def rooms(n, n_classes, n_rooms, seed):
     furnished = rng.random((n_rooms, n_classes)) < share
     scene = rng.integers(n_rooms, size=n)
     return scene, furnished[scene] * rng.integers(50, 20000, size=(n, n_classes))
-
-
-def test_the_examples_of_the_documentation_are_true():
-    assert doctest.testmod(batch_composition) == (0, 4)
 
 
 def test_visibility_is_the_chance_that_a_draw_holds_the_class():

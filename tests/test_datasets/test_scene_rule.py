@@ -1,17 +1,11 @@
 """Every naming rule on a real file name of its data set."""
 
-import doctest
 import math
 from pathlib import Path
 
 import pytest
 
-from projects.SRKD.datasets import scene_rule
 from projects.SRKD.datasets.scene_rule import scene_of
-
-
-def test_the_examples_of_the_documentation_are_true():
-    assert doctest.testmod(scene_rule) == (0, 3)
 
 
 @pytest.mark.parametrize(

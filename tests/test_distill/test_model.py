@@ -273,3 +273,54 @@ def test_terms_on_equal_taps_share_one_matching(tmp_path, monkeypatch):
     model = distiller(minkunet(8), teacher, checkpoint, kd=KD, one=IMITATE, two=IMITATE)
     model.loss(**model.data_preprocessor(batch(), True))
     assert len(calls) == 2
+
+
+def test_a_model_can_be_copied_after_a_step(model):
+    model.loss(**model.data_preprocessor(batch(), training=True))
+    twin = copy.deepcopy(model)
+    assert all(torch.equal(a, b) for a, b in zip(twin.parameters(), model.parameters()))
+
+
+def test_taps_follow_modules_that_sync_bn_replaced(tmp_path):
+    config = minkunet(8)
+    term = dict(student_tap='backbone.conv_input.0.1', loss=dict(type='FeatureMSELoss'))
+    model = distiller(config, config, save_checkpoint(config, tmp_path / 't.pth'), stem=term)
+    stem = model.student.backbone.conv_input[0]
+    assert isinstance(stem[1], nn.BatchNorm1d)
+    setattr(stem, '1', nn.Identity())
+    losses = model.loss(**model.data_preprocessor(batch(), training=True))
+    assert losses['loss_stem'] > 0
+
+
+@pytest.mark.parametrize('role', ['student', 'teacher'])
+def test_a_cap_on_voxels_that_breaks_the_maps_is_refused(tmp_path, role):
+    networks = dict(student=minkunet(8), teacher=minkunet(16))
+    checkpoint = save_checkpoint(networks['teacher'], tmp_path / 'teacher.pth')
+    preprocessor = dict(
+        type='Det3DDataPreprocessor',
+        voxel=True,
+        voxel_type='minkunet',
+        voxel_layer=dict(
+            max_num_points=-1, point_cloud_range=[0, 0, 0, 1, 1, 1], voxel_size=[0.1, 0.1, 0.1]
+        ),
+        max_voxels=60,
+    )
+    networks[role]['data_preprocessor'] = preprocessor
+    with pytest.raises(ValueError, match=f"the {role} caps its voxels.*'VoxelSegDataPreprocessor'"):
+        distiller(networks['student'], networks['teacher'], checkpoint)
+
+
+def test_a_deeper_connector_learns(tmp_path):
+    teacher = minkunet(16)
+    connector = dict(type='MLPConnector', hidden_channels=12)
+    model = distiller(
+        minkunet(8),
+        teacher,
+        save_checkpoint(teacher, tmp_path / 'teacher.pth'),
+        imitate=dict(IMITATE, connector=connector),
+    )
+    learned = model.terms['imitate'].connector
+    shapes = [tuple(layer.weight.shape) for layer in learned if isinstance(layer, nn.Linear)]
+    assert shapes == [(12, 8), (16, 12)]
+    model.loss(**model.data_preprocessor(batch(), training=True))['loss_imitate'].backward()
+    assert all(p.grad.abs().sum() > 0 for p in learned.parameters())

@@ -87,3 +87,12 @@ def test_widths_that_differ_are_refused_with_the_cure():
 def test_bad_sample_ids_are_refused(batch, message):
     with pytest.raises(ValueError, match=message):
         channel_kl(torch.zeros(3, 2), torch.zeros(3, 2), batch)
+
+
+@pytest.mark.parametrize('temperature', [0, -1.0, float('nan')])
+@pytest.mark.parametrize('kind', [ChannelKLLoss, VoxelChannelKLLoss])
+def test_a_temperature_that_is_not_positive_is_refused(kind, temperature):
+    with pytest.raises(ValueError, match='temperature'):
+        kind(temperature=temperature)
+    with pytest.raises(ValueError, match='temperature'):
+        channel_kl(*make(4), torch.zeros(4, dtype=torch.long), temperature)

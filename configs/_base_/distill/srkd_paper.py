@@ -1,6 +1,7 @@
 # SRKD (arXiv 2506.17290) as printed: Eq. 10 with its weights, on the finest decoder features.
 # The literal weight inside the affinity distance makes both affinity terms vanish (about 1e-9 after
 # their factor of 0.001): kept here, and seen in the log. Our own default is srkd.py.
+channel = dict(student_tap='backbone', connector=dict(type='LinearConnector'))
 affinity = dict(weighting='paper', normalize='none', loss_weight=0.001)
 distill = dict(
     terms=dict(
@@ -10,9 +11,9 @@ distill = dict(
         affinity_point=dict(student_tap='backbone', loss=dict(type='PointAffinityLoss', **affinity)),
         affinity_voxel=dict(student_tap='backbone', loss=dict(type='VoxelAffinityLoss', **affinity)),
         channel=dict(
-            student_tap='backbone',
-            connector=dict(type='LinearConnector'),
-            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=1000.0)),
+            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=1000.0), **channel),
+        channel_voxel=dict(
+            loss=dict(type='VoxelChannelKLLoss', temperature=2.0, loss_weight=1000.0), **channel),
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(

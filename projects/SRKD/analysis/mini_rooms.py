@@ -22,7 +22,8 @@ def make_rooms(runs: Runs, scenes: int, seed: int) -> tuple[Path, str]:
     """
     words = ('scannet', '--scenes', str(scenes), '--seed', str(seed))
     root = runs.root.resolve() / 'data' / 'rooms'
-    key = digest('rooms', words)
+    makers = sorted((ROOT / 'projects' / 'SRKD' / 'datasets' / 'mini').rglob('*.py'))
+    key = digest('rooms', words, [path.read_text() for path in makers])
     runs.step(
         'data',
         f'{scenes} mini rooms',

@@ -61,8 +61,8 @@ class LoadPointsChecked(LoadPointsFromFile):
 class LoadSegAnnotationsChecked(LoadAnnotations3D):
     """``LoadAnnotations3D`` that refuses masks which do not fit their points.
 
-    In training it also warns, once per scan, of masks without any valid label: such a scan adds
-    nothing to the task loss. Takes the same arguments.
+    In training it also warns, once per scan and worker process, of masks without any valid label:
+    such a scan adds nothing to the task loss. Takes the same arguments.
 
     Raises:
         FileNotFoundError: If a mask does not exist; names the nearest one that does.
@@ -118,9 +118,11 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
 class AddPointIdentity(BaseTransform):
     """Append two columns to the points: row number in the file, and ``sample_idx`` of the scan.
 
-    They survive every transform, cropping and mixing of scans included, and tell two networks with
-    different augmentation or voxels which raw point is which. ``VoxelSegDataPreprocessor(
-    identity_columns=True)`` takes them off. Place it right after loading.
+    They survive every transform, cropping and mixing of scans included, and say which point of
+    which file a training point was: what is stored per raw point finds its rows again.
+    ``VoxelSegDataPreprocessor(identity_columns=True)`` takes them off and keeps them on the data
+    sample. Matching itself needs them not: both networks see one augmented cloud. Place it right
+    after loading.
 
     Required Keys:
 

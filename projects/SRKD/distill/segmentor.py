@@ -1,9 +1,13 @@
 """Distillation of voxel segmentors."""
 
+from collections.abc import Mapping
+
 from mmdet3d.registry import MODELS
 
+from ..models import VoxelSegDataPreprocessor
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
+from .teacher import teacher_config
 
 
 @MODELS.register_module()
@@ -21,10 +25,37 @@ class DistillSegmentor(DistillModel):
             student=_base_.model,
             teacher=dict(config='configs/srkd/teacher.py', checkpoint='work_dirs/teacher.pth'),
             terms=_base_.distill.terms)
+
+    Raises:
+        ValueError: If a network caps its voxels with mmdet3d's own preprocessor, whose maps from
+            points to voxels are wrong then.
     """
+
+    def __init__(
+        self,
+        student: Mapping,
+        teacher: Mapping,
+        terms: Mapping[str, Mapping],
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(student, teacher, terms, init_cfg)
+        networks = dict(student=teacher_config(student), teacher=self.teacher.config)
+        for role, config in networks.items():
+            _check_point_maps(role, config.get('data_preprocessor') or {})
 
     def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
         """Return a matcher over raw points; see :class:`PointMatcher`."""
         ignore_index = self.student.decode_head.ignore_index
         view = VoxelView(*student, ignore_index=ignore_index)
         return PointMatcher(view, view if teacher is student else VoxelView(*teacher))
+
+
+def _check_point_maps(role: str, config: Mapping) -> None:
+    kind = MODELS.get(config['type']) if isinstance(config.get('type'), str) else config.get('type')
+    mapped = kind is not None and issubclass(kind, VoxelSegDataPreprocessor)
+    if config.get('max_voxels') is not None and not mapped:
+        raise ValueError(
+            f'the {role} caps its voxels (max_voxels={config["max_voxels"]}) with '
+            f'{config.get("type")}, whose point2voxel_map then points at other voxels: use '
+            "type='VoxelSegDataPreprocessor', or max_voxels=None"
+        )

@@ -51,24 +51,30 @@ class Taps:
 
     def __init__(self, network: nn.Module, paths: Iterable[str], role: str) -> None:
         self.role = role
-        self._modules = {path: find_module(network, path, role) for path in dict.fromkeys(paths)}
+        self.network = network
+        self.paths = tuple(dict.fromkeys(paths))
+        for path in self.paths:
+            find_module(network, path, role)
         self._handles: list = []
         self._seen: dict[str, Features] = {}
 
     def width(self, path: str) -> int | None:
         """Channels at a tap as far as the module tells, else None."""
-        return output_width(self._modules[path])
+        return output_width(self.network.get_submodule(path))
 
     def __enter__(self) -> dict[str, Features]:
         self._seen = {}
-        for path, module in self._modules.items():
+        for path in self.paths:  # looked up anew: --sync_bn replaces modules after building
+            module = self.network.get_submodule(path)
             self._handles.append(module.register_forward_hook(self._recorder(path)))
         return self._seen
 
     def __exit__(self, error_type, error, traceback) -> None:
         while self._handles:
             self._handles.pop().remove()
-        silent = [path for path in self._modules if path not in self._seen]
+        # Nothing of the graph stays behind: a model that holds it cannot be copied.
+        seen, self._seen = self._seen, {}
+        silent = [path for path in self.paths if path not in seen]
         if error_type is None and silent:
             raise RuntimeError(
                 f'tap {silent[0]!r} of the {self.role} never fired in this forward: mmdet3d calls '

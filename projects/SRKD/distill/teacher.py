@@ -79,8 +79,10 @@ class Teacher:
         self.checkpoint = str(checkpoint)
         self.paths = tuple(taps)
         self._network: nn.Module | None = None
+        skeleton = teacher_config(self.config)
+        skeleton.pop('data_preprocessor', None)  # mmdet3d's voxel layers read tensors' values
         with torch.device('meta'):  # no memory, no checkpoint: only to look at the modules
-            skeleton = Taps(MODELS.build(teacher_config(self.config)), self.paths, 'teacher')
+            skeleton = Taps(MODELS.build(skeleton), self.paths, 'teacher')
         self.widths = {path: skeleton.width(path) for path in self.paths}
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
@@ -100,6 +102,12 @@ class Teacher:
             self._network = network.requires_grad_(False).eval()
             self._taps = Taps(network, self.paths, 'teacher')
         return self._network
+
+    def to(self, device: torch.device) -> nn.Module:
+        """Move the network to a device, unless it is there; returns it."""
+        if next(self.network.parameters()).device != device:
+            self.network.to(device)
+        return self.network
 
     @torch.no_grad()
     def prepare(self, inputs: dict, data_samples: list, training: bool) -> tuple[dict, list]:
@@ -127,9 +135,7 @@ class Teacher:
             inputs: Preprocessed inputs, the student's or those of :meth:`prepare`.
             data_samples: Likewise.
         """
-        device = inputs['points'][0].device
-        if next(self.network.parameters()).device != device:
-            self.network.to(device)
+        self.to(inputs['points'][0].device)
         with self._taps as taught:
             self.network(inputs, data_samples, mode='tensor')
         return taught

@@ -13,11 +13,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.model import BaseTTAModel
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from projects.SRKD.datasets import check_data_root
+
+from .distill_checkpoint_hook import unwrap
 
 
 class UsageError(Exception):
@@ -234,7 +236,7 @@ class _RequireEveryWeight(Hook):
     """Refuse a file that would leave some of the network random; mmengine only warns."""
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        network = unwrap(runner.model)
         network = network.module if isinstance(network, BaseTTAModel) else network
         found = checkpoint.get('state_dict', checkpoint)
         found = {key.removeprefix('module.'): value for key, value in found.items()}

@@ -42,7 +42,8 @@ class TeacherValLoop(ValLoop):
     def run_iter(self, idx: int, data_batch: dict | Sequence[dict]) -> None:
         """Score the student on a batch and, the first time, the teacher on a copy of it."""
         if self.evaluator.teacher_scores is None:
-            teacher = unwrap(self.runner.model).teacher.network
+            model = unwrap(self.runner.model)
+            teacher = model.teacher.to(next(model.parameters()).device)
             teacher.data_preprocessor.eval()
             beside = copy.deepcopy(data_batch)  # predictions are written on the data samples
             self.evaluator.teacher.process(teacher.val_step(beside), beside)
