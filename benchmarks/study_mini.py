@@ -34,6 +34,7 @@ ROWS = {  # name -> config; all are tested with the student's plain config
     'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py',
 }
 TEACHER_SEED = 0
+ONE = '{mean:.2f}'  # a single seed has no spread
 METRICS = {'miou': 'mIoU', 'acc_cls': 'mAcc'}
 
 
@@ -86,7 +87,8 @@ def summary(results: dict) -> str:
         cells = [name, str(len(by_seed))]
         for metric in METRICS:
             of = spread([100 * scores[metric] for scores in by_seed.values()])
-            cells.append('{mean:.2f} +- {std:.2f} ({min:.2f} .. {max:.2f})'.format(**of))
+            form = '{mean:.2f} +- {std:.2f} ({min:.2f} .. {max:.2f})' if len(by_seed) > 1 else ONE
+            cells.append(form.format(**of))
         minutes = spread([scores['seconds'] / 60 for scores in by_seed.values()])['mean']
         rows.append([*cells, f'{minutes:.1f}'])
     teacher = results.get('teacher')  # None while it trains, and if it failed
@@ -111,7 +113,8 @@ def summary(results: dict) -> str:
             gains = [100 * (by_seed[s]['miou'] - alone[s]['miou']) for s in common]
             of = spread(gains)
             each = ', '.join(f'{gain:+.2f}' for gain in gains)
-            lines.append(f'- {name} - alone: {of["mean"]:+.2f} mIoU +- {of["std"]:.2f} ({each})')
+            over = f' +- {of["std"]:.2f} ({each})' if len(gains) > 1 else ''
+            lines.append(f'- {name} - alone: {of["mean"]:+.2f} mIoU{over}')
     about = results['surroundings']
     runs = [run for by_seed in results['rows'].values() for run in by_seed.values()]
     commits = sorted({run['commit'] for run in [*runs, *([teacher] if teacher else [])]})

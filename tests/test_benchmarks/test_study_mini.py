@@ -125,6 +125,7 @@ def test_rows_and_seeds_of_other_calls_stay_in_the_file(study, args):
     assert {name: sorted(found) for name, found in rows.items()} == {
         'alone': ['0', '2'], 'kd': ['0'], 'srkd': ['2'],
     }  # fmt: skip
+    assert 'nan' not in text
     assert 'kd - alone' in text and 'srkd - alone' in text
     args.data_seed = 8  # other rooms do not compare
     study.run(args)
