@@ -1,10 +1,10 @@
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import run
 from torch import nn
 
 from projects.SRKD import compat
@@ -34,9 +34,8 @@ def test_two_processes_train_on_cpu_with_the_default_wrapper_and_backend(tmp_pat
     script.write_text(code)
     env = {**os.environ, 'OMP_NUM_THREADS': '1',
            'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])}
-    done = subprocess.run([sys.executable, '-m', 'torch.distributed.run', '--standalone',
-                           '--nproc_per_node=2', str(script)], env=env, capture_output=True,
-                          text=True, timeout=300)
+    done = run([sys.executable, '-m', 'torch.distributed.run', '--standalone',
+                '--nproc_per_node=2', script], env=env)
     assert done.returncode == 0, done.stderr[-3000:]
     weights = [line.split()[1] for line in done.stdout.splitlines()
                if line.startswith('MMDistributedDataParallel')]

@@ -1,7 +1,6 @@
 """The batch sampler under mmengine's contract, on one and several ranks."""
 
 import os
-import socket
 import warnings
 from collections import Counter
 from itertools import islice
@@ -9,12 +8,12 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmdet3d.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from processes import run_group
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
@@ -271,28 +270,17 @@ def test_a_data_set_that_grew_is_noticed():
         list(batches)
 
 
-def _rank(rank, port, dataset, broken, queue):
-    os.environ.update(
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-        RANK=str(rank),
-        WORLD_SIZE='2',
-        LOCAL_RANK=str(rank),
-    )
-    import torch.distributed as dist
-
+def _rank(rank, dataset):
     from projects.SRKD.datasets.class_histogram import MaskReader
 
-    dist.init_process_group('gloo', rank=rank, world_size=2)
     reads = []
     read = MaskReader.__call__
     MaskReader.__call__ = lambda self, path: reads.append(path) or read(self, path)
     try:
         sampler = CrossSampleBatchSampler(DefaultSampler(dataset, seed=0), 2)
-        queue.put((rank, list(sampler), len(reads)))
+        return list(sampler), len(reads)
     except FileNotFoundError as error:
-        queue.put((rank, str(error), len(reads)))
-    dist.destroy_process_group()
+        return str(error), len(reads)
 
 
 @pytest.mark.parametrize('broken', [False, True])
@@ -300,25 +288,11 @@ def test_one_rank_reads_the_masks_and_all_share_the_result(write_scannet, broken
     dataset = write_scannet({f'scene{i // 2:04d}_0{i % 2}': [1, 2] for i in range(8)})
     if broken:
         os.remove(dataset.data_list[5]['pts_semantic_mask_path'])
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    context = mp.get_context('fork')
-    queue = context.Queue()
-    ranks = [
-        context.Process(target=_rank, args=(rank, port, dataset, broken, queue))
-        for rank in range(2)
-    ]
-    for process in ranks:
-        process.start()
-    answers = sorted(queue.get(timeout=60) for _ in ranks)
-    for process in ranks:
-        process.join(timeout=60)
-        assert process.exitcode == 0
+    answers = run_group(_rank, 2, dataset)
     if broken:
-        assert all('scene0002_01.bin, which does not exist' in answer for _, answer, _ in answers)
+        assert all('scene0002_01.bin, which does not exist' in answer for answer, _ in answers)
         return
-    (_, first, first_reads), (_, second, second_reads) = answers
+    (first, first_reads), (second, second_reads) = answers
     assert (first_reads, second_reads) == (8, 0)
     assert sorted(flat(first + second)) == list(range(8))
     assert first != second

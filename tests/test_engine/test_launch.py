@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+from processes import run
 from toy import minkunet, save_checkpoint
 from toy_rooms import write_room_config
 from toy_run import write_config
@@ -212,11 +212,7 @@ def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_p
         'launch.leave()\n'
         'print("still here")\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])},
-    )
+    env = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    done = run([sys.executable, '-c', code], env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ['waited']

@@ -10,6 +10,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from processes import run_group
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -180,8 +181,7 @@ def test_training_by_iterations_is_refused(tmp_path):
         train(tmp_path, None, workers=0, train_cfg=dict(by_epoch=False, max_iters=3))
 
 
-def _rank(rank, rendezvous, queue):
-    torch.distributed.init_process_group('gloo', init_method=rendezvous, rank=rank, world_size=2)
+def _rank(rank):
     loader = DataLoader(Augmented(), sampler=DefaultSampler(Augmented(), seed=3 + rank))
     runner = SimpleNamespace(
         train_loop=EpochBasedTrainLoop.__new__(EpochBasedTrainLoop),
@@ -192,22 +192,11 @@ def _rank(rank, rendezvous, queue):
     hook = ReseedHook()
     hook.before_train(runner)
     hook.before_train_epoch(runner)
-    queue.put((rank, loader.sampler.seed, torch.rand(()).item()))
-    torch.distributed.destroy_process_group()
+    return loader.sampler.seed, torch.rand(()).item()
 
 
-def test_ranks_shuffle_alike_and_augment_differently(tmp_path):
-    context = torch.multiprocessing.get_context('fork')
-    queue = context.Queue()
-    ranks = [
-        context.Process(target=_rank, args=(rank, f'file://{tmp_path}/rendezvous', queue))
-        for rank in range(2)
-    ]
-    for process in ranks:
-        process.start()
-    (_, seed_0, draw_0), (_, seed_1, draw_1) = sorted(queue.get(timeout=60) for _ in ranks)
-    for process in ranks:
-        process.join(timeout=60)
+def test_ranks_shuffle_alike_and_augment_differently():
+    (seed_0, draw_0), (seed_1, draw_1) = run_group(_rank, 2)
     assert seed_0 == seed_1 == 7
     assert draw_0 != draw_1
 

@@ -1,13 +1,13 @@
 """Real runs of mmengine's runner on tiny clouds in ScanNet's layout."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 import torch
 from mmengine.model import convert_sync_batchnorm
 from mmengine.runner import Runner
+from processes import run
 from toy import build, distiller, minkunet, ptv3, save_checkpoint, write_scannet
 from toy_training import (
     NUM_CLASSES,
@@ -150,10 +150,7 @@ def test_two_processes_train_without_searching_for_unused_parameters(tmp_path, d
         '--standalone', str(REPO / 'tools/train.py'), str(tmp_path / 'config.py'),
         '--launcher', 'pytorch',
     ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-    )  # fmt: skip
+    done = run(command, cwd=tmp_path, env={**os.environ, 'OMP_NUM_THREADS': '1'})
     assert done.returncode == 0, done.stderr[-3000:]
     rows = losses_of(tmp_path / 'run')
     assert len(rows) == 2 * 3  # 6 scenes, 2 processes, 1 scene each, 2 epochs

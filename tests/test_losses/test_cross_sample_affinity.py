@@ -1,10 +1,8 @@
-import socket
 import warnings
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+from processes import run_group
 from torch.nn.parallel import DistributedDataParallel
 
 from projects.SRKD.losses import CrossSampleAffinityLoss, cross_sample_kl
@@ -92,10 +90,7 @@ def test_bad_options_are_refused(options, message):
 SHARES = ((0, 6), (6, 19), (0, 0))  # rows per rank: unequal, and a rank without any point
 
 
-def _one_rank(rank, world, port, folder, batch_of_rank):
-    torch.set_num_threads(1)
-    address = f'tcp://127.0.0.1:{port}'
-    dist.init_process_group('gloo', init_method=address, rank=rank, world_size=world)
+def _one_rank(rank, batch_of_rank):
     student, teacher, _ = clouds()
     rows = slice(*SHARES[rank])
     net = DistributedDataParallel(_net())
@@ -103,8 +98,7 @@ def _one_rank(rank, world, port, folder, batch_of_rank):
     value = loss(net(student[rows]), teacher[rows], batch_of_rank[rank])
     value.backward()
     grads = [parameter.grad for parameter in net.parameters()]
-    torch.save((value.detach(), grads), folder / f'{rank}.pth')
-    dist.destroy_process_group()
+    return value.detach(), grads
 
 
 def _net():
@@ -113,19 +107,15 @@ def _net():
 
 
 @pytest.mark.parametrize('world', [2, 3])
-def test_gathered_clouds_equal_one_process_that_sees_them_all(tmp_path, world):
+def test_gathered_clouds_equal_one_process_that_sees_them_all(world):
     student, teacher, batch = clouds()
     # Every rank numbers its own clouds from 0, as a data loader does.
     batches = [batch[:6], batch[6:] - 1, batch[:0]]
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    mp.spawn(_one_rank, (world, port, tmp_path, batches), nprocs=world)
+    answers = run_group(_one_rank, world, batches)
     net = _net()
     expected = CrossSampleAffinityLoss()(net(student), teacher, batch)
     expected.backward()
-    for rank in range(world):
-        value, grads = torch.load(tmp_path / f'{rank}.pth')
+    for value, grads in answers:
         torch.testing.assert_close(value, expected.detach())
         for grad, parameter in zip(grads, net.parameters()):
             torch.testing.assert_close(grad, parameter.grad)

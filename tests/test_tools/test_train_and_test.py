@@ -3,11 +3,11 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import run
 from toy import minkunet
 from toy_rooms import write_room_config
 from toy_run import write_config
@@ -20,8 +20,7 @@ SCRIPTS = ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
 def start(*command, cwd, **env):
     paths = [str(TESTS.parent), str(TESTS)]
     env = os.environ | {'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1', **env}
-    command = [str(word) for word in command]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return run(command, cwd=cwd, env=env)
 
 
 def scalars(folder, key):

@@ -1,0 +1,78 @@
+"""Other processes for tests, none of which can make a test wait for ever."""
+
+import pickle
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from projects.SRKD.engine import launch
+
+DEADLINE = 240  # seconds; below the time limit of one test, so that the message here comes first
+
+
+def run(command: Sequence, timeout: float = DEADLINE, **options) -> subprocess.CompletedProcess:
+    """``subprocess.run`` whose output is kept as text and whose descendants end in time.
+
+    A pipe would stay open as long as any descendant lives, so the output goes to files.
+    """
+    with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
+        words = [str(word) for word in command]
+        process = subprocess.Popen(words, stdout=out, stderr=err, text=True, **options)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _end(process.pid)
+            process.wait()
+        late = process.returncode < 0
+        out.seek(0)
+        err.seek(0)
+        done = subprocess.CompletedProcess(words, process.returncode, out.read(), err.read())
+    if late:
+        pytest.fail(f'{" ".join(words)[:200]} was ended after {timeout} s; {done.stderr[-3000:]}')
+    return done
+
+
+def run_group(function: Callable, world: int, *args, timeout: float = DEADLINE) -> list:
+    """Call ``function(rank, *args)`` in every process of a gloo group.
+
+    Returns:
+        What the calls returned, by rank.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        ranks = mp.spawn(_rank, (world, Path(folder), function, args), nprocs=world, join=False)
+        deadline = time.monotonic() + timeout
+        try:
+            while not ranks.join(timeout=5):
+                if time.monotonic() > deadline:
+                    pytest.fail(f'{world} processes did not end {function.__name__} in {timeout} s')
+        finally:
+            for process in ranks.processes:
+                process.kill()
+        return [pickle.loads((Path(folder) / str(rank)).read_bytes()) for rank in range(world)]
+
+
+def _rank(rank, world, folder, function, args):
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=world
+    )
+    (folder / str(rank)).write_bytes(pickle.dumps(function(rank, *args)))
+    dist.barrier()
+    launch.leave()  # an interpreter that ends with DDP's threads alive may hang
+
+
+def _end(pid: int) -> None:
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
