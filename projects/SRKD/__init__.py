@@ -1,8 +1,8 @@
 """SRKD: knowledge distillation for 3D point clouds, as a plugin of MMDetection3D.
 
 Importing the package registers every component in mmdet3d's registries, in the order data flows
-through them. Without mmdet3d nothing is registered, and ``losses``, ``ops`` and ``backbones.ptv3``
-can still be imported: they need torch alone, and so carry no registry decorators themselves.
+through them. Without mmdet3d nothing is registered, and ``losses``, ``ops`` and the backbones can
+still be imported: they need torch alone, and so carry no registry decorators themselves.
 """
 
 from importlib.util import find_spec
@@ -16,9 +16,12 @@ if find_spec('mmdet3d') is not None:
 
     # in the order of the data flow
     from . import datasets, backbones, losses, models, distill, engine  # noqa: I001, F401
+    from .backbones.cdsegnet import segmentor  # noqa: F401 - the backbone itself needs torch alone
 
     for component in (
         backbones.PointTransformerV3,
+        backbones.CDSegNet,
+        backbones.LitePT,
         losses.SoftTargetKLLoss,
         losses.PointAffinityLoss,
         losses.VoxelAffinityLoss,

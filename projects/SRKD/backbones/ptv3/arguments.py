@@ -36,15 +36,26 @@ def check_upstream(arguments: dict, network: type) -> None:
         TypeError: For a name nobody knows; names the nearest.
         ValueError: For a value that asks for what is not supported.
     """
-    own = [name for name in inspect.signature(network).parameters if name != 'upstream']
+    own = _arguments(network)
     for name, value in arguments.items():
         if name not in NEUTRAL:
             nearest = get_close_matches(name, [*NEUTRAL, *own], n=1, cutoff=0.0)
-            raise TypeError(f'PointTransformerV3 has no argument {name!r}, nearest: {nearest[0]}')
+            raise TypeError(f'{network.__name__} has no argument {name!r}, nearest: {nearest[0]}')
         if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
             raise ValueError(
-                f'PointTransformerV3 knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
+                f'{network.__name__} knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
             )
+
+
+def _arguments(network: type) -> list[str]:
+    """Names a constructor takes, with those it hands on to the class it extends."""
+    names = []
+    for kind in network.__mro__:
+        parameters = inspect.signature(kind).parameters.values()
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+        names += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    return names
 
 
 def check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...]) -> None:

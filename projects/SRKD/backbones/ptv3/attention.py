@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .patches import PatchGroup
+from .patches import Patches, PatchGroup
 from .point_cloud import PointCloud
 
 
@@ -47,9 +47,12 @@ class SerializedAttention(nn.Module):
             raise ValueError(f'{num_heads} heads do not divide {channels} channels')
         self.channels, self.num_heads, self.patch_size = channels, num_heads, patch_size
         self.order_index, self.scale, self.attn_drop = order_index, scale, attn_drop
-        self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
+        self._add_inputs(qkv_bias)
         self.proj = nn.Linear(channels, channels)
         self.proj_drop = nn.Dropout(proj_drop)
+
+    def _add_inputs(self, bias: bool) -> None:
+        self.qkv = nn.Linear(self.channels, 3 * self.channels, bias=bias)
 
     def extra_repr(self) -> str:
         """Show what the layers do not."""
@@ -59,7 +62,15 @@ class SerializedAttention(nn.Module):
         """Attend within patches; ``feat`` ``(N, C)`` are features of the cloud's rows."""
         patches = cloud.index.patches(self.order_index, self.patch_size)
         # index_select, not [...]: its backward adds rows, that of indexing sorts them first.
-        qkv = self.qkv(feat).index_select(0, patches.rows)  # (T, 3 C)
+        qkv = self._project(feat, cloud).index_select(0, patches.rows)
+        return self._attend_patches(qkv, patches)
+
+    def _project(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+        """Queries, keys and values side by side, ``(N, 3 C)``."""
+        return self.qkv(feat)
+
+    def _attend_patches(self, qkv: Tensor, patches: Patches) -> Tensor:
+        """Attend with the ``(T, 3 C)`` of all slots; ``(N, C)`` results of the rows."""
         parts = qkv.split([group.count * group.width for group in patches.groups])
         results = [self._attend(*pair) for pair in zip(parts, patches.groups)]
         result = torch.cat(results) if results else qkv[:, : self.channels]

@@ -58,10 +58,18 @@ class MLP(nn.Module):
         return self.drop(self.fc2(self.drop(self.act(self.fc1(feat)))))
 
 
+def convolution_branch(channels: int) -> nn.ModuleList:
+    """Build a 3 x 3 x 3 submanifold convolution, linear map and norm, all of C channels."""
+    return nn.ModuleList(
+        (SubMConv3d(channels, channels, 3), nn.Linear(channels, channels), nn.LayerNorm(channels))
+    )
+
+
 class Block(nn.Module):
     """Conditional positional encoding, pre-norm patch attention, pre-norm MLP, all residual.
 
-    Containers of one module keep Pointcept's parameter names (``norm1.0``, ``mlp.0``).
+    Containers of one module keep Pointcept's parameter names (``norm1.0``, ``mlp.0``). Subclasses
+    may encode positions or attend in another way.
 
     Args:
         channels: C.
@@ -73,6 +81,8 @@ class Block(nn.Module):
         with_cp: Whether to recompute the block in backward (non-reentrant checkpointing).
         attention: Further arguments of :class:`SerializedAttention`.
     """
+
+    attention_type = SerializedAttention
 
     def __init__(
         self,
@@ -87,15 +97,9 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.out_channels, self.with_cp = channels, with_cp
-        self.cpe = nn.ModuleList(
-            (
-                SubMConv3d(channels, channels, 3),
-                nn.Linear(channels, channels),
-                nn.LayerNorm(channels),
-            )
-        )
+        self._add_position(channels)
         self.norm1 = nn.Sequential(nn.LayerNorm(channels))
-        self.attn = SerializedAttention(
+        self.attn = self.attention_type(
             channels, num_heads, patch_size, proj_drop=proj_drop, **attention
         )
         self.norm2 = nn.Sequential(nn.LayerNorm(channels))
@@ -110,10 +114,17 @@ class Block(nn.Module):
             )
         return cloud.replace(self._residuals(cloud.feat, cloud))
 
-    def _residuals(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+    def _add_position(self, channels: int) -> None:
+        self.cpe = convolution_branch(channels)
+
+    def _encode_position(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+        """What the attention's residual branch starts from, ``(N, C)``."""
         convolution, linear, norm = self.cpe
         source = feat if cloud.position_feat is None else cloud.position_feat
-        feat = feat + norm(linear(convolution(source, cloud.index.grid)))
+        return feat + norm(linear(convolution(source, cloud.index.grid)))
+
+    def _residuals(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+        feat = self._encode_position(feat, cloud)
         feat = feat + self.drop_path(self.attn(self.norm1(feat), cloud))
         return feat + self.drop_path(self.mlp(self.norm2(feat)))
 
@@ -126,7 +137,8 @@ class Stage(nn.Module):
         depth: Number of blocks.
         channels: C.
         drop_path: One rate per block.
-        block: Further arguments of :class:`Block`.
+        block_type: Class of the blocks.
+        block: Further arguments of ``block_type``.
     """
 
     def __init__(
@@ -135,6 +147,7 @@ class Stage(nn.Module):
         depth: int,
         channels: int,
         drop_path: list[float],
+        block_type: type[nn.Module] = Block,
         **block,
     ) -> None:
         super().__init__()
@@ -144,7 +157,7 @@ class Stage(nn.Module):
             self.add_module(*resample)
         for i in range(depth):
             self.add_module(
-                f'block{i}', Block(channels, drop_path=drop_path[i], order_index=i, **block)
+                f'block{i}', block_type(channels, drop_path=drop_path[i], order_index=i, **block)
             )
         self.depth = depth
 

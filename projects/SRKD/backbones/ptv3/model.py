@@ -3,41 +3,16 @@
 Source: X. Wu et al., Point Transformer V3: Simpler, Faster, Stronger, arXiv 2312.10035. Parameter
 names are those of its authors' code (Pointcept), so official weights load.
 
-Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
+Shapes: as in ``unet.py``.
 """
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
-
-from ...ops.sparse_conv import SparseGrid, SubMConv3d
-from .arguments import check_order, check_stages, check_stride, check_upstream
-from .block import Stage
-from .point_cloud import PointCloud, StageIndex
-from .pooling import RowBatchNorm, SerializedPooling, SerializedUnpooling
-from .serialization import MAX_DEPTH, grid_depth, serialize
+from .arguments import check_stages, check_stride, check_upstream
+from .unet import Embedding, SerializedUNet, build_decoder, build_encoder
 
 
-class Embedding(nn.Module):
-    """The stem: a 5 x 5 x 5 submanifold convolution, norm and GELU."""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.stem = nn.ModuleDict(
-            {
-                'conv': SubMConv3d(in_channels, channels, 5, bias=False),
-                'norm': RowBatchNorm(channels),
-            }
-        )
-        self.act = nn.GELU()
-
-    def forward(self, feat: Tensor, grid: SparseGrid) -> Tensor:
-        """Map ``(N, C_in)`` to ``(N, C)``."""
-        return self.act(self.stem['norm'](self.stem['conv'](feat, grid)))
-
-
-class PointTransformerV3(nn.Module):
+class PointTransformerV3(SerializedUNet):
     """A U-Net of attention over serialized patches of voxels.
 
     ``enc`` and ``dec`` hold the stages, ``enc0`` and ``dec0`` the finest; each puts out a
@@ -102,8 +77,6 @@ class PointTransformerV3(nn.Module):
         with_cp: bool = False,
         **upstream,
     ) -> None:
-        super().__init__()
-        order = (order,) if isinstance(order, str) else tuple(order)
         steps = len(enc_depths) - 1
         check_upstream(upstream, type(self))
         check_stages(
@@ -111,86 +84,23 @@ class PointTransformerV3(nn.Module):
             enc=(enc_channels, enc_num_head, enc_patch_size),
             dec=(dec_depths, dec_channels, dec_num_head, dec_patch_size, stride),
         )
-        check_order(order)
         check_stride(stride)
-        if not 0 <= drop_path < 1:
-            raise ValueError(f'drop_path must lie in [0, 1), got {drop_path}')
-        if depth is not None and not 1 <= depth <= MAX_DEPTH:
-            raise ValueError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
-        self.in_channels = in_channels
-        self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
-        self.out_channels = dec_channels[0] if steps else enc_channels[0]
+        out_channels = dec_channels[0] if steps else enc_channels[0]
+        super().__init__(in_channels, out_channels, order, shuffle_orders, depth)
         shared = dict(
             mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, scale=qk_scale, attn_drop=attn_drop,
             proj_drop=proj_drop, with_cp=with_cp,
         )  # fmt: skip
 
+        def blocks(num_head: Sequence[int], patch_size: Sequence[int]) -> list[dict]:
+            stages = zip(num_head, patch_size)
+            return [dict(num_heads=heads, patch_size=size, **shared) for heads, size in stages]
+
         self.embedding = Embedding(in_channels, enc_channels[0])
-        self.enc = nn.ModuleDict()
-        rates = _per_stage(drop_path, enc_depths)
-        for k in range(steps + 1):
-            down = None
-            if k > 0:
-                down = SerializedPooling(
-                    enc_channels[k - 1], enc_channels[k], stride[k - 1], shuffle_orders
-                )
-            self.enc[f'enc{k}'] = Stage(
-                down and ('down', down), enc_depths[k], enc_channels[k], rates[k],
-                num_heads=enc_num_head[k], patch_size=enc_patch_size[k], **shared,
-            )  # fmt: skip
-        self.dec = nn.ModuleDict()
-        widths = (*dec_channels, enc_channels[-1])
-        rates = _per_stage(drop_path, dec_depths)
-        for k in reversed(range(steps)):
-            up = SerializedUnpooling(widths[k + 1], enc_channels[k], widths[k])
-            self.dec[f'dec{k}'] = Stage(
-                ('up', up), dec_depths[k], widths[k], rates[k][::-1],
-                num_heads=dec_num_head[k], patch_size=dec_patch_size[k], **shared,
-            )  # fmt: skip
-
-    def forward(
-        self, feat: Tensor, coors: Tensor, return_stages: bool = False
-    ) -> Tensor | list[tuple[Tensor, Tensor, int]]:
-        """Compute features of voxels.
-
-        Args:
-            feat: ``(N, C_in)``.
-            coors: Distinct voxels, ``(N, 4)`` batch, x, y, z, non-negative integers.
-            return_stages: Whether to return every decoder stage and the coarsest encoder stage.
-
-        Returns:
-            ``(N, C)`` in the row order of the input; with ``return_stages`` a list, finest to
-            coarsest, of (features ``(N_k, C_k)``, coordinates ``(N_k, 4)``, k), where stage
-            coordinates are those of the input shifted right by k.
-
-        Raises:
-            ValueError: If shapes are wrong, a voxel occurs twice or has a negative coordinate, or
-                ``depth`` does not hold the coordinates.
-        """
-        if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
-            raise ValueError(
-                f'expected features (N, {self.in_channels}) and voxels (N, 4), '
-                f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
-            )
-        depth = grid_depth(coors, self.depth)
-        codes = torch.stack([serialize(coors, depth, name) for name in self.order])  # (O, N)
-        if self.shuffle_orders and self.training:
-            codes = codes[torch.randperm(len(codes)).to(codes.device)]
-        index = StageIndex(coors, codes, depth)
-        cloud = PointCloud(self.embedding(feat, index.grid), index)
-        skips = []
-        for stage in self.enc.values():
-            cloud = stage(cloud)
-            skips.append(cloud)
-        stages = [skips.pop()]
-        for stage in self.dec.values():
-            stages.append(stage(stages[-1], skips.pop()))
-        if return_stages:
-            return [(cloud.feat, cloud.coors, cloud.stage) for cloud in reversed(stages)]
-        return stages[-1].feat
-
-
-def _per_stage(rate: float, depths: Sequence[int]) -> list[list[float]]:
-    """Rates growing linearly from 0 to ``rate`` over all blocks, by stage."""
-    rates = torch.linspace(0, rate, sum(depths), device='cpu').tolist()
-    return [rates[sum(depths[:k]) : sum(depths[: k + 1])] for k in range(len(depths))]
+        self.enc = build_encoder(
+            enc_channels, enc_depths, stride, drop_path, shuffle_orders,
+            blocks(enc_num_head, enc_patch_size),
+        )  # fmt: skip
+        self.dec = build_decoder(
+            dec_channels, enc_channels, dec_depths, drop_path, blocks(dec_num_head, dec_patch_size)
+        )

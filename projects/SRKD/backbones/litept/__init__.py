@@ -1,0 +1,5 @@
+"""LitePT; torch only."""
+
+from .model import LitePT
+
+__all__ = ['LitePT']
