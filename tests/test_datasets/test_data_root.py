@@ -87,3 +87,53 @@ def test_remote_storage_is_left_to_the_run(root):
     check_data_root(config('bucket/scannet/', backend_args=dict(backend='petrel')))
     with pytest.raises(FileNotFoundError):
         check_data_root(config('bucket/scannet/', backend_args=dict(backend='local')))
+
+
+def street(**changes):
+    dataset = dict(
+        type='NuScenesLidarSegDataset',
+        data_root='nuscenes',
+        data_prefix=dict(pts='samples/LIDAR_TOP', pts_semantic_mask='lidarseg/v1.0-trainval'),
+    )
+    return dict(test_dataloader=dict(dataset={**dataset, **changes}))
+
+
+def test_a_nuscenes_root_without_lidarseg_is_told_what_to_unpack(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'nuscenes/samples/LIDAR_TOP').mkdir(parents=True)
+    match = (
+        r'data_prefix.pts_semantic_mask of test_dataloader does not exist: expected the folder '
+        r'nuscenes/lidarseg/v1.0-trainval \(looked from .*\) \(nuScenes-lidarseg is an archive of '
+        r'its own: unpack it into the data root\); .*nuscenes has no lidarseg, it holds samples'
+    )
+    with pytest.raises(FileNotFoundError, match=match):
+        check_data_root(street(test_mode=True))
+    check_data_root(street(test_mode=True, load_eval_anns=False))  # a split without labels
+    with pytest.raises(FileNotFoundError, match='expected the folder nuscenes/lidarseg'):
+        check_data_root(street(test_mode=False, load_eval_anns=False))
+
+
+def test_a_folder_of_sweeps_is_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'nuscenes/samples/LIDAR_TOP').mkdir(parents=True)
+    prefix = dict(pts='samples/LIDAR_TOP', sweeps='sweeps/LIDAR_TOP')
+    with pytest.raises(FileNotFoundError, match='data_prefix.sweeps .* nuscenes/sweeps/LIDAR_TOP'):
+        check_data_root(street(data_prefix=prefix))
+
+
+def test_classes_that_do_not_fit_the_label_map_are_refused(root):
+    fitting = dict(classes=('car', 'bus'), seg_label_mapping={0: 2, 10: 0, 13: 1}, max_label=20)
+    check_data_root(config(root, metainfo=fitting, type='SemanticKittiDataset'))
+    match = (
+        'seg_label_mapping of SemanticKittiDataset in train_dataloader maps raw id 13 to class 1, '
+        'expected 0 to 0 for its 1 classes or the ignored label 2'
+    )
+    with pytest.raises(ValueError, match=match):
+        check_data_root(
+            config(
+                root,
+                metainfo=fitting | dict(classes=('car',)),
+                ignore_index=2,
+                type='SemanticKittiDataset',
+            )
+        )

@@ -8,11 +8,12 @@ import pytest
 import torch
 from mmdet3d.datasets import ScanNetSegDataset
 from mmdet3d.registry import TRANSFORMS
-from mmdet3d.structures import DepthPoints
+from mmdet3d.structures import DepthPoints, LiDARPoints
 from mmengine.dataset import Compose
 
 from projects.SRKD.datasets.loading import (
     AddPointIdentity,
+    DivideIntensity,
     LoadPointsChecked,
     LoadSegAnnotationsChecked,
 )
@@ -90,6 +91,27 @@ def test_truncated_points_are_refused(root, cut):
         dataset(root)[0]
 
 
+@pytest.mark.parametrize('columns', [4, 5])
+def test_the_widths_that_fit_a_file_are_named(root, columns):
+    np.zeros((11, columns), np.float32).tofile(root / 'points/scene0000_00.bin')
+    load = dict(LOAD_POINTS, load_dim=7, use_dim=3, use_color=False)
+    info = mmengine.load(root / 'infos.pkl')
+    info['data_list'][0]['lidar_points'].pop('num_pts_feats')
+    mmengine.dump(info, root / 'infos.pkl')
+    match = rf'multiple of 28 .*, 28 bytes each\); {columns} columns would fit'
+    with pytest.raises(ValueError, match=match):
+        dataset(root, load)[0]
+
+
+def test_another_number_of_columns_than_the_info_file_tells_is_refused(root):
+    match = (
+        r'points file .*scene0000_00.bin has 6 columns as its info file says \(num_pts_feats\), '
+        'LoadPointsChecked reads load_dim=3: expected equal numbers'
+    )
+    with pytest.raises(ValueError, match=match):  # 168 bytes are whole points of 3 columns, too
+        dataset(root, dict(LOAD_POINTS, load_dim=3, use_dim=3, use_color=False))[0]
+
+
 def test_an_empty_points_file_is_refused(root):
     (root / 'points/scene0000_00.bin').write_bytes(b'')
     with pytest.raises(ValueError, match=r'points file .*scene0000_00.bin is empty'):
@@ -163,6 +185,31 @@ def test_label_ids_the_mapping_does_not_know_are_refused(root, label):
         dataset(root)[0]
 
 
+def test_an_id_within_the_mapping_that_no_class_has_is_refused(root):
+    np.array([1, 2, 3, 13, 5, 13, 7], np.int64).tofile(root / 'semantic_mask/scene0000_00.bin')
+    assert len(dataset(root)[0]['pts_semantic_mask']) == 7  # 13 is within the mapping array
+    match = (
+        r'semantic mask .*scene0000_00.bin has label id 13 in 2 of 7 points, the first is point 3; '
+        'the label map does not know it, the nearest ids it knows are 12, 14, 11'
+    )
+    known = [i for i in range(41) if i != 13]
+    with pytest.raises(ValueError, match=match):
+        dataset(root, LOAD_POINTS, dict(LOAD_MASKS, known_ids=known))[0]
+    dataset(root, LOAD_POINTS, dict(LOAD_MASKS, known_ids=range(41)))[0]
+
+
+def test_an_info_file_that_names_no_mask_is_refused(root):
+    infos = mmengine.load(root / 'infos.pkl')
+    infos['data_list'] = [
+        {key: value for key, value in entry.items() if key != 'pts_semantic_mask_path'}
+        for entry in infos['data_list']
+    ]
+    load = LoadSegAnnotationsChecked(with_bbox_3d=False, with_label_3d=False, with_seg_3d=True)
+    match = 'the info file names no pts_semantic_mask_path for here.bin, expected the mask that'
+    with pytest.raises(ValueError, match=match):
+        load(dict(infos['data_list'][0], lidar_path='here.bin'))
+
+
 def test_a_scan_without_valid_labels_is_warned_of_once(root):
     data = dataset(root)
     match = (
@@ -184,6 +231,17 @@ def test_backends_are_kept(root):
     assert points.backend_args == masks.backend_args == dict(backend='local')
     loading = dict(LOAD_POINTS, backend_args=dict(backend='local'))
     assert len(dataset(root, loading)[0]['points']) == 7
+
+
+def test_intensities_are_divided_and_nothing_else():
+    tensor = torch.tensor([[1.0, 2, 3, 255, 31], [4, 5, 6, 51, 7]])
+    points = LiDARPoints(tensor.clone(), points_dim=5)
+    moved = DivideIntensity(255)(dict(points=points))['points'].tensor
+    torch.testing.assert_close(moved, tensor / torch.tensor([1.0, 1, 1, 255, 1]))
+    with pytest.raises(ValueError, match='expects points of at least 4 columns .* got 3'):
+        DivideIntensity()(dict(points=LiDARPoints(tensor[:, :3], points_dim=3)))
+    with pytest.raises(ValueError, match='divisor of DivideIntensity must be positive, got 0'):
+        DivideIntensity(0)
 
 
 AUGMENT = [

@@ -2,21 +2,32 @@
 
 from . import augmentation
 from .cross_sample_batch_sampler import CrossSampleBatchSampler
+from .label_map_dataset import LabelMapSegDataset
 from .loading import (
     AddPointIdentity,
+    DivideIntensity,
     LoadPointsChecked,
     LoadSegAnnotationsChecked,
     check_data_root,
 )
+from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
+from .pandaset import write_pandaset_infos
 from .scene_statistics import SceneStatistics, scene_statistics
+from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
 __all__ = [
     'AddPointIdentity',
     'CrossSampleBatchSampler',
+    'DivideIntensity',
+    'IgnoreSweepPoints',
+    'LabelMapSegDataset',
     'LoadPointsChecked',
+    'LoadPreviousScans',
     'LoadSegAnnotationsChecked',
+    'NuScenesLidarSegDataset',
     'SceneStatistics',
     'augmentation',
     'check_data_root',
     'scene_statistics',
+    'write_pandaset_infos',
 ]

@@ -1,4 +1,4 @@
-"""Find out before a run whether its data is where the config says."""
+"""Find out before a run whether its data is where the config says, and its classes fit."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .label_map import check_label_map
+
+# What to do about a folder that many do not have.
+_REMEDIES = {
+    ('NuScenesLidarSegDataset', 'pts_semantic_mask'):
+        ' (nuScenes-lidarseg is an archive of its own: unpack it into the data root)',
+}  # fmt: skip
 _LISTED = 3  # names shown when none is near
 
 
 def check_data_root(
     cfg: Mapping[str, Any], splits: Sequence[str] = ('train', 'val', 'test')
 ) -> None:
-    """Refuse a config whose data sets are not there.
+    """Refuse a config whose data sets are not there, or whose label maps fit no class list.
 
     Looks at ``data_root``, ``ann_file``, the point and mask folders of ``data_prefix`` and a file
     of ``scene_idxs`` of every data set, inside wrappers too. What lies in remote storage is left to
-    the run.
+    the run. A ``seg_label_mapping`` of ``metainfo`` is compared with its ``classes``.
 
     Args:
         cfg: a config with ``{split}_dataloader`` entries; absent ones are skipped.
@@ -26,11 +33,13 @@ def check_data_root(
 
     Raises:
         FileNotFoundError: On the first missing thing: what, for which loader, the nearest name.
+        ValueError: On the first label map that does not fit.
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
         for dataset in _datasets(loader.get('dataset')):
             _check(dataset, f'{split}_dataloader')
+            _check_classes(dataset, f'{split}_dataloader')
 
 
 def nearest_name(path: str | os.PathLike) -> str:
@@ -83,17 +92,35 @@ def _check(dataset: Mapping, loader: str) -> None:
     wanted = [('ann_file', dataset.get('ann_file'), os.path.isfile)]
     if isinstance(dataset.get('scene_idxs'), str):
         wanted.append(('scene_idxs', dataset['scene_idxs'], os.path.isfile))
+    unlabelled = dataset.get('test_mode') and not dataset.get('load_eval_anns', True)
     for key, prefix in (dataset.get('data_prefix') or {}).items():
-        if key.startswith('pts') and isinstance(prefix, str):
+        looked_at = key.startswith('pts') or key == 'sweeps'
+        if looked_at and isinstance(prefix, str) and not (unlabelled and 'mask' in key):
             wanted.append((f'data_prefix.{key}', prefix, os.path.isdir))
     for key, name, exists in wanted:
         path = os.path.join(root, name or '')
         if name and not _is_remote(name) and not exists(path):
             kind = 'file' if exists is os.path.isfile else 'folder'
+            remedy = _REMEDIES.get((dataset.get('type'), key.removeprefix('data_prefix.')), '')
             raise FileNotFoundError(
                 f'{key} of {loader} does not exist: expected the {kind} {path} (looked from '
-                f'{os.getcwd()}); {nearest_name(path)}'
+                f'{os.getcwd()}){remedy}; {nearest_name(path)}'
             )
+
+
+def _check_classes(dataset: Mapping, loader: str) -> None:
+    metainfo = dataset.get('metainfo') or {}
+    label_map, classes = metainfo.get('seg_label_mapping'), metainfo.get('classes')
+    if not label_map or not classes:
+        return
+    ignore_index = dataset.get('ignore_index')
+    check_label_map(
+        label_map,
+        classes,
+        len(classes) if ignore_index is None else ignore_index,
+        metainfo.get('max_label', max(label_map)),
+        f'{dataset.get("type", "the data set")} in {loader}',
+    )
 
 
 def _is_remote(path: str) -> bool:

@@ -7,7 +7,7 @@ crash on later or train on silently. Letters: n points, D columns of a point.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,12 +17,15 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
 from .data_root import check_data_root, nearest_name
+from .label_map import nearest_ids
 
 __all__ = [
-    'AddPointIdentity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked', 'check_data_root'
+    'AddPointIdentity', 'DivideIntensity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked',
+    'check_data_root',
 ]  # fmt: skip
 
 _EXACT = 2**24  # float32 counts exactly up to here
+_WIDTHS = range(3, 10)  # columns a point may have
 
 
 @TRANSFORMS.register_module()
@@ -33,14 +36,26 @@ class LoadPointsChecked(LoadPointsFromFile):
 
     Raises:
         FileNotFoundError: If the file does not exist; names the nearest one that does.
-        ValueError: If the file is empty, is no whole number of points, or holds NaN or infinity.
+        ValueError: If the file is empty, is no whole number of points, or holds NaN or infinity;
+            or if the info file tells of another number of columns than ``load_dim``.
     """
+
+    def transform(self, results: dict) -> dict:
+        """Load the points of ``results['lidar_points']``."""
+        told = results['lidar_points'].get('num_pts_feats', self.load_dim)
+        if told != self.load_dim:
+            raise ValueError(
+                f'points file {results["lidar_points"]["lidar_path"]} has {told} columns as its '
+                f'info file says (num_pts_feats), {type(self).__name__} reads '
+                f'load_dim={self.load_dim}: expected equal numbers'
+            )
+        return super().transform(results)
 
     def _load_points(self, pts_filename: str) -> np.ndarray:
         width = 4 * self.load_dim
         values = _read(
             super()._load_points, pts_filename, 'points', self.backend_args, width,
-            f'points of {self.load_dim} float32 values, {width} bytes each',
+            f'points of {self.load_dim} float32 values, {width} bytes each', _fitting_columns,
         )  # fmt: skip
         points = values.reshape(-1, self.load_dim)[:, self.use_dim]  # (n, D)
         if len(points) == 0:
@@ -62,23 +77,37 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
     """``LoadAnnotations3D`` that refuses masks which do not fit their points.
 
     In training it also warns, once per scan and worker process, of masks without any valid label:
-    such a scan adds nothing to the task loss. Takes the same arguments.
+    such a scan adds nothing to the task loss.
+
+    Args:
+        known_ids: Raw label ids the data set has; None for all that its label mapping covers.
+            ``SemanticKittiDataset`` needs them: its mapping takes an id without a class, 12 say,
+            for class 0, a car.
+        kwargs: As for ``LoadAnnotations3D``.
 
     Raises:
         FileNotFoundError: If a mask does not exist; names the nearest one that does.
-        ValueError: If a mask is truncated, of another length than the points, or holds an id that
-            the data set's label mapping does not know.
+        ValueError: If the info file names no mask, or a mask is truncated, of another length than
+            the points, or holds an id that the data set's label mapping does not know.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, known_ids: Sequence[int] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.known_ids = None if known_ids is None else np.unique(list(known_ids))
         self._unlabelled: set[str] = set()
 
     def _load_semantic_seg_3d(self, results: dict) -> dict:
-        path = results['pts_semantic_mask_path']
+        path = results.get('pts_semantic_mask_path')
+        if path is None:
+            raise ValueError(
+                f'the info file names no pts_semantic_mask_path for '
+                f'{results.get("lidar_path", "a scan")}, expected the mask that '
+                f'{type(self).__name__} is to load'
+            )
         self._load_mask(super()._load_semantic_seg_3d, results, path, np.dtype(self.seg_3d_dtype))
         mask = results['pts_semantic_mask']
         _check_length('semantic', path, mask, results)
+        self._check_known(path, mask)
         mapping = results.get('seg_label_mapping')
         if mapping is None or len(mask) == 0:
             return results
@@ -98,6 +127,18 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
         _check_length('instance', path, results['pts_instance_mask'], results)
         return results
 
+    def _check_known(self, path: str, mask: np.ndarray) -> None:
+        if self.known_ids is None:
+            return
+        strange = ~np.isin(mask, self.known_ids)
+        if strange.any():
+            label = int(mask[strange][0])
+            raise ValueError(
+                f'semantic mask {path} has label id {label} in {int(strange.sum())} of {len(mask)} '
+                f'points, the first is point {int(strange.argmax())}; the label map does not know '
+                f'it, the nearest ids it knows are {nearest_ids(label, self.known_ids)}'
+            )
+
     def _load_mask(self, load: Callable, results: dict, path: str, dtype: np.dtype) -> None:
         _read(lambda _: load(results), path, 'mask', self.backend_args, dtype.itemsize,
               f'one {dtype.name} label per point, {dtype.itemsize} bytes each')  # fmt: skip
@@ -112,6 +153,37 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
             f'label {ignored}, so the scan adds nothing to the task loss',
             stacklevel=2,
         )
+
+
+@TRANSFORMS.register_module()
+class DivideIntensity(BaseTransform):
+    """Bring the intensities, column 3 of the points, to [0, 1].
+
+    nuScenes stores 0 to 255; the PTv3 recipes divide by 255. (mmdet3d's ``norm_intensity`` is a
+    tanh, which makes almost all of them 1.)
+
+    Args:
+        divisor: Largest intensity of the sensor.
+    """
+
+    def __init__(self, divisor: float = 255.0) -> None:
+        if not divisor > 0:
+            raise ValueError(f'divisor of DivideIntensity must be positive, got {divisor}')
+        self.divisor = divisor
+
+    def transform(self, results: dict) -> dict:
+        """Change ``points``, ``(n, D)`` with D at least 4."""
+        points = results['points']
+        if points.tensor.shape[1] < 4:
+            raise ValueError(
+                f'DivideIntensity expects points of at least 4 columns (x, y, z, intensity), got '
+                f'{points.tensor.shape[1]}: see use_dim of the loader'
+            )
+        points.tensor[:, 3] /= self.divisor
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(divisor={self.divisor})'
 
 
 @TRANSFORMS.register_module()
@@ -159,7 +231,7 @@ class AddPointIdentity(BaseTransform):
 
 
 def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width: int,
-          expected: str):  # fmt: skip
+          expected: str, hint: Callable[[int], str] = lambda size: ''):  # fmt: skip
     """Call a loader; put its failures, and sizes that are no multiple of ``width``, into words."""
     size = None
     try:
@@ -180,9 +252,14 @@ def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width
     if size is not None and size % width:
         raise ValueError(
             f'{kind} file {path} is truncated or of another layout: {size} bytes, expected a '
-            f'multiple of {width} ({expected})'
+            f'multiple of {width} ({expected}){hint(size)}'
         ) from cause
     return content
+
+
+def _fitting_columns(size: int) -> str:
+    fitting = [str(columns) for columns in _WIDTHS if size % (4 * columns) == 0]
+    return f'; {", ".join(fitting)} columns would fit' if fitting else ''
 
 
 def _check_length(kind: str, path: str, mask: np.ndarray, results: dict) -> None:

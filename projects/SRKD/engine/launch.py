@@ -49,7 +49,8 @@ def read_config(
         splits: Loaders the run will use; their data must be there.
 
     Raises:
-        UsageError: If the config or the folder of its data does not exist.
+        UsageError: If the config or the folder of its data does not exist, or its classes do not
+            fit its label map.
     """
     if not Path(config).is_file():
         raise UsageError(f'config {config} does not exist (looked from {Path.cwd()})')
@@ -65,7 +66,7 @@ def read_config(
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
     try:
         check_data_root(cfg, splits)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
     return cfg
 

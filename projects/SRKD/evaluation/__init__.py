@@ -1,0 +1,5 @@
+"""Metrics that MMDetection3D lacks."""
+
+from .seg_metric import SegMetricWithVoxels
+
+__all__ = ['SegMetricWithVoxels']
