@@ -19,7 +19,7 @@ SRKD = CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 
 # Rooms and what differs from the config files.
 PRESETS = {
-    'full': (120, {}),
+    'full': (80, {}),
     'smoke': (6, {'train_cfg.max_epochs': 1}),
 }
 DATA_SEED = 0
