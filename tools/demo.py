@@ -9,7 +9,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from projects.SRKD.analysis.mini_rooms import make_rooms, room_options
+from projects.SRKD.analysis.mini_data import ROOMS, data_options, make_data
 from projects.SRKD.analysis.runs import ROOT, Runs, StepFailed, Trained, write_atomically
 
 CONFIGS = ROOT / 'configs' / 'mini'
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> str:
     scenes, changes = PRESETS[args.preset]
     root = args.work_dir.resolve() / ('.' if args.preset == 'full' else args.preset)
     runs = Runs(root, total=8 - bool(args.teacher_checkpoint))
-    rooms, data_key = make_rooms(runs, scenes, DATA_SEED)
+    rooms, data_key = make_data(runs, ROOMS, scenes, DATA_SEED)
 
     def options(config: Path) -> dict:
-        return {'randomness.seed': args.seed, **changes, **room_options(config, rooms)}
+        return {'randomness.seed': args.seed, **changes, **data_options(config, rooms)}
 
     if args.teacher_checkpoint:
         weights = args.teacher_checkpoint.resolve()
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> str:
     scores = {}
     for name, (config, trained) in networks.items():
         folder = 'test_' + name.split()[-1].lower()
-        changes = room_options(config, rooms)
+        changes = data_options(config, rooms)
         scores[name] = runs.test(folder, f'test {name}', config, trained, changes)
     runs.headline('table and picture')
     return report(root, networks, scores, rooms, args)
@@ -87,7 +87,7 @@ def report(root: Path, networks: dict, scores: dict, rooms: Path, args: argparse
 
     costs, predictions = {}, {}
     for name, (config, trained) in networks.items():
-        cfg = read_plain(config, room_options(config, rooms))
+        cfg = read_plain(config, data_options(config, rooms))
         network = build_network(cfg, trained.checkpoint)
         batches = read_scenes(cfg)
         sample = predict(network, batches[0])

@@ -1,7 +1,7 @@
 """Write procedural data: ``python tools/make_mini_data.py scannet --out data/mini_scannet``.
 
-Rooms in ScanNet's layout, drawn from a seed, for machines without data. They stand for no public
-benchmark.
+Rooms in ScanNet's layout and streets in SemanticKITTI's and nuScenes', drawn from a seed, for
+machines without data. They stand for no public benchmark.
 """
 
 import argparse
@@ -14,30 +14,64 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write procedural data sets')
     layouts = parser.add_subparsers(dest='layout', required=True)
     rooms = layouts.add_parser('scannet', help='rooms of 20 classes for semantic segmentation')
-    rooms.add_argument('--out', type=Path, required=True, help='folder to make')
     rooms.add_argument('--scenes', type=int, default=60, help='training scans (default 60)')
     rooms.add_argument(
         '--val-scenes', type=int, help='validation scans (default a third, at least 5)'
     )
-    rooms.add_argument('--seed', type=int, default=0, help='equal seeds give equal bytes')
     rooms.add_argument('--points-per-scene', type=int, default=12_000, help='about (default 12000)')
-    rooms.add_argument('--force', action='store_true', help='replace what --out holds')
+    kitti = layouts.add_parser('semantickitti', help='streets of 19 classes, 64 beams')
+    _street_arguments(kitti, 'sequences', beams=64, steps=2083, period=0.1)
+    nuscenes = layouts.add_parser('nuscenes', help='streets of 16 classes, 32 beams, key frames')
+    _street_arguments(nuscenes, 'scenes', beams=32, steps=1085, period=0.5)
+    for layout in (rooms, kitti, nuscenes):
+        layout.add_argument('--out', type=Path, required=True, help='folder to make')
+        layout.add_argument('--seed', type=int, default=0, help='equal seeds give equal bytes')
+        layout.add_argument('--force', action='store_true', help='replace what --out holds')
     return parser.parse_args()
+
+
+def _street_arguments(parser, unit: str, beams: int, steps: int, period: float) -> None:
+    parser.add_argument(f'--{unit}', dest='count', metavar='N', type=int, default=6,
+                        help=f'training {unit} (default 6)')  # fmt: skip
+    parser.add_argument(f'--val-{unit}', dest='val_count', metavar='N', type=int,
+                        help=f'validation {unit} (default a third, at least 1)')  # fmt: skip
+    parser.add_argument('--scans', type=int, default=10, help=f'of each of the {unit} (default 10)')
+    parser.add_argument('--beams', type=int, default=beams, help=f'default {beams}')
+    parser.add_argument('--azimuth-steps', type=int, default=steps, help=f'default {steps}')
+    parser.add_argument('--period', type=float, default=period,
+                        help=f'seconds from one scan to the next (default {period})')  # fmt: skip
+
+
+def write_rooms(args: argparse.Namespace) -> str:
+    """Write rooms; returns what to say."""
+    from projects.SRKD.datasets.mini import write_scannet  # after parsing: --help is quick
+
+    val_scenes = max(5, args.scenes // 3) if args.val_scenes is None else args.val_scenes
+    out = write_scannet(
+        args.out, args.scenes, val_scenes, args.seed, args.points_per_scene, args.force
+    )
+    return f'{args.scenes} + {val_scenes} scans in {out}'
+
+
+def write_streets(args: argparse.Namespace) -> str:
+    """Write streets; returns what to say."""
+    from projects.SRKD.datasets import mini_streets
+
+    write = getattr(mini_streets, f'write_{args.layout}')
+    val_count = max(1, args.count // 3) if args.val_count is None else args.val_count
+    out = write(args.out, args.count, val_count, args.scans, args.seed, args.beams,
+                args.azimuth_steps, args.period, args.force)  # fmt: skip
+    return f'{args.count * args.scans} + {val_count * args.scans} scans in {out}'
 
 
 def main() -> None:
     """Write the data set the command line describes."""
     args = parse_args()
-    from projects.SRKD.datasets.mini import write_scannet  # after parsing: --help is quick
-
-    val_scenes = max(5, args.scenes // 3) if args.val_scenes is None else args.val_scenes
     try:
-        out = write_scannet(
-            args.out, args.scenes, val_scenes, args.seed, args.points_per_scene, args.force
-        )
+        said = write_rooms(args) if args.layout == 'scannet' else write_streets(args)
     except (FileExistsError, ValueError) as error:
         sys.exit(f'make_mini_data.py: {error}')
-    print(f'{args.scenes} + {val_scenes} scans in {out}')
+    print(said)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,68 @@
+"""A new data set's folder: refused when it would bury other data, seen only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``out`` at the end, or vanishes on an error.
+
+    Args:
+        out: where the folder will be.
+        force: replace what ``out`` holds.
+
+    Raises:
+        FileExistsError: If ``out`` is not empty and ``force`` is not set.
+    """
+    out = Path(out).absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
+        raise FileExistsError(
+            f'{out} exists and is not an empty folder; --force replaces it by the new data set'
+        )
+    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if out.is_dir() and not out.is_symlink():
+            shutil.rmtree(out)
+        elif out.exists():
+            out.unlink()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_limits(**limits: tuple[float, float, float]) -> None:
+    """Refuse values outside their limits.
+
+    Args:
+        limits: by name: value, least and greatest.
+
+    Raises:
+        ValueError: For the first value that lies outside.
+    """
+    for name, (value, low, high) in limits.items():
+        if not low <= value <= high:
+            raise ValueError(f'{name} must lie between {low} and {high}, got {value}')
+
+
+def progress(what: str, names: list) -> Iterable:
+    """Pass names on and say on one line of stderr how far it is."""
+    for done, name in enumerate(names):
+        print(f'\r{what} {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
+        yield name
+    print(f'\r{what} {len(names)}/{len(names)}' + ' ' * 20, file=sys.stderr, flush=True)
+
+
+def write_infos(path: Path, dataset: str, infos: list[dict]) -> None:
+    """Write an info file of version 2, as MMDetection3D's data sets read it."""
+    content = dict(metainfo=dict(dataset=dataset, info_version='1.1'), data_list=infos)
+    path.write_bytes(pickle.dumps(content, protocol=4))
