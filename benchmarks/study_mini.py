@@ -1,6 +1,6 @@
-"""Does SRKD help on mini rooms, and how sure is that? ``python benchmarks/study_mini.py``.
+"""Does SRKD help on mini data, and how sure is that? ``python benchmarks/study_mini.py``.
 
-Per seed: the student alone, with plain KD, with SRKD; one teacher for all. Every run is a
+Per seed: each student alone, with plain KD, with SRKD; one teacher for all. Every run is a
 subprocess of ``tools/train.py`` and ``tools/test.py`` and is done once; the results file is
 rewritten after each, so the study can be stopped and started at will. Networks this small train
 faster side by side, one thread each, than one after the other on all cores: see ``--jobs``.
@@ -13,11 +13,11 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from projects.SRKD.analysis.mini_rooms import make_rooms, room_options
+from projects.SRKD.analysis.mini_data import data_options, found_data, make_data
+from projects.SRKD.analysis.mini_studies import STUDIES, named_row
 from projects.SRKD.analysis.provenance import surroundings
 from projects.SRKD.analysis.report import markdown_table, spread
 from projects.SRKD.analysis.runs import (
-    ROOT,
     Runs,
     StepFailed,
     Trained,
@@ -25,56 +25,52 @@ from projects.SRKD.analysis.runs import (
     write_atomically,
 )
 
-CONFIGS = ROOT / 'configs' / 'mini'
-TEACHER = CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-scannet-seg.py'
-STUDENT = CONFIGS / 'ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
-ROWS = {  # name -> config; all are tested with the student's plain config
-    'alone': STUDENT,
-    'kd': CONFIGS / 'kd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py',
-    'srkd': CONFIGS / 'srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py',
-}
 TEACHER_SEED = 0
 ONE = '{mean:.2f}'  # a single seed has no spread
 METRICS = {'miou': 'mIoU', 'acc_cls': 'mAcc'}
 
 
-def named_row(text: str) -> tuple[str, Path]:
-    """Read ``NAME`` or ``NAME=CONFIG``.
-
-    Raises:
-        argparse.ArgumentTypeError: If the name is unknown and has no config.
-    """
-    name, _, config = text.partition('=')
-    if not config and name not in ROWS:
-        raise argparse.ArgumentTypeError(
-            f'{name!r} is none of {", ".join(ROWS)}: write {name}=CONFIG to add a network'
-        )
-    return name, Path(config).resolve() if config else ROWS[name]
-
-
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Seeds x methods on mini rooms')
+    parser = argparse.ArgumentParser(description='Seeds x methods on mini data')
+    parser.add_argument('--data', choices=STUDIES, default='rooms', help='default: rooms')
+    parser.add_argument(
+        '--data-root', type=Path, help='a data set that is there, for those that are not procedural'
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument(
         '--rows',
         nargs='+',
-        type=named_row,
-        default=list(ROWS.items()),
         metavar='NAME[=CONFIG]',
-        help=f'networks: {", ".join(ROWS)}, or any name with the config that trains it',
+        help='networks, by default all of the study, or any name with the config that trains it',
     )
-    parser.add_argument('--scenes', type=int, default=120, help='mini rooms')
-    parser.add_argument('--data-seed', type=int, default=0, help='seed of the rooms')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/study_mini'))
-    parser.add_argument(
-        '--out', type=Path, default=Path(__file__).parent / 'results' / 'study_mini.json'
-    )
+    parser.add_argument('--scenes', type=int, help='rooms or streets (default 120 or 16)')
+    parser.add_argument('--data-seed', type=int, default=0, help='seed of the data')
+    parser.add_argument('--work-dir', type=Path, help='default work_dirs/study_mini[_DATA]')
+    parser.add_argument('--out', type=Path, help='default: in benchmarks/results')
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='runs side by side; default: one per core'
     )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
-    return parser.parse_args()
+    return complete(parser.parse_args())
+
+
+def complete(args: argparse.Namespace) -> argparse.Namespace:
+    """Fill in what follows from the study that is asked for.
+
+    Raises:
+        ValueError: If a row is unknown, or a data root is missing or superfluous.
+    """
+    study = STUDIES[args.data]
+    if (study.data is None) != (args.data_root is not None):
+        expected = 'needs' if study.data is None else 'writes its data itself and takes no'
+        raise ValueError(f'--data {args.data} {expected} --data-root')
+    name = 'study_mini' + ('' if args.data == 'rooms' else f'_{args.data}')
+    args.rows = [named_row(text, study) for text in args.rows] if args.rows else study.rows
+    args.scenes = study.count if args.scenes is None else args.scenes
+    args.work_dir = args.work_dir or Path('work_dirs') / name
+    args.out = args.out or Path(__file__).parent / 'results' / f'{name}.json'
+    return args
 
 
 def summary(results: dict) -> str:
@@ -98,35 +94,34 @@ def summary(results: dict) -> str:
             + [f'{teacher["seconds"] / 60:.1f}']
         )
     table = markdown_table(['network', 'seeds', *METRICS.values(), 'training (min)'], rows)
-    lines = [
-        '# Mini rooms: student alone, with KD, with SRKD',
-        '',
-        table,
-        '',
-        'Paired by seed:',
-        '',
-    ]
-    alone = results['rows'].get('alone', {})
+    study = STUDIES[results.get('data', 'rooms')]
+    lines = [f'# {study.title}: students alone, with KD, with SRKD', '', table, '']
+    lines += ['Paired by seed:', '']
+    pairs = results.get('pairs', {})
     for name, by_seed in results['rows'].items():
+        base = pairs.get(name, 'alone')
+        alone = results['rows'].get(base, {})
         common = sorted(seed for seed in by_seed if seed in alone)
-        if name != 'alone' and common:
+        if name != base and common:
             gains = [100 * (by_seed[s]['miou'] - alone[s]['miou']) for s in common]
             of = spread(gains)
             each = ', '.join(f'{gain:+.2f}' for gain in gains)
             over = f' +- {of["std"]:.2f} ({each})' if len(gains) > 1 else ''
-            lines.append(f'- {name} - alone: {of["mean"]:+.2f} mIoU{over}')
+            lines.append(f'- {name} - {base}: {of["mean"]:+.2f} mIoU{over}')
     about = results['surroundings']
     runs = [run for by_seed in results['rows'].values() for run in by_seed.values()]
     commits = sorted({run['commit'] for run in [*runs, *([teacher] if teacher else [])]})
+    made = 'real, not in the repository'
+    if study.data is not None:
+        made = f'{results["scenes"]} {study.data.name}, data seed {results["data_seed"]}'
     versions = ', '.join(f'{name} {number}' for name, number in about['versions'].items())
     lines += [
         '',
-        'Mean +- sample standard deviation (min .. max), percent. Procedural rooms stand for no '
-        'public benchmark.',
+        'Mean +- sample standard deviation (min .. max), percent. This data stands for no public '
+        'benchmark.',
         '',
         f'- command: `{results["command"]}`',
-        f'- rooms: {results["scenes"]}, data seed {results["data_seed"]}, teacher seed '
-        f'{TEACHER_SEED}',
+        f'- data: {made}, teacher seed {TEACHER_SEED}',
         f'- hardware: {about["cpu"]}, {about["cores"]} cores, GPU: {about["gpu"]}',
         f'- Python {about["python"]}, {versions}',
         f'- commit of the runs: {", ".join(commits)}',
@@ -135,10 +130,11 @@ def summary(results: dict) -> str:
 
 
 def earlier(args: argparse.Namespace) -> dict:
-    """Rows that other calls have written about the same rooms; nothing of them is lost."""
+    """Rows that other calls have written about the same data; nothing of them is lost."""
     if args.out.is_file():
         found = json.loads(args.out.read_text())
-        if (found['scenes'], found['data_seed']) == (args.scenes, args.data_seed):
+        same = found['scenes'], found['data_seed'], found.get('data', 'rooms')
+        if same == (args.scenes, args.data_seed, args.data):
             return found
     return dict(rows={})
 
@@ -153,19 +149,23 @@ def run(args: argparse.Namespace) -> str:
     echo = None if args.jobs == 1 else print_headlines  # lines of several runs would mix
     runs = Runs(args.work_dir.resolve(), total=3 + 2 * len(args.seeds) * len(args.rows), echo=echo)
     extra = dict(option.split('=', 1) for option in args.cfg_options)
-    rooms, data_key = make_rooms(runs, args.scenes, args.data_seed)
+    study = STUDIES[args.data]
+    if study.data is None:
+        root, data_key = found_data(args.data_root)
+    else:
+        root, data_key = make_data(runs, study.data, args.scenes, args.data_seed)
 
     def score(
         name: str, config: Path, seed: int, plain: Path, teacher: Future | None = None
     ) -> tuple[Trained, dict]:
-        options = {'randomness.seed': seed, **extra, **room_options(config, rooms)}
+        options = {'randomness.seed': seed, **extra, **data_options(config, root)}
         needs = [data_key]
         if teacher is not None:
             trained, _ = teacher.result()
             options['model.teacher.checkpoint'] = trained.checkpoint
             needs.append(trained.key)
         trained = runs.train(name, f'train {name}', config, options, needs)
-        changes = room_options(plain, rooms)
+        changes = data_options(plain, root)
         found = runs.test(f'{name}_test', f'test {name}', plain, trained, changes)
         note = runs.note(name)
         scores = {metric: found[metric] for metric in METRICS}
@@ -173,22 +173,27 @@ def run(args: argparse.Namespace) -> str:
 
     results = earlier(args) | dict(
         command=' '.join(['python benchmarks/study_mini.py', *sys.argv[1:]]),
+        data=args.data,
+        pairs={row.name: row.alone for row in [*study.rows, *args.rows]},
         scenes=args.scenes,
         data_seed=args.data_seed,
         surroundings=surroundings(),
     )
-    for name, _ in args.rows:
-        results['rows'].setdefault(name, {})
-    distilled = {name: 'teacher' in config_content(config)['model'] for name, config in args.rows}
+    for row in args.rows:
+        results['rows'].setdefault(row.name, {})
+    plain = {row.name: row.config for row in study.rows}
+    distilled = {row: 'teacher' in config_content(row.config)['model'] for row in args.rows}
     with ThreadPoolExecutor(args.jobs) as pool:
-        teacher = pool.submit(score, 'teacher', TEACHER, TEACHER_SEED, TEACHER)
+        teacher = pool.submit(score, 'teacher', study.teacher, TEACHER_SEED, study.teacher)
         students = {}
         # those that wait for the teacher last, so that they do not keep a core idle
-        for name, config in sorted(args.rows, key=lambda row: distilled[row[0]]):
+        for row in sorted(args.rows, key=distilled.get):
             for seed in args.seeds:
-                needed = teacher if distilled[name] else None
-                future = pool.submit(score, f'{name}_{seed}', config, seed, STUDENT, needed)
-                students[future] = name, seed
+                needed = teacher if distilled[row] else None
+                future = pool.submit(
+                    score, f'{row.name}_{seed}', row.config, seed, plain[row.alone], needed
+                )
+                students[future] = row.name, seed
         failures = []
         for future in as_completed(students):
             if future.exception() is not None:  # the others go on, and what is done is kept
@@ -213,10 +218,9 @@ def print_headlines(line: str) -> None:
 
 def main() -> None:
     """Run the study; a failed run ends it with its message and exit code 1."""
-    args = parse_args()
     try:
-        print('\n' + run(args))
-    except StepFailed as error:
+        print('\n' + run(parse_args()))
+    except (FileNotFoundError, StepFailed, ValueError) as error:
         sys.exit(f'\nstudy stopped: {error}')
 
 

@@ -40,7 +40,7 @@ def install(folder, monkeypatch, scores):
 
     Returns the file of calls and the file whose presence makes trainings fail.
     """
-    from projects.SRKD.analysis import mini_rooms, runs
+    from projects.SRKD.analysis import mini_data, runs
 
     tools = folder / 'tools'
     tools.mkdir()
@@ -49,7 +49,7 @@ def install(folder, monkeypatch, scores):
     for name, text in {'train.py': TRAIN, 'test.py': TEST, 'rooms.py': ROOMS}.items():
         (tools / name).write_text(text.format(**names))
     monkeypatch.setattr(runs, 'ROOT', folder)
-    monkeypatch.setattr(mini_rooms, 'MAKER', tools / 'rooms.py')
+    monkeypatch.setattr(mini_data, 'MAKER', tools / 'rooms.py')
     return log, fail
 
 

@@ -9,5 +9,5 @@ model = dict(
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
-    # only keeps the crops of a room apart: scans of one kind in a batch cost mIoU where we measured
+    # only keeps scans of a place apart: scans of one kind in a batch cost mIoU where we measured
     batch_sampler=dict(type='CrossSampleBatchSampler', group_size=1, drop_last=True))

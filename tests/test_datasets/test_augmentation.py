@@ -47,6 +47,7 @@ EVERY = {
     'RandomTilt': dict(p=1.0),
     'RandomPointDropout': dict(p=1.0),
     'SphereCrop': dict(max_points=100),
+    'GridSamplePoints': dict(size=0.8),
 }
 COLOR = [name for name in EVERY if name.startswith('Chromatic')]
 MOVES = ['ElasticDistortion', 'CenterShift', 'RandomTilt']
@@ -167,6 +168,17 @@ def test_sphere_crop_keeps_the_nearest_points():
     assert len(apply(scan(), 'SphereCrop', max_points=500)['points']) == 500
 
 
+def test_grid_sampling_keeps_one_point_of_every_voxel():
+    coord = scan()['points'].coord
+    cell = [tuple(row) for row in torch.floor((coord - coord.amin(0)) / 0.8).int().tolist()]
+    drawn = [rows(apply(scan(), 'GridSamplePoints', seed=s, size=0.8)) for s in range(40)]
+    for kept in drawn:
+        assert sorted(cell[row] for row in kept) == sorted(set(cell))
+    crowded = max(set(cell), key=cell.count)
+    chosen = {row for kept in drawn for row in kept if cell[row] == crowded}
+    assert len(chosen) > 0.8 * cell.count(crowded)  # any point of a voxel may be the one
+
+
 class Scans:
     """A data set as mixing transforms see it."""
 
@@ -218,6 +230,7 @@ def test_mixing_happens_as_often_as_it_says():
         ('ElasticDistortion', dict(fields=[(0.2, 0.0)]), r'pairs \(cell size, magnitude\)'),
         ('RandomPointDropout', dict(ratio=1), 'leaves no point'),
         ('SphereCrop', dict(max_points=0), 'max_points'),
+        ('GridSamplePoints', dict(size=0), 'size must be positive'),
         ('Mix3D', dict(pre_transform=[], p=-0.1), 'p must be a probability'),
     ],
 )

@@ -32,8 +32,11 @@ augment = [  # PTv3's recipe for nuScenes (Pointcept configs/nuscenes/semseg-pt-
         translation_std=[0, 0, 0]),
     dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
 ]
+recipe = [*augment, dict(type='GridSamplePoints', size=0.05)]
 train_pipeline = [
-    *load, *augment, dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *load, *recipe,
+    dict(type='Mix3D', pre_transform=[*load, *recipe], p=0.8),
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
 test_pipeline = [*load, dict(type='Pack3DDetInputs', keys=['points'])]
 # The ten views of the same recipe: five scales, each plain and flipped along both axes. (Pointcept
 # also runs each view on fragments of a finer grid; here a voxel's points share its prediction.)

@@ -57,8 +57,26 @@ augment = [  # as in PTv3's recipe for nuScenes
         translation_std=[0, 0, 0]),
     dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
 ]
+# LaserMix or PolarMix, as in mmdet3d's own recipe (minkunet34 .. laser-polar-mix-3x_semantickitti).
+mix = dict(
+    type='RandomChoice',
+    transforms=[
+        [dict(
+            type='LaserMix',
+            num_areas=[3, 4, 5, 6],
+            pitch_angles=[-25, 3],
+            pre_transform=load,
+            prob=1)],
+        [dict(
+            type='PolarMix',
+            instance_classes=[0, 1, 2, 3, 4, 5, 6, 7],
+            swap_ratio=0.5,
+            rotate_paste_ratio=1.0,
+            pre_transform=load,
+            prob=1)]],
+    prob=[0.5, 0.5])
 train_pipeline = [
-    *load, *augment, dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *load, mix, *augment, dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
 test_pipeline = [*load, dict(type='Pack3DDetInputs', keys=['points'])]
 # The 36 views of mmdet3d's own protocol (configs/_base_/datasets/semantickitti.py): four flips,
 # rotation by -45, 0 and 45 degrees, three scales.

@@ -1,4 +1,5 @@
-# MinkUNet18-W20 of mmdet3d on spconv: every width is 20/32 of the published one.
+# MinkUNet18-W20 of mmdet3d on spconv: every width is 20/32 of the published one. `sizes` holds what
+# the others change.
 voxel_size = 0.02
 num_classes = 20
 model = dict(
@@ -24,3 +25,10 @@ model = dict(
         loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True)),
     train_cfg=dict(),
     test_cfg=dict())
+sizes = dict(
+    minkunet18_w16=dict(
+        backbone=dict(
+            base_channels=16, encoder_channels=[16, 32, 64, 128],
+            decoder_channels=[128, 64, 48, 48]),
+        decode_head=dict(channels=48)),
+    minkunet34_w20=dict(backbone=dict(encoder_blocks=[2, 3, 4, 6])))

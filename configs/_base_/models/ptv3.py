@@ -1,4 +1,4 @@
-# Point Transformer V3 in mmdet3d's voxel segmentor. Base width; the other sizes are differences.
+# Point Transformer V3 in mmdet3d's voxel segmentor. Base width; `sizes` holds what the others change.
 voxel_size = 0.02
 num_classes = 20
 model = dict(
@@ -31,3 +31,16 @@ model = dict(
         loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True)),
     train_cfg=dict(),
     test_cfg=dict())
+sizes = dict(
+    # SRKD's student: every width halved and the same number of heads
+    half=dict(
+        backbone=dict(enc_channels=(16, 32, 64, 128, 256), dec_channels=(32, 32, 64, 128)),
+        decode_head=dict(channels=32)),
+    # a teacher above 100 M parameters: every width times 1.5
+    large=dict(
+        backbone=dict(
+            enc_channels=(48, 96, 192, 384, 768),
+            enc_num_head=(3, 6, 12, 24, 48),
+            dec_channels=(96, 96, 192, 384),
+            dec_num_head=(6, 6, 12, 24)),
+        decode_head=dict(channels=96)))

@@ -1,41 +1,70 @@
-"""Mini rooms as the data of an experiment: made once, then every config is pointed at them."""
+"""Data of an experiment: made or found once, then every config is pointed at it."""
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .runs import ROOT, Runs, config_content, digest, replaced_root
 
 MAKER = ROOT / 'tools' / 'make_mini_data.py'
 
 
-def make_rooms(runs: Runs, scenes: int, seed: int) -> tuple[Path, str]:
-    """Write mini rooms in ScanNet's layout as a step of an experiment.
+class MiniData(NamedTuple):
+    """What ``make_mini_data.py`` is to write."""
+
+    name: str  # of the folder, and in messages
+    words: tuple[str, ...]  # of the command line; ``{count}`` stands for how many
+    makers: str  # package below ``datasets`` whose change makes the data stale
+
+
+ROOMS = MiniData('rooms', ('scannet', '--scenes', '{count}'), 'mini')
+STREETS = MiniData(
+    'streets',
+    ('nuscenes', '--scenes', '{count}', '--scans', '3', '--period', '2', '--azimuth-steps', '360'),
+    'mini_streets',
+)
+
+
+def make_data(runs: Runs, data: MiniData, count: int, seed: int) -> tuple[Path, str]:
+    """Write mini data as a step of an experiment.
 
     Args:
         runs: Runs the step.
-        scenes: Number of rooms.
-        seed: Seed of the rooms, independent of any training's.
+        data: What is written.
+        count: Number of rooms or streets.
+        seed: Seed of the data, independent of any training's.
 
     Returns:
-        Their data root and the key of the step.
+        Its data root and the key of the step.
     """
-    words = ('scannet', '--scenes', str(scenes), '--seed', str(seed))
-    root = runs.root.resolve() / 'data' / 'rooms'
-    makers = sorted((ROOT / 'projects' / 'SRKD' / 'datasets' / 'mini').rglob('*.py'))
-    key = digest('rooms', words, [path.read_text() for path in makers])
+    words = [word.format(count=count) for word in (*data.words, '--seed', str(seed))]
+    root = runs.root.resolve() / 'data' / data.name
+    makers = sorted((ROOT / 'projects' / 'SRKD' / 'datasets' / data.makers).rglob('*.py'))
+    key = digest(data.name, words, [path.read_text() for path in makers])
     runs.step(
         'data',
-        f'{scenes} mini rooms',
+        f'{count} mini {data.name}',
         [sys.executable, str(MAKER), *words, '--out', str(root)],
         key,
-        lambda folder: next((folder / 'rooms').glob('*_infos_val.pkl'), None),
+        lambda folder: next((folder / data.name).glob('*_infos_val.pkl'), None),
         resumed=['--force'],  # what an interrupted start left is replaced
     )
     return root, key
 
 
-def room_options(config: Path, root: Path) -> dict[str, Any]:
+def found_data(root: Path) -> tuple[Path, str]:
+    """A data set that is there already: its root, and a key that follows its info files.
+
+    Raises:
+        FileNotFoundError: If there are no info files.
+    """
+    infos = sorted(root.glob('*_infos_*.pkl'))
+    if not infos:
+        raise FileNotFoundError(f'{root} has no *_infos_*.pkl, expected the root of a data set')
+    return root.resolve(), digest(*[path.read_bytes().hex() for path in infos])
+
+
+def data_options(config: Path, root: Path) -> dict[str, Any]:
     """``--cfg-options`` that make a config read the data below another root.
 
     Raises:

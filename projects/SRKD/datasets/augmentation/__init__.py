@@ -9,7 +9,7 @@ from .chromatic import ChromaticAutoContrast, ChromaticJitter, ChromaticTranslat
 from .elastic import ElasticDistortion
 from .mixing import Mix3D
 from .placement import CenterShift, RandomTilt
-from .selection import RandomPointDropout, SphereCrop
+from .selection import GridSamplePoints, RandomPointDropout, SphereCrop
 
 __all__ = [
     'CenterShift',
@@ -17,6 +17,7 @@ __all__ = [
     'ChromaticJitter',
     'ChromaticTranslation',
     'ElasticDistortion',
+    'GridSamplePoints',
     'Mix3D',
     'RandomPointDropout',
     'RandomTilt',

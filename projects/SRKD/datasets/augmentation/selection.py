@@ -1,4 +1,4 @@
-"""Leaving points out: at random, or all but a sphere."""
+"""Leaving points out: at random, all but one of a voxel, or all but a sphere."""
 
 import numpy as np
 import torch
@@ -74,4 +74,33 @@ class SphereCrop(BaseTransform):
             distance = (coord - coord[np.random.randint(len(coord))]).square().sum(1)
             nearest = distance.topk(self.max_points, largest=False).indices
             keep_points(results, nearest.sort().values)
+        return results
+
+
+@TRANSFORMS.register_module()
+class GridSamplePoints(BaseTransform):
+    """Keep one random point of every voxel.
+
+    Source: ``GridSample`` of the PTv3 recipes, in training. The preprocessor's voxels take the
+    first point of a voxel, the same one in every epoch; here it changes. In testing leave it out:
+    all raw points are scored.
+
+    Args:
+        size: Edge length of a voxel, metres.
+    """
+
+    def __init__(self, size: float) -> None:
+        check_positive(size=size)
+        self.size = size
+
+    def transform(self, results: dict) -> dict:
+        """Keep at most one point per voxel, in their order."""
+        coord = results['points'].coord
+        if len(coord):
+            cell = torch.floor((coord.double() - coord.amin(0)) / self.size).long()  # (n, 3)
+            _, span_y, span_z = (cell.amax(0) + 1).tolist()
+            key = (cell[:, 0] * span_y + cell[:, 1]) * span_z + cell[:, 2]  # (n,)
+            shuffled = np.random.permutation(len(coord))
+            _, first = np.unique(key.numpy()[shuffled], return_index=True)
+            keep_points(results, torch.from_numpy(np.sort(shuffled[first])))
         return results

@@ -1,0 +1,9 @@
+_base_ = ['./ptv3-half_4xb2-800e_scannet200-seg.py', '../_base_/distill/kd.py']
+model = dict(
+    _delete_=True,
+    type='DistillSegmentor',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet200-seg.py',
+        checkpoint='work_dirs/ptv3-large_4xb2-800e_scannet200-seg/epoch_800.pth'),
+    terms=_base_.distill.terms)

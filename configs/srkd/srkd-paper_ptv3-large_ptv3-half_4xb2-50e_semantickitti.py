@@ -1,0 +1,9 @@
+_base_ = ['./ptv3-half_4xb2-50e_semantickitti.py', '../_base_/distill/srkd_paper.py']
+model = dict(
+    _delete_=True,
+    type='DistillSegmentor',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/ptv3-large_4xb2-50e_semantickitti.py',
+        checkpoint='work_dirs/ptv3-large_4xb2-50e_semantickitti/epoch_50.pth'),
+    terms=_base_.distill.terms)
