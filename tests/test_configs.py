@@ -1,9 +1,11 @@
 """Every config file loads and builds, and is a difference rather than a copy."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmdet3d.registry import DATA_SAMPLERS, HOOKS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
@@ -13,13 +15,30 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
     path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts
 )
-# Parameters of backbone + head, 20 classes, 6 input columns.
+CLASSES = {'scannet-seg': 20, 'scannet200-seg': 200, 'nuscenes-lidarseg': 16, 'semantickitti': 19}
+# Backbones with 6 input columns (colour) and with 4 (remission), and the width of the head.
 PARAMETERS = {
-    'ptv3-base_4xb2-800e_scannet-seg': 46_166_272 + 65 * 20,
-    'ptv3-large_4xb2-800e_scannet-seg': 103_800_192 + 97 * 20,
-    'ptv3-half_4xb2-800e_scannet-seg': 11_566_208 + 33 * 20,
-    'minkunet18-w20_4xb2-800e_scannet-seg': 8_489_720 + 61 * 20,
+    'ptv3-base': (46_166_272, 46_158_272, 64),
+    'ptv3-large': (103_800_192, 103_788_192, 96),
+    'ptv3-half': (11_566_208, 11_562_208, 32),
+    'minkunet18-w16': (5_435_168, 5_434_304, 48),
+    'minkunet18-w20': (8_489_720, 8_488_640, 60),
+    'minkunet34-w20': (14_800_280, 14_799_200, 60),
+    'litept-s': (12_712_932, 12_703_932, 72),
+    'pointpillars': (None, 4_881_344, 128),
+    'cdsegnet': (101_386_054, None, 64),
 }
+STUDENTS_BELOW = 15_000_000
+
+
+def parameters(path: Path) -> int | None:
+    """Of a network alone, by name of network and data set."""
+    network, _, dataset = path.stem.split('_')[:3] if path.stem.count('_') == 2 else (None,) * 3
+    if network not in PARAMETERS or dataset not in CLASSES:
+        return None
+    colour, remission, channels = PARAMETERS[network]
+    backbone = colour if dataset.startswith('scannet') else remission
+    return backbone + (channels + 1) * CLASSES[dataset]
 
 
 def name_of(path: Path) -> str:
@@ -37,9 +56,10 @@ def test_a_config_builds_and_its_parts_are_registered(path):
     model = config.model
     with torch.device('meta'):
         network = build(model.get('student', model))
-    if path.stem in PARAMETERS:
-        assert sum(p.numel() for p in network.parameters()) == PARAMETERS[path.stem]
+    count = sum(p.numel() for p in network.parameters())
+    assert count == (parameters(path) or count)
     if 'student' in model:
+        assert count < STUDENTS_BELOW
         distiller = build(model)
         assert not distiller.teacher.built
         assert set(distiller.terms) == {k for k, term in model.terms.items() if term is not None}
@@ -48,6 +68,26 @@ def test_a_config_builds_and_its_parts_are_registered(path):
         assert TRANSFORMS.get(step.type) is not None, step.type
     for hook in (*config.default_hooks.values(), *config.get('custom_hooks', ())):
         assert HOOKS.get(hook.type) is not None, hook.type
+
+
+def test_every_network_of_the_table_is_counted():
+    counted = [path for path in CONFIGS if parameters(path) is not None]
+    assert len(counted) == 4 * 7 + 2 + 1  # seven on each data set, pillars on streets, CDSegNet
+
+
+def test_readme_and_metafile_name_every_config_with_its_parameters():
+    folder = ROOT / 'configs/srkd'
+    configs = {path.stem: path for path in CONFIGS if path.parent == folder}
+    readme = (folder / 'README.md').read_text()
+    found = dict(re.findall(r'\]\(([^)/]+)\.py\) \| [^|]+ \| ([\d,]+) \|', readme))
+    assert {name: int(n.replace(',', '')) for name, n in found.items()} == {
+        name: parameters(path) for name, path in configs.items() if parameters(path)
+    }
+    models = yaml.safe_load((folder / 'metafile.yml').read_text())['Models']
+    assert {model['Name']: ROOT / model['Config'] for model in models} == configs
+    for model in models:
+        student, rest = model['Name'].split('_')[-3], '_'.join(model['Name'].split('_')[-2:])
+        assert model['Metadata']['Parameters'] == parameters(Path(f'{student}_{rest}.py'))
 
 
 def test_its_train_loader_is_one_that_torch_accepts(path):

@@ -1,11 +1,13 @@
 import importlib.util
 import json
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from fake_tools import calls, install, write_configs
 
+from projects.SRKD.analysis.mini_data import ROOMS
+from projects.SRKD.analysis.mini_studies import STUDIES, Row, Study, named_row
 from projects.SRKD.analysis.runs import StepFailed
 
 FILE = Path(__file__).resolve().parents[2] / 'benchmarks' / 'study_mini.py'
@@ -18,9 +20,9 @@ def study(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     configs = write_configs(tmp_path, SCORES)
-    monkeypatch.setattr(module, 'TEACHER', configs.pop('teacher'))
-    monkeypatch.setattr(module, 'STUDENT', configs['alone'])
-    monkeypatch.setattr(module, 'ROWS', configs)
+    teacher = configs.pop('teacher')
+    rows = [Row(name, config, 'alone') for name, config in configs.items()]
+    monkeypatch.setitem(STUDIES, 'rooms', Study('Mini rooms', teacher, rows, ROOMS, 120))
     module.log, module.fail = install(tmp_path, monkeypatch, SCORES)
     return module
 
@@ -29,9 +31,11 @@ def study(tmp_path, monkeypatch):
 def args(study, tmp_path, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     return Namespace(
+        data='rooms',
+        data_root=None,
         jobs=1,
         seeds=[0, 2],
-        rows=list(study.ROWS.items()),
+        rows=STUDIES['rooms'].rows,
         scenes=6,
         data_seed=7,
         work_dir=tmp_path / 'work',
@@ -104,22 +108,61 @@ def test_changed_config_is_trained_again_with_all_that_builds_on_it(study, args)
     args.seeds = [0]
     study.run(args)
     calls(study.log)
-    study.TEACHER.write_text(study.TEACHER.read_text() + 'lr = 2\n')
+    teacher = STUDIES['rooms'].teacher
+    teacher.write_text(teacher.read_text() + 'lr = 2\n')
     study.run(args)
     assert [c[1] for c in calls(study.log) if c[0] == 'train'] == ['teacher', 'kd', 'srkd']
 
 
-def test_row_is_a_known_name_or_a_name_with_a_config(study, tmp_path):
-    assert study.named_row('kd') == ('kd', study.ROWS['kd'])
-    assert study.named_row('mine=some/config.py') == ('mine', Path('some/config.py').resolve())
-    with pytest.raises(ArgumentTypeError, match="'mine' is none of alone, kd, srkd"):
-        study.named_row('mine')
+def test_row_is_a_known_name_or_a_name_with_a_config(study):
+    rooms = STUDIES['rooms']
+    assert named_row('kd', rooms) == rooms.rows[1]
+    mine = named_row('mine=some/config.py', rooms)
+    assert mine == Row('mine', Path('some/config.py').resolve(), 'alone')
+    with pytest.raises(ValueError, match="'mine' is none of alone, kd, srkd"):
+        named_row('mine', rooms)
+
+
+def test_every_study_names_configs_that_exist():
+    for name, found in STUDIES.items():
+        assert {row.alone for row in found.rows} <= {row.name for row in found.rows}, name
+        assert all(path.is_file() for path in [found.teacher, *(row.config for row in found.rows)])
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--data', 'pandaset'], '--data pandaset needs --data-root'),
+    (['--data', 'rooms', '--data-root', 'x'], 'takes no --data-root'),
+])  # fmt: skip
+def test_a_data_root_is_for_real_data_alone(study, monkeypatch, words, message):
+    monkeypatch.setattr('sys.argv', ['study_mini.py', *words])
+    with pytest.raises(ValueError, match=message):
+        study.parse_args()
+
+
+def test_real_data_is_found_where_it_lies(study, args, tmp_path, monkeypatch):
+    rooms = STUDIES['rooms']
+    monkeypatch.setitem(STUDIES, 'pandaset', rooms._replace(data=None, title='Real frames'))
+    args.data, args.data_root, args.seeds = 'pandaset', tmp_path / 'real', [0]
+    with pytest.raises(FileNotFoundError, match='expected the root of a data set'):
+        study.run(args)
+    args.data_root.mkdir()
+    (args.data_root / 'some_infos_val.pkl').write_bytes(b'1')
+    text = study.run(args)
+    found = calls(study.log)
+    assert {call[0] for call in found} == {'train', 'test'}  # nothing was made
+    roots = {c[2]['train_dataloader.dataset.data_root'] for c in found if c[0] == 'train'}
+    assert roots == {f'{args.data_root}/'}
+    assert text.startswith('# Real frames') and 'real, not in the repository' in text
+    (args.data_root / 'some_infos_val.pkl').write_bytes(b'2')  # another data set
+    study.run(args)
+    assert len([call for call in calls(study.log) if call[0] == 'train']) == 4
 
 
 def test_rows_and_seeds_of_other_calls_stay_in_the_file(study, args):
-    args.seeds, args.rows = [0], [('alone', study.ROWS['alone']), ('kd', study.ROWS['kd'])]
+    alone, kd, srkd = STUDIES['rooms'].rows
+    args.seeds, args.rows = [0], [alone, kd]
     study.run(args)
-    args.seeds, args.rows = [2], [('srkd', study.ROWS['srkd']), ('alone', study.ROWS['alone'])]
+    args.seeds, args.rows = [2], [srkd, alone]
     text = study.run(args)
     rows = json.loads(args.out.read_text())['rows']
     assert {name: sorted(found) for name, found in rows.items()} == {
@@ -133,7 +176,7 @@ def test_rows_and_seeds_of_other_calls_stay_in_the_file(study, args):
 
 
 def test_students_that_need_no_teacher_are_kept_when_it_fails(study, args):
-    study.TEACHER.write_text('model = dict()\n')
+    STUDIES['rooms'].teacher.write_text('model = dict()\n')
     with pytest.raises(KeyError):
         study.run(args)
     found = json.loads(args.out.read_text())
