@@ -6,17 +6,12 @@ and info files of version 2: what ``ScanNetSegDataset`` reads.
 
 from __future__ import annotations
 
-import os
-import pickle
-import shutil
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ..data_folder import check_limits, new_folder, progress, write_infos
 from .materials import CLASS_IDS, NYU40
 from .scan import make_scan
 
@@ -71,24 +66,16 @@ def write_scannet(out: str | Path, scenes: int, val_scenes: int, seed: int, poin
         FileExistsError: If ``out`` is not empty and ``force`` is not set.
         ValueError: If a count is not possible.
     """
-    limits = dict(
+    check_limits(
         scenes=(scenes, 1, FIRST_VAL_ROOM),
         val_scenes=(val_scenes, 0, 9999 - FIRST_VAL_ROOM),
         points=(points, 100, 10_000_000),
     )
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
-            raise ValueError(f'{name} must lie between {low} and {high}, got {value}')
-    out = Path(out).absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise FileExistsError(
-            f'{out} exists and is not an empty folder; --force replaces it by the new data set'
-        )
     splits = dict(train=train_scans(scenes, seed), val=val_scans(val_scenes))
-    with _appearing(out) as folder:
+    with new_folder(out, force) as folder:
         for name in ('points', 'instance_mask', 'semantic_mask', 'seg_info'):
             (folder / name).mkdir()
-        names = iter(_progress([name for split in splits.values() for name in split]))
+        names = iter(progress('rooms', [name for split in splits.values() for name in split]))
         for split, scans in splits.items():
             infos, counts = [], np.zeros(len(CLASS_IDS))
             for name in (next(names) for _ in scans):
@@ -97,7 +84,7 @@ def write_scannet(out: str | Path, scenes: int, val_scenes: int, seed: int, poin
                 counts += histogram
             _write_split(folder, split, infos, counts)
         next(names, None)
-    return out
+    return Path(out).absolute()
 
 
 def _write_scan(folder: Path, name: ScanName, seed: int, points: int) -> tuple[dict, np.ndarray]:
@@ -116,34 +103,10 @@ def _write_scan(folder: Path, name: ScanName, seed: int, points: int) -> tuple[d
 
 
 def _write_split(folder: Path, split: str, infos: list[dict], counts: np.ndarray) -> None:
-    content = dict(metainfo=dict(dataset='scannet', info_version='1.1'), data_list=infos)
-    (folder / f'scannet_infos_{split}.pkl').write_bytes(pickle.dumps(content, protocol=4))
+    write_infos(folder / f'scannet_infos_{split}.pkl', 'scannet', infos)
     # Rooms are small and trained on whole, so each occurs once: no resampling by point count.
     scenes = np.arange(len(infos), dtype=np.int32)
     np.save(folder / 'seg_info' / f'{split}_resampled_scene_idxs.npy', scenes)
     share = counts / max(counts.sum(), 1)  # the weights are PointNet++'s, as in mmdet3d's converter
     weight = (1 / np.log(1.2 + share)).astype(np.float32)
     np.save(folder / 'seg_info' / f'{split}_label_weight.npy', weight)
-
-
-@contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
-    """A folder to fill that takes the place of ``out`` at the end, or vanishes on an error."""
-    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
-    part.mkdir(parents=True)
-    try:
-        yield part
-        if out.is_dir() and not out.is_symlink():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _progress(names: list[ScanName]) -> Iterable[ScanName]:
-    for done, name in enumerate(names):
-        print(f'\rrooms {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
-        yield name
-    print(f'\rrooms {len(names)}/{len(names)}' + ' ' * 20, file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from projects.SRKD.datasets.mini_streets.folder import (
+from projects.SRKD.datasets.data_folder import (
     check_limits,
     new_folder,
     progress,
