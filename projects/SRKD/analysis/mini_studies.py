@@ -60,6 +60,12 @@ STUDIES = {
         _rows('mini-pandaset', _TWO),
         None,
     ),
+    'semantickitti': Study(
+        'Two real scans of SemanticKITTI, one of them for validation',
+        CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py',
+        _rows('mini-semantickitti-frames', _TWO),
+        None,
+    ),
 }
 
 

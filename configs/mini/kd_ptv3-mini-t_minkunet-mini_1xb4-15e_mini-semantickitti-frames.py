@@ -1,0 +1,9 @@
+_base_ = ['./minkunet-mini_1xb4-15e_mini-semantickitti-frames.py', '../_base_/distill/kd.py']
+model = dict(
+    _delete_=True,
+    type='DistillSegmentor',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py',
+        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    terms=_base_.distill.terms)
