@@ -9,7 +9,8 @@ test_pipeline = [*_base_.load, _base_.normalise, dict(type='Pack3DDetInputs', ke
 tta_pipeline = [*_base_.load, _base_.normalise, _base_.tta_pipeline[-1]]
 train_dataloader = dict(
     batch_size=4,
-    num_workers=1,
+    num_workers=0,  # a worker forked each epoch costs page faults in all steps, loading little
+    persistent_workers=False,
     dataset=dict(
         data_root=data_root,
         scene_idxs='seg_info/train_resampled_scene_idxs.npy',

@@ -7,7 +7,8 @@ train_pipeline = [
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
 train_dataloader = dict(
     batch_size=4,
-    num_workers=1,
+    num_workers=0,  # a worker forked each epoch costs page faults in all steps, loading little
+    persistent_workers=False,
     dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
