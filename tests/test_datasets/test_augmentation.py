@@ -220,6 +220,21 @@ def test_mixing_happens_as_often_as_it_says():
     assert np.mean(mixed) == pytest.approx(0.8, abs=0.07)
 
 
+@pytest.mark.parametrize('name, kwargs', [
+    ('LaserMix', dict(num_areas=[3, 4], pitch_angles=[-25, 85])),
+    ('PolarMix', dict(instance_classes=[0, 1], swap_ratio=1.0, rotate_paste_ratio=1.0)),
+])  # fmt: skip
+def test_identities_survive_the_mixing_of_mmdet3d(name, kwargs):
+    results = {**scan(), 'dataset': Scans()}
+    del results['pts_instance_mask']  # which both leave as it was
+    results = apply(
+        results, name, pre_transform=[dict(type='LoadToyScan', masks=False)], prob=1.0, **kwargs
+    )
+    slots = results['points'].tensor[:, IDENTITY + 1].long()
+    assert len(set(slots.tolist())) == 2  # some of both scans
+    np.testing.assert_array_equal(results['pts_semantic_mask'], rows(results) % 7)
+
+
 @pytest.mark.parametrize(
     'name, kwargs, message',
     [
