@@ -29,5 +29,7 @@ if find_spec('mmdet3d') is not None:
         losses.VoxelChannelKLLoss,
         losses.CrossSampleAffinityLoss,
         losses.FeatureMSELoss,
+        losses.LocalGraphLoss,
+        losses.PointCountLocalGraphLoss,
     ):
         MODELS.register_module(module=component)

@@ -11,6 +11,9 @@ from projects.SRKD import losses
 SMALL = dict(num_super_voxels=50)  # every super-voxel is drawn: nothing is random
 
 MODULES = {
+    'local graph, plain': losses.LocalGraphLoss(
+        graph_channels=None, num_anchors=99, num_neighbors=5
+    ),
     'soft_target_kl': losses.SoftTargetKLLoss(),
     'soft_target_kl, valid points': losses.SoftTargetKLLoss(skip_ignored=True),
     'soft_target_kl, student first': losses.SoftTargetKLLoss(direction='student_teacher'),

@@ -1,5 +1,11 @@
-"""Metrics that MMDetection3D lacks."""
+"""Metrics that MMDetection3D lacks, and what its own need in order to run without CUDA."""
 
+from .rotated_iou import rotate_iou_eval, rotated_intersection, rotated_iou_3d
 from .seg_metric import SegMetricWithVoxels
 
-__all__ = ['SegMetricWithVoxels']
+__all__ = [
+    'SegMetricWithVoxels',
+    'rotate_iou_eval',
+    'rotated_intersection',
+    'rotated_iou_3d',
+]

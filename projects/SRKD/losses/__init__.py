@@ -6,6 +6,9 @@ from .channel_kl import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
 from .cross_sample_affinity import CrossSampleAffinityLoss
 from .cross_sample_kl import cross_sample_kl
 from .feature_mse import FeatureMSELoss, feature_mse
+from .importance import channel_max, points_per_voxel
+from .local_graph import local_graph_mse
+from .local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
 from .partitions import CubePartition, CylinderPartition
 from .soft_target_kl import SoftTargetKLLoss, soft_target_kl
 from .super_voxels import SuperVoxelSampler
@@ -16,14 +19,19 @@ __all__ = [
     'CubePartition',
     'CylinderPartition',
     'FeatureMSELoss',
+    'LocalGraphLoss',
     'PointAffinityLoss',
+    'PointCountLocalGraphLoss',
     'SoftTargetKLLoss',
     'SuperVoxelSampler',
     'VoxelAffinityLoss',
     'VoxelChannelKLLoss',
     'affinity_mse',
     'channel_kl',
+    'channel_max',
     'cross_sample_kl',
     'feature_mse',
+    'local_graph_mse',
+    'points_per_voxel',
     'soft_target_kl',
 ]
