@@ -10,13 +10,22 @@ def test_output_is_text():
     assert (done.returncode, done.stdout, done.stderr) == (3, 'one\n', 'two\n')
 
 
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_what_takes_too_long_ends_with_its_descendants(tmp_path):
     begin = time.monotonic()
     with pytest.raises(pytest.fail.Exception, match='ended after 1 s; said'):
         run(['bash', '-c', f'echo said >&2; (setsid sleep 99 & echo $! > {tmp_path}/pid; wait)'], 1)
     assert time.monotonic() - begin < 30
     pid = int((tmp_path / 'pid').read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    while lives(pid):  # a signal takes its time on a busy machine
+        assert time.monotonic() - begin < 60
+        time.sleep(0.1)
 
 
 def _sleep_or_answer(rank, seconds):

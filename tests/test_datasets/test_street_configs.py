@@ -38,7 +38,8 @@ def read(name):
 
 def test_it_has_the_shape_of_the_scannet_config(name):
     cfg, model = read(name), read('scannet-seg')
-    assert set(model) - {'load', 'augment', 'normalise'} <= set(cfg)
+    parts = {'load', 'augment', 'recipe', 'mix', 'centre', 'normalise'}  # of the pipelines
+    assert set(model) - parts <= set(cfg)
     for loader in ('train_dataloader', 'val_dataloader'):
         data, other = cfg[loader].dataset, model[loader].dataset
         assert set(other) - {'scene_idxs'} <= set(data)
@@ -92,7 +93,9 @@ def test_scannet200_maps_known_pairs(tmp_path):
                  pts_semantic_mask_path='a.bin')  # fmt: skip
     infos = dict(metainfo={}, data_list=[entry])
     mmengine.dump(infos, tmp_path / 'scannet_infos_train.pkl')
-    data = DATASETS.build(cfg.train_dataloader.dataset.to_dict() | dict(data_root=str(tmp_path)))
+    unmixed = [*cfg.load, cfg.train_pipeline[-1]]
+    changes = dict(data_root=str(tmp_path), pipeline=unmixed)
+    data = DATASETS.build(cfg.train_dataloader.dataset.to_dict() | changes)
     label = data[0]['data_samples'].gt_pts_seg.pts_semantic_mask.tolist()
     names = [data.metainfo['classes'][i] if i < 200 else None for i in label]
     assert names == ['wall', 'floor', 'chair', 'mattress', None, None, None, 'bathtub']
@@ -118,7 +121,9 @@ def test_real_semantickitti_loads_as_through_mmdet3ds_own_pipeline(kitti):
         label = a['data_samples'].eval_ann_info['pts_semantic_mask']
         assert np.array_equal(label, b['data_samples'].eval_ann_info['pts_semantic_mask'])
         assert label.max() == 19
-    sample = semantickitti(kitti, 'train')[0]
+    cfg = read('semantickitti')
+    unmixed = [*cfg.load, *cfg.augment, cfg.train_pipeline[-1]]
+    sample = semantickitti(kitti, 'train', pipeline=unmixed)[0]
     assert sample['data_samples'].gt_pts_seg.pts_semantic_mask.shape == (124668,)
 
 
