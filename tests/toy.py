@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
+from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
 import projects.SRKD  # noqa: F401 - registers every component
@@ -73,7 +74,7 @@ def _segmentor(backbone: dict, channels: int, voxel_size: float, num_classes: in
 def build(config: dict):
     """Build a network without letting its constructor edit the config."""
     with DefaultScope.overwrite_default_scope('mmdet3d'):  # fixtures of a module have none yet
-        return MODELS.build(copy.deepcopy(config))
+        return MODELS.build(ConfigDict(copy.deepcopy(config)))
 
 
 def save_checkpoint(config: dict, path: Path, seed: int = 0) -> str:

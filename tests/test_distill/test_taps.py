@@ -66,8 +66,8 @@ def test_a_tap_that_fires_twice_is_refused():
 
 
 def test_an_output_without_features_is_refused():
-    network = nn.Sequential(nn.Linear(3, 4), nn.Unflatten(1, (2, 2)))
-    with pytest.raises(TypeError, match=r"tap '1' of the teacher.*shape \(5, 2, 2\)"), Taps(
+    network = nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 2, 2, 1)))
+    with pytest.raises(TypeError, match=r"tap '1' of the teacher.*shape \(5, 2, 2, 2, 1\)"), Taps(
         network, ['1'], 'teacher'
     ):
         network(torch.ones(5, 3))

@@ -1,6 +1,9 @@
 """Distillation: a frozen teacher, a trained student, and the terms between their features."""
 
 from .connectors import LinearConnector, MLPConnector
+from .detector import DistillDetector
+from .detector_matching import DetectionGrid, DetectorMatcher, DetectorView
+from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
 from .matching import MatchedPoints, PointMatcher, VoxelView
 from .model import DistillModel
@@ -10,6 +13,11 @@ from .teacher import Teacher
 from .terms import DistillTerm
 
 __all__ = [
+    'DetectionGrid',
+    'DetectorMatcher',
+    'DetectorTeacher',
+    'DetectorView',
+    'DistillDetector',
     'DistillModel',
     'DistillSegmentor',
     'DistillTerm',

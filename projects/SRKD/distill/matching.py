@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..losses.importance import points_per_voxel
 from .features import Features
 
 
@@ -28,6 +29,11 @@ class MatchedPoints:
         batch: ``(M,)`` int64 sample id.
         label: ``(M,)`` int64 class, -1 where ignored; None without labels.
         stage: How often the student's grid was halved at this tap.
+        count: ``(M,)`` float32 raw points in each row; None where rows are no voxels.
+        boxes: Detectors: B times ``(n, >= 7)`` x, y, z of the gravity centre, dx, dy, dz, yaw and
+            perhaps velocity of the objects, in the points' frame.
+        classes: Detectors: B times ``(n,)`` int64 class of each box, -1 where ignored.
+        cell_size: Metres in x and y that a row's cell covers; None where rows are no cells.
     """
 
     student: Tensor
@@ -36,14 +42,25 @@ class MatchedPoints:
     batch: Tensor
     label: Tensor | None = None
     stage: int = 0
+    count: Tensor | None = None
+    boxes: list[Tensor] | None = None
+    classes: list[Tensor] | None = None
+    cell_size: tuple[float, float] | None = None
 
     FIELDS: ClassVar[tuple[str, ...]] = (
-        'student', 'teacher', 'coord', 'batch', 'label', 'stage'
+        'student', 'teacher', 'coord', 'batch', 'label', 'stage', 'count', 'boxes', 'classes',
+        'cell_size',
     )  # fmt: skip
 
     def replace(self, **changes) -> 'MatchedPoints':
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+    def rows(self, kept: Tensor) -> 'MatchedPoints':
+        """Return a copy with some rows only, given by their indices."""
+        of_rows = ('student', 'teacher', 'coord', 'batch', 'label', 'count')
+        values = {name: getattr(self, name) for name in of_rows}
+        return self.replace(**{k: v if v is None else v[kept] for k, v in values.items()})
 
 
 class VoxelView:
@@ -173,18 +190,12 @@ class PointMatcher:
             batch=(view.coors if learned.coors is None else learned.coors)[:, 0].long(),
             label=self._label(student_row, len(learned.feat), learned.coors is None),
             stage=stage,
+            count=points_per_voxel(_through(view.point_row, student_row), len(learned.feat)),
         )
         if matched is None or bool(matched.all()):
             return pair
         self.left_out += int((~matched).sum())
-        kept = matched.nonzero().squeeze(1)  # (M,)
-        return pair.replace(
-            student=pair.student[kept],
-            teacher=pair.teacher[kept],
-            coord=pair.coord[kept],
-            batch=pair.batch[kept],
-            label=None if pair.label is None else pair.label[kept],
-        )
+        return pair.rows(matched.nonzero().squeeze(1))
 
     @staticmethod
     def _look_up(

@@ -30,6 +30,8 @@ class DistillModel(BaseModel):
         ValueError: If there is no term, or a tap, connector or width does not fit.
     """
 
+    teacher_class = Teacher
+
     def __init__(
         self,
         student: Mapping,
@@ -49,7 +51,7 @@ class DistillModel(BaseModel):
             )
         taps = {name: _tap_paths(name, term) for name, term in terms.items()}
         self.taps = Taps(self.student, (student for student, _ in taps.values()), 'student')
-        self.teacher = Teacher(**teacher, taps=(theirs for _, theirs in taps.values()))
+        self.teacher = self.teacher_class(**teacher, taps=(theirs for _, theirs in taps.values()))
         self.terms = nn.ModuleDict()
         for name, (ours, theirs) in taps.items():
             widths = self.taps.width(ours), self.teacher.widths[theirs]
@@ -70,6 +72,10 @@ class DistillModel(BaseModel):
     @abstractmethod
     def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
         """Return what pairs the rows of two taps, given both networks' inputs and samples."""
+
+    def targets(self, data_samples: list) -> list:
+        """Return the samples whose ground truth the student learns from, the teacher having run."""
+        return data_samples
 
     def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
         """Return the student's task losses and one loss per term.
@@ -92,7 +98,7 @@ class DistillModel(BaseModel):
             theirs = self.teacher.prepare(inputs, data_samples, self.training)
         taught = self.teacher(*theirs)
         with self.taps as learned:
-            losses = self.student(inputs, data_samples, mode='loss')
+            losses = self.student(inputs, self.targets(data_samples), mode='loss')
         matcher, pairs = self.matcher(ours, theirs), {}
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap

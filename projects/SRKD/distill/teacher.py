@@ -56,7 +56,7 @@ class Teacher:
     Not an ``nn.Module`` and so in no state_dict, optimizer, DDP bucket or EMA copy (a deep copy is
     the object itself). The network is built and its checkpoint loaded, strictly, at first use:
     testing a student never pays for it. It is in eval as a whole, needs no gradient, follows the
-    device of its input and computes no task loss.
+    device of its input and computes no task loss. Detectors: :class:`DetectorTeacher`.
 
     Args:
         config: See :func:`teacher_config`.
@@ -137,8 +137,11 @@ class Teacher:
         """
         self.to(inputs['points'][0].device)
         with self._taps as taught:
-            self.network(inputs, data_samples, mode='tensor')
+            self._run(inputs, data_samples)
         return taught
+
+    def _run(self, inputs: dict, data_samples: list) -> None:
+        self.network(inputs, data_samples, mode='tensor')
 
 
 def load_strictly(network: nn.Module, checkpoint: str) -> None:

@@ -10,6 +10,14 @@ from torch import Tensor, nn
 
 from .matching import MatchedPoints
 
+# Fields that a loss cannot do without, and what helps.
+_NEEDED = {
+    'count': 'tap a module that keeps the input voxels, such as voxel_encoder',
+    'boxes': 'train with ground truth in gt_instances_3d',
+    'classes': 'train with ground truth in gt_instances_3d',
+    'cell_size': "tap a map of the bird's eye view",
+}
+
 
 @MODELS.register_module()
 class DistillTerm(nn.Module):
@@ -20,7 +28,8 @@ class DistillTerm(nn.Module):
 
     Args:
         student_tap: Module path in the student.
-        loss: Config of the loss module.
+        loss: Config of the loss module. Its ``student_channels`` and ``teacher_channels``, where it
+            has them, may be left out where the tapped modules tell their widths.
         teacher_tap: Module path in the teacher; None: the same path.
         connector: Config of a connector; None: none. Its ``in_channels`` and ``out_channels`` may
             be left out where the tapped modules tell their widths.
@@ -46,7 +55,7 @@ class DistillTerm(nn.Module):
         self.student_tap = student_tap
         self.teacher_tap = teacher_tap or student_tap
         self.name = name
-        self.loss = MODELS.build(loss)
+        self.loss = MODELS.build(_with_channels(loss, *widths))
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
         for field in self.reads:
             if field not in MatchedPoints.FIELDS:
@@ -103,7 +112,14 @@ class DistillTerm(nn.Module):
         if self.connector is not None:
             with torch.autocast(pair.student.device.type, enabled=False):
                 pair = pair.replace(student=self.connector(pair.student.float()))
-        return self.loss(**{name: getattr(pair, name) for name in self.reads})
+        read = {name: getattr(pair, name) for name in self.reads}
+        for name in _NEEDED:
+            if name in read and read[name] is None:
+                raise ValueError(
+                    f'{type(self.loss).__name__} of term {self.name!r} reads {name!r}, which the '
+                    f'rows of tap {self.student_tap!r} do not have: {_NEEDED[name]}'
+                )
+        return self.loss(**read)
 
     def idle(self, zero: Tensor) -> Tensor:
         """Add to ``zero`` nothing that touches every parameter of the term.
@@ -112,3 +128,11 @@ class DistillTerm(nn.Module):
         parameter and needs no search for unused ones.
         """
         return sum((parameter.sum() * 0.0 for parameter in self.parameters()), zero)
+
+
+def _with_channels(loss: Mapping, student: int | None, teacher: int | None) -> dict:
+    """Fill in the widths of both taps for losses with learned parts of their own."""
+    kind = MODELS.get(loss['type']) if isinstance(loss['type'], str) else loss['type']
+    accepted = () if kind is None else inspect.signature(kind).parameters
+    widths = dict(student_channels=student, teacher_channels=teacher)
+    return {name: width for name, width in widths.items() if name in accepted} | dict(loss)

@@ -68,6 +68,8 @@ class LocalGraphLoss(nn.Module):
         ValueError: If an argument is out of range, unknown or missing.
     """
 
+    equal_rows = True  # neighbours of one network are looked up in the other
+
     def __init__(
         self,
         student_channels: int | None = None,

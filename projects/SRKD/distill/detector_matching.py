@@ -1,0 +1,273 @@
+"""Matching for detectors: voxels of one grid, cells of a bird's eye view, points of a cloud.
+
+Shapes: B samples, N voxels of one network, S rows at a student's tap, R at a teacher's, M matched
+rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .features import Features
+from .matching import MatchedPoints
+
+
+@dataclass(frozen=True)
+class DetectionGrid:
+    """Where a detector's voxels lie.
+
+    Attributes:
+        point_cloud_range: x, y, z of the lower corner, then of the upper, in metres.
+        voxel_size: Metres in x, y, z.
+    """
+
+    point_cloud_range: tuple[float, ...]
+    voxel_size: tuple[float, ...]
+
+    @classmethod
+    def of(cls, data_preprocessor: Mapping) -> 'DetectionGrid | None':
+        """Grid of a data preprocessor's config, None if it makes no voxels."""
+        layer = data_preprocessor.get('voxel_layer')
+        if not data_preprocessor.get('voxel') or layer is None:
+            return None
+        return cls(tuple(layer['point_cloud_range']), tuple(layer['voxel_size']))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels in z, y, x."""
+        low, high = self.point_cloud_range[:3], self.point_cloud_range[3:]
+        x, y, z = (round((b - a) / v) for a, b, v in zip(low, high, self.voxel_size))
+        return z, y, x
+
+    def centers(self, coors: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Metric centres of cells, ``(S, 4)`` batch, z, y, x -> ``(S, 3)`` x, y, z.
+
+        Args:
+            coors: Cells of a grid that spans this one's range.
+            shape: How many cells that grid has in z, y, x.
+        """
+        low = coors.new_tensor(self.point_cloud_range[:3], dtype=torch.float32)
+        extent = coors.new_tensor(self.point_cloud_range[3:], dtype=torch.float32) - low
+        share = (coors[:, 1:].flip(1) + 0.5) / coors.new_tensor(shape[::-1], dtype=torch.float32)
+        return low + share * extent
+
+    def map_centers(self, height: int, width: int, device: torch.device) -> Tensor:
+        """Metric x, y of the cells of a map, ``(H W, 2)``, row by row."""
+        y, x = torch.meshgrid(
+            torch.arange(height, device=device), torch.arange(width, device=device), indexing='ij'
+        )
+        cells = torch.stack([x, y], -1).flatten(0, 1) + 0.5
+        size = cells.new_tensor(self.cell_size(height, width))
+        return cells.new_tensor(self.point_cloud_range[:2]) + cells * size
+
+    def spans(self, other: 'DetectionGrid') -> bool:
+        """Whether another grid has the same extent in the bird's eye view."""
+        own, theirs = self.point_cloud_range, other.point_cloud_range
+        return (own[:2], own[3:5]) == (theirs[:2], theirs[3:5])
+
+    def cell_size(self, height: int, width: int) -> tuple[float, float]:
+        """Metres in x and y of one cell of a map."""
+        x0, y0, _, x1, y1, _ = self.point_cloud_range
+        return (x1 - x0) / width, (y1 - y0) / height
+
+
+class DetectorView:
+    """One detector's view of a batch.
+
+    Args:
+        inputs: ``points``, B clouds ``(n, >= 3)``, and, of voxel networks, ``voxels`` with
+            ``coors`` ``(N, 4)`` batch, z, y, x and ``num_points`` ``(N,)``.
+        data_samples: Samples with ``gt_instances_3d`` where there is ground truth.
+        grid: Where the voxels lie; None without voxels.
+    """
+
+    def __init__(self, inputs: dict, data_samples: list, grid: DetectionGrid | None) -> None:
+        self.points: list[Tensor] = inputs['points']
+        self.voxels: dict = inputs.get('voxels') or {}
+        self.samples, self.grid = data_samples, grid
+
+    @cached_property
+    def boxes(self) -> list[Tensor] | None:
+        """Boxes of every sample, see :class:`MatchedPoints`; None without ground truth."""
+        truths = self._truths
+        if truths is None:
+            return None
+        device = self.points[0].device
+        boxes = [truth.bboxes_3d for truth in truths]
+        return [torch.cat([b.gravity_center, b.tensor[:, 3:]], 1).to(device) for b in boxes]
+
+    @cached_property
+    def classes(self) -> list[Tensor] | None:
+        """Class of every box, see :class:`MatchedPoints`; None without ground truth."""
+        device = self.points[0].device
+        truths = self._truths
+        return truths and [truth.labels_3d.long().to(device) for truth in truths]
+
+    @cached_property
+    def _truths(self) -> list | None:
+        truths = [getattr(sample, 'gt_instances_3d', None) for sample in self.samples]
+        known = all(truth is not None and 'bboxes_3d' in truth for truth in truths)
+        return truths if known else None
+
+
+class DetectorMatcher:
+    """Match what taps of two detectors saw on one batch.
+
+    Voxels are matched by their place in the grid, which must be one for both; cells of maps by
+    their centre, the teacher's map being interpolated bilinearly where it has another resolution or
+    range; points by their place in the cloud. Student rows without a teacher row are left out and
+    counted in :attr:`left_out`.
+
+    Args:
+        student: The student's view of the batch.
+        teacher: The teacher's.
+    """
+
+    def __init__(self, student: DetectorView, teacher: DetectorView) -> None:
+        self.student, self.teacher = student, teacher
+        self.left_out = 0
+
+    def __call__(self, learned: Features, taught: Features) -> MatchedPoints:
+        """Pair the rows of two taps; see :class:`MatchedPoints`."""
+        kinds = [_kind(features) for features in (learned, taught)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f'a term compares {kinds[0]} of the student with {kinds[1]} of the teacher: tap '
+                'modules of one kind'
+            )
+        if kinds[0] == 'points':
+            pair, matched = self._points(learned, taught), None
+        elif kinds[0] == 'cells of a map':
+            pair, matched = self._cells(learned, taught)
+        else:
+            pair, matched = self._voxels(learned, taught)
+        pair = pair.replace(boxes=self.student.boxes, classes=self.student.classes)
+        if matched is None or bool(matched.all()):
+            return pair
+        self.left_out += int((~matched).sum())
+        return pair.rows(matched.nonzero().squeeze(1))
+
+    def _points(self, learned: Features, taught: Features) -> MatchedPoints:
+        samples, size = learned.dense
+        clouds = self.student.points
+        if learned.dense != taught.dense or any(len(cloud) != size for cloud in clouds):
+            raise ValueError(
+                f'the student has {samples} x {size} points at a tap, the teacher '
+                f'{" x ".join(map(str, taught.dense))} and the clouds '
+                f'{[len(cloud) for cloud in clouds]}: tap a module that has a row for every input '
+                'point in both'
+            )
+        coord = torch.cat([cloud[:, :3] for cloud in clouds])
+        batch = torch.arange(samples, device=coord.device).repeat_interleave(size)
+        return MatchedPoints(learned.feat, taught.feat, coord, batch)
+
+    def _cells(self, learned: Features, taught: Features) -> tuple[MatchedPoints, Tensor | None]:
+        (samples, height, width), grid = learned.dense, self._grid(self.student)
+        center = grid.map_centers(height, width, learned.feat.device)  # (H W, 2)
+        teacher, matched = taught.feat, None
+        if learned.dense != taught.dense or not grid.spans(self._grid(self.teacher)):
+            teacher, inside = _sampled(taught, self._grid(self.teacher), center)
+            matched = inside.repeat(samples)
+        pair = MatchedPoints(
+            student=learned.feat,
+            teacher=teacher,
+            coord=F.pad(center, (0, 1)).repeat(samples, 1),
+            batch=torch.arange(samples, device=center.device).repeat_interleave(len(center)),
+            cell_size=grid.cell_size(height, width),
+        )
+        return pair, matched
+
+    def _voxels(self, learned: Features, taught: Features) -> tuple[MatchedPoints, Tensor | None]:
+        grid = self._grid(self.student)
+        if grid != self._grid(self.teacher):
+            raise ValueError(
+                f'voxels can be compared on one grid only, but the student has {grid} and the '
+                f'teacher {self._grid(self.teacher)}: give both one, or tap maps'
+            )
+        own, theirs = _coors(learned, self.student), _coors(taught, self.teacher)
+        shape = learned.spatial_shape or grid.shape
+        if shape != (taught.spatial_shape or grid.shape):
+            raise ValueError(
+                f'voxels can be compared on one grid only, but the student has '
+                f'{shape} (z, y, x) at its tap and the teacher {taught.spatial_shape or grid.shape}'
+            )
+        teacher, matched = taught.feat, None
+        if own.shape != theirs.shape or not torch.equal(own, theirs):
+            row = _joined(own, theirs, shape)  # (S,)
+            teacher, matched = taught.feat[row.clamp(min=0)], row >= 0
+        pair = MatchedPoints(
+            student=learned.feat,
+            teacher=teacher,
+            coord=grid.centers(own, shape),
+            batch=own[:, 0],
+            count=self._count(learned),
+            cell_size=grid.cell_size(*shape[1:]),
+        )
+        return pair, matched
+
+    def _count(self, learned: Features) -> Tensor | None:
+        count = self.student.voxels.get('num_points')
+        return None if count is None or learned.coors is not None else count.float()
+
+    @staticmethod
+    def _grid(view: DetectorView) -> DetectionGrid:
+        if view.grid is None:
+            raise ValueError(
+                'maps and voxels are matched by their place, but a data_preprocessor without '
+                'voxel_layer does not say where they lie'
+            )
+        return view.grid
+
+
+def _kind(features: Features) -> str:
+    if features.dense is None:
+        return 'voxels'
+    return 'points' if len(features.dense) == 2 else 'cells of a map'
+
+
+def _coors(features: Features, view: DetectorView) -> Tensor:
+    """Batch, z, y, x of the rows, ``(S, 4)`` int64."""
+    coors = view.voxels.get('coors') if features.coors is None else features.coors
+    if coors is None or len(coors) != len(features.feat):
+        raise ValueError(
+            f'a tap without coordinates has {len(features.feat)} rows where the network has '
+            f'{0 if coors is None else len(coors)} voxels: tap a module that keeps the input rows'
+        )
+    return coors.long()
+
+
+def _joined(own: Tensor, theirs: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Teacher's row at the place of every student row, ``(S,)``; -1 for none."""
+    z, y, x = shape
+    weight = own.new_tensor([z * y * x, y * x, x, 1])
+    wanted, here = (own * weight).sum(1), (theirs * weight).sum(1)
+    if not len(here):
+        return torch.full_like(wanted, -1)
+    ordered, order = here.sort()
+    slot = torch.searchsorted(ordered, wanted).clamp_(max=len(ordered) - 1)
+    return torch.where(ordered[slot] == wanted, order[slot], -1)
+
+
+def _sampled(taught: Features, grid: DetectionGrid, center: Tensor) -> tuple[Tensor, Tensor]:
+    """Teacher's map at the centres of the student's cells, bilinearly.
+
+    Args:
+        taught: R = B H W rows.
+        grid: Of the teacher.
+        center: Metric x, y, ``(S, 2)``.
+
+    Returns:
+        ``(B S, C)`` values, sample by sample, and ``(S,)`` whether the teacher's range holds a
+        centre.
+    """
+    x0, y0, _, x1, y1, _ = grid.point_cloud_range
+    low, extent = center.new_tensor([x0, y0]), center.new_tensor([x1 - x0, y1 - y0])
+    place = 2 * (center - low) / extent - 1  # (S, 2), in [-1, 1] within the range
+    maps = taught.feat.unflatten(0, taught.dense).movedim(-1, 1)  # (B, C, H, W)
+    at = place.expand(len(maps), 1, -1, 2).to(maps)
+    value = F.grid_sample(maps, at, padding_mode='border', align_corners=False)  # (B, C, 1, S)
+    return value[:, :, 0].movedim(1, -1).flatten(0, 1), (place.abs() <= 1).all(1)
