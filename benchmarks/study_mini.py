@@ -171,8 +171,9 @@ def run(args: argparse.Namespace) -> str:
         scores = {metric: found[metric] for metric in METRICS}
         return trained, scores | {'seconds': note['seconds'], 'commit': note['commit']}
 
+    words = ['DIR' if word == str(args.data_root) else word for word in sys.argv[1:]]
     results = earlier(args) | dict(
-        command=' '.join(['python benchmarks/study_mini.py', *sys.argv[1:]]),
+        command=' '.join(['python benchmarks/study_mini.py', *words]),
         data=args.data,
         pairs={row.name: row.alone for row in [*study.rows, *args.rows]},
         scenes=args.scenes,

@@ -1,4 +1,4 @@
-"""Every config takes a training step on mini data of its own layout, through its own pipeline."""
+"""Every segmentation config takes a training step on mini data of its own layout, through its own pipeline."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from test_configs import CONFIGS, name_of
+from test_configs import SEGMENTATION, name_of
 from toy import total
 
 from projects.SRKD.datasets.mini import write_scannet
@@ -56,7 +56,7 @@ def samples(config, roots):
     return pseudo_collate([dataset[0], dataset[1]])
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+@pytest.mark.parametrize('path', SEGMENTATION, ids=name_of)
 def test_a_config_takes_a_training_step(path, roots, monkeypatch):
     config = Config.fromfile(path)
     # a teacher of random weights; that only trained ones are taken is tested in test_teacher.py

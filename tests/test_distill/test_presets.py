@@ -1,4 +1,7 @@
-"""Every method in ``configs/_base_/distill`` trains a pair of PTv3 with four decoder stages."""
+"""Every method in ``configs/_base_/distill`` trains a pair that it is made for.
+
+Segmentation: two PTv3 with four decoder stages. Detection: every family of detectors that has a toy.
+"""
 
 from pathlib import Path
 
@@ -6,8 +9,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from toy import batch, distiller, ptv3, save_checkpoint, total
+from toy_detectors import centerpoint, detector_distiller, pointpillars, scenes
 
-METHODS = sorted((Path(__file__).parents[2] / 'configs/_base_/distill').glob('*.py'))
+PRESETS = sorted((Path(__file__).parents[2] / 'configs/_base_/distill').glob('*.py'))
+METHODS = [path for path in PRESETS if 'terms' in Config.fromfile(path).distill]
+# Family -> a detector that has its taps, and the code size of its boxes.
+TOYS = dict(pointpillars=(pointpillars, 7), second=(pointpillars, 7), centerpoint=(centerpoint, 9))
 
 
 def five_stages(width):
@@ -38,3 +45,24 @@ def test_a_method_takes_a_training_step(path, tmp_path):
     total(losses).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize('family', TOYS)
+@pytest.mark.parametrize(
+    'path', [path for path in PRESETS if path not in METHODS], ids=lambda path: path.stem
+)
+def test_a_method_of_detection_takes_a_training_step(path, family, tmp_path):
+    terms = Config.fromfile(path).distill.get(family)
+    if terms is None:
+        assert path.stem == 'pointdistiller_released' and family == 'centerpoint'  # it has none
+        return
+    make, code_size = TOYS[family]
+    checkpoint = save_checkpoint(make(16), tmp_path / 'teacher.pth')
+    model = detector_distiller(make(8), make(16), checkpoint, terms)
+    data = model.data_preprocessor(scenes(code_size=code_size), training=True)
+    losses = model.loss(**data)
+    assert all(losses[f'loss_{name}'] > 0 for name in terms)
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in trained)

@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
+from ..models.compression import compressed
 from .features import Features
 from .taps import Taps
 
@@ -23,7 +24,8 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
 
     Args:
         config: Path of a config file, a whole config, or the model's own dict. Of a distillation
-            config the student is taken: it is what the checkpoint holds.
+            config the student is taken: it is what the checkpoint holds. A ``CompressedDetector``
+            is spelled out.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -46,6 +48,8 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
             f'network or its model dict, got keys {sorted(config)[:6]}'
         )
     model = model.get('student', model)
+    if model['type'] == 'CompressedDetector':
+        model = compressed(**{key: value for key, value in model.items() if key != 'type'})
     # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
     return ConfigDict(Config(dict(model=dict(model)))._cfg_dict.to_dict()['model'])
 

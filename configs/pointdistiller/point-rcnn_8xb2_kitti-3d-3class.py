@@ -1,0 +1,5 @@
+# CUDA only: furthest point sampling and ball query of mmcv have no CPU kernel.
+_base_ = 'mmdet3d::point_rcnn/point-rcnn_8xb2_kitti-3d-3class.py'
+custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)
+default_hooks = dict(reseed=dict(type='ReseedHook'))
+randomness = dict(seed=0)

@@ -1,0 +1,4 @@
+_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py'
+custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)
+default_hooks = dict(reseed=dict(type='ReseedHook'))
+randomness = dict(seed=0)
