@@ -1,6 +1,7 @@
 # nuScenes-lidarseg, 16 classes, key frames: xyz and intensity (in [0, 1]) as features. Labels are
 # 0..15, 16 is "no label". Info files: mmdet3d's tools/create_data.py nuscenes, with
 # nuScenes-lidarseg unpacked into the data root before.
+_base_ = './seg_loaders.py'
 class_names = (
     'barrier', 'bicycle', 'bus', 'car', 'construction_vehicle', 'motorcycle', 'pedestrian',
     'traffic_cone', 'trailer', 'truck', 'driveable_surface', 'other_flat', 'sidewalk', 'terrain',
@@ -67,25 +68,12 @@ dataset = dict(
     modality=dict(use_lidar=True, use_camera=False),
     ignore_index=len(class_names))
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='nuscenes_infos_train.pkl',
         pipeline=train_pipeline,
         test_mode=False,
         **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         ann_file='nuscenes_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
-test_evaluator = val_evaluator
-tta_model = dict(type='Seg3DTTAModel')

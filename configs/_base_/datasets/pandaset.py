@@ -2,6 +2,7 @@
 # features. Labels are 0..11, 12 is "no label". No public benchmark: the merging is ours, made of
 # what occurs in the drives, with SemanticKITTI's classes in mind. Info files:
 # tools/dataset_converters/pandaset_infos.py.
+_base_ = './seg_loaders.py'
 class_names = (
     'car', 'truck', 'other-vehicle', 'two-wheeler', 'person', 'road', 'other-ground', 'vegetation',
     'building', 'sign', 'barrier', 'other-static')
@@ -81,25 +82,12 @@ dataset = dict(
     modality=dict(use_lidar=True, use_camera=False),
     ignore_index=len(class_names))
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='pandaset_infos_train.pkl',
         pipeline=train_pipeline,
         test_mode=False,
         **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         ann_file='pandaset_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
-test_evaluator = val_evaluator
-tta_model = dict(type='Seg3DTTAModel')

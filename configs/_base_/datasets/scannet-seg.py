@@ -1,5 +1,6 @@
 # ScanNet v2, 20 classes, through mmdet3d's own data set class and info files: whole scenes, xyz and
 # rgb (in [0, 1]) as features. Labels are 0..19, 20 is "no label".
+_base_ = './seg_loaders.py'
 class_names = (
     'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf',
     'picture', 'counter', 'desk', 'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink',
@@ -83,11 +84,6 @@ dataset = dict(
     modality=dict(use_lidar=True, use_camera=False),
     ignore_index=len(class_names))
 train_dataloader = dict(
-    batch_size=2,  # times 4 GPUs: the batch of 8 that SRKD and its baseline train with
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='scannet_infos_train.pkl',
         pipeline=train_pipeline,
@@ -96,14 +92,6 @@ train_dataloader = dict(
         test_mode=False,
         **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
-test_evaluator = val_evaluator
-tta_model = dict(type='Seg3DTTAModel')

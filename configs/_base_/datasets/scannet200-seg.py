@@ -3,6 +3,7 @@
 # 1357) of scannetv2-labels.combined.tsv, not the NYU40 ids of mmdet3d's own export, whose numbers
 # mean other things: they have a folder of their own. Names and ids: scannet200_constants.py of the
 # ScanNet repository, in its order.
+_base_ = './scannet-seg.py'
 class_names = (
     'wall', 'chair', 'floor', 'table', 'door', 'couch', 'cabinet', 'shelf', 'desk',
     'office chair', 'bed', 'pillow', 'sink', 'picture', 'window', 'toilet', 'bookshelf',
@@ -46,103 +47,24 @@ class_ids = (
     562, 570, 572, 581, 609, 748, 776, 1156, 1163, 1164, 1165, 1166, 1167, 1168, 1169, 1170,
     1171, 1172, 1173, 1174, 1175, 1176, 1178, 1179, 1180, 1181, 1182, 1183, 1184, 1185, 1186,
     1187, 1188, 1189, 1190, 1191)
-data_root = 'data/scannet/'
-data_prefix = dict(pts='points', pts_semantic_mask='semantic_mask_200')
-
-load = [
-    dict(
-        type='LoadPointsChecked',
-        coord_type='DEPTH',
-        shift_height=False,
-        use_color=True,
-        load_dim=6,
-        use_dim=[0, 1, 2, 3, 4, 5]),
-    dict(
-        type='LoadSegAnnotationsChecked',
-        with_bbox_3d=False,
-        with_label_3d=False,
-        with_mask_3d=False,
-        with_seg_3d=True),
-    dict(type='PointSegClassMapping'),
-]
-augment = [
-    dict(
-        type='RandomFlip3D',
-        sync_2d=False,
-        flip_ratio_bev_horizontal=0.5,
-        flip_ratio_bev_vertical=0.5),
-    dict(
-        type='GlobalRotScaleTrans',
-        rot_range=[-3.1415926, 3.1415926],
-        scale_ratio_range=[0.9, 1.1],
-        translation_std=[0, 0, 0]),
-    dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
-]
-# What PTv3 and SRKD's release train ScanNet with (method: Pointcept's recipe), place by place; their
-# rotation about z has p = 0.5. Two scans are mixed before the crop, so a sample's size stays bounded.
-recipe = [
-    dict(type='CenterShift'),
-    dict(type='RandomPointDropout', ratio=0.2, p=0.2),
-    *augment[:-1],
-    dict(type='RandomTilt', angle=3.1415926 / 64, p=0.5),
-    augment[-1],
-    dict(type='ElasticDistortion', fields=[(0.2, 0.4), (0.8, 1.6)]),
-    dict(type='ChromaticAutoContrast', p=0.2),
-    dict(type='ChromaticTranslation', p=0.95, ratio=0.05),
-    dict(type='ChromaticJitter', p=0.95, std=0.05),
-    dict(type='GridSamplePoints', size=0.02),
-    dict(type='CenterShift', apply_z=False),
-]
-mix = [
-    dict(type='Mix3D', pre_transform=[*load, *recipe], p=0.8),
-    dict(type='SphereCrop', max_points=102400),
-]
-centre = dict(type='CenterShift')  # the features hold xyz
-normalise = dict(type='NormalizePointsColor', color_mean=None)
-train_pipeline = [
-    *load, *recipe, *mix, normalise,
-    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
-test_pipeline = [*load, centre, normalise, dict(type='Pack3DDetInputs', keys=['points'])]
-tta_pipeline = [
-    *load, centre, normalise,
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(
-                type='RandomFlip3D',
-                sync_2d=False,
-                flip_ratio_bev_horizontal=horizontal,
-                flip_ratio_bev_vertical=vertical)
-             for horizontal in (0.0, 1.0) for vertical in (0.0, 1.0)],
-            [dict(type='Pack3DDetInputs', keys=['points'])]])]
-
 dataset = dict(
+    _delete_=True,
     type='LabelMapSegDataset',
-    data_root=data_root,
-    data_prefix=data_prefix,
+    data_root='data/scannet/',
+    data_prefix=dict(pts='points', pts_semantic_mask='semantic_mask_200'),
     metainfo=dict(classes=class_names, seg_valid_class_ids=class_ids, max_label=1357),
     modality=dict(use_lidar=True, use_camera=False),
     ignore_index=len(class_names))
 train_dataloader = dict(
-    batch_size=2,  # times 4 GPUs: the batch of 8 that SRKD and its baseline train with
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='scannet_infos_train.pkl',
-        pipeline=train_pipeline,
+        pipeline=_base_.train_pipeline,
         test_mode=False,
         **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
+        ann_file='scannet_infos_val.pkl',
+        pipeline=_base_.test_pipeline,
+        test_mode=True,
+        **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
-test_evaluator = val_evaluator
-tta_model = dict(type='Seg3DTTAModel')

@@ -1,6 +1,7 @@
 # SemanticKITTI, 19 classes of single scans, through mmdet3d's own data set class and info files:
 # xyz and remission as features. Labels are 0..18, 19 is "no label". The names are mmdet3d's: 'bus'
 # stands for other-vehicle, 'trunck' and 'terrian' for trunk and terrain.
+_base_ = './seg_loaders.py'
 class_names = (
     'car', 'bicycle', 'motorcycle', 'truck', 'bus', 'person', 'bicyclist', 'motorcyclist', 'road',
     'parking', 'sidewalk', 'other-ground', 'building', 'fence', 'vegetation', 'trunck', 'terrian',
@@ -107,25 +108,12 @@ dataset = dict(
     modality=dict(use_lidar=True, use_camera=False),
     ignore_index=len(class_names))
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         ann_file='semantickitti_infos_train.pkl',
         pipeline=train_pipeline,
         test_mode=False,
         **dataset))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         ann_file='semantickitti_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
-test_evaluator = val_evaluator
-tta_model = dict(type='Seg3DTTAModel')
