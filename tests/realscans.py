@@ -1,16 +1,22 @@
 """Real scans in the layouts MMDetection3D reads, converted for tests (``realdata`` fixture).
 
 ScanNet: ``scene0000_00`` comes as arrays (mmdet3d's own export), ``scene0470_00`` as the mesh of
-ScanNet's download. SemanticKITTI: one frame of sequence 00, one of 08.
+ScanNet's download. SemanticKITTI: one frame of sequence 00, one of 08. nuScenes: three key frames
+with boxes but without tables.
 """
 
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
+from pyquaternion import Quaternion
 
 SCANNET_SCENES = ('scene0000_00', 'scene0470_00')
 KITTI_SEQUENCES = ('00', '08')
+NUSCENES_CLASSES = (
+    'car', 'truck', 'trailer', 'bus', 'construction_vehicle', 'bicycle', 'motorcycle', 'pedestrian',
+    'traffic_cone', 'barrier')  # fmt: skip
 _PLY_TYPES = dict(float='<f4', double='<f8', uchar='u1', ushort='<u2', short='<i2', int='<i4')
 
 
@@ -103,6 +109,54 @@ def write_semantickitti_root(
         ]
         _write_infos(out / f'semantickitti_infos_{split}.pkl', 'SemanticKITTI', entries)
     return out
+
+
+def write_nuscenes_detection_root(realdata: Path, out: Path, train=(0, 1, 2), val=(0, 1, 2)
+                                  ) -> Path:  # fmt: skip
+    """Write info files of real key frames, with boxes, into a root that links to their scans.
+
+    They are read by mmdet3d's ``NuScenesDataset``, not by its metric, which asks for tables.
+
+    Args:
+        realdata: folder of the real scans.
+        out: data root to make.
+        train: which of the three frames are in ``nuscenes_infos_train.pkl``.
+        val: which are in ``nuscenes_infos_val.pkl``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = realdata / 'nuscenes'
+    (out / 'samples').symlink_to((folder / 'samples').absolute(), target_is_directory=True)
+    frames = json.loads((folder / 'gt_boxes_lidar.json').read_text())
+    for split, chosen in dict(train=train, val=val).items():
+        entries = [_nuscenes_entry(frames[k]) | dict(sample_idx=i) for i, k in enumerate(chosen)]
+        _write_infos(out / f'nuscenes_infos_{split}.pkl', 'nuscenes', entries)
+    return out
+
+
+def _nuscenes_entry(frame: dict) -> dict:
+    stamp, instances = frame['timestamp'], []
+    for name, box, points, velocity in zip(
+        frame['names'], frame['boxes_xyzlwhyaw_gravity'], frame['num_lidar_pts'], frame['velocity']
+    ):
+        label = NUSCENES_CLASSES.index(name) if name in NUSCENES_CLASSES else -1
+        instances.append(
+            dict(bbox_label=label, bbox_label_3d=label, bbox_3d=box, velocity=velocity,
+                 num_lidar_pts=points, num_radar_pts=0, bbox_3d_isvalid=points > 0))  # fmt: skip
+    lidar = dict(lidar_path=Path(frame['lidar_path']).name, num_pts_feats=5,
+                 lidar2ego=_matrix(frame, 'lidar2ego'))  # fmt: skip
+    return dict(
+        token=frame['token'], timestamp=stamp / 1e6 if stamp > 1e12 else stamp, images={},
+        ego2global=_matrix(frame, 'ego2global'), lidar_points=lidar, lidar_sweeps=[],
+        instances=instances)  # fmt: skip
+
+
+def _matrix(frame: dict, name: str) -> list:
+    if name in frame:
+        return frame[name]
+    matrix = np.eye(4)
+    matrix[:3, :3] = Quaternion(frame[f'{name}_rotation']).rotation_matrix
+    matrix[:3, 3] = frame[f'{name}_translation']
+    return matrix.tolist()
 
 
 def _write_infos(path: Path, dataset: str, entries: list[dict]) -> None:

@@ -30,7 +30,7 @@ def kept(distance: float, **look) -> float:
 
 
 def test_a_scan_follows_from_its_numbers_alone():
-    module._street.cache_clear()
+    module.street_at.cache_clear()
     alone = scan_street(0, 2, 7, SMALL)
     for k in (3, 9):
         scan_street(0, 2, k, SMALL)
@@ -41,7 +41,7 @@ def test_a_scan_follows_from_its_numbers_alone():
 
 
 def test_the_period_says_when_a_scan_is_taken():
-    street = module._street(0, 2)
+    street = module.street_at(0, 2)
     assert np.array_equal(scan_street(0, 2, 4, SMALL).pose.place, street.pose(0.4).place)
     assert np.array_equal(scan_street(0, 2, 4, SMALL, 2.0).pose.place, street.pose(8.0).place)
 

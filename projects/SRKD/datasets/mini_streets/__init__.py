@@ -1,4 +1,4 @@
-"""Procedural streets in the layouts of SemanticKITTI and nuScenes, for machines without data.
+"""Procedural streets in the layouts of SemanticKITTI, nuScenes and KITTI, for machines without data.
 
 They exercise everything real drives do (rare classes, occlusion, thinning with range, motion, ego
 poses) and stand for no public benchmark. The flow: ``solids`` and ``kinds`` make ``vehicles``,
@@ -6,8 +6,15 @@ poses) and stand for no public benchmark. The flow: ``solids`` and ``kinds`` mak
 ``lidar`` casts its rays; ``scan`` joins these; the writers write the files.
 """
 
+from .nuscenes_tables import write_nuscenes_detection
 from .nuscenes_writer import write_nuscenes
 from .scan import StreetScan, scan_street
 from .semantickitti_writer import write_semantickitti
 
-__all__ = ['StreetScan', 'scan_street', 'write_nuscenes', 'write_semantickitti']
+__all__ = [
+    'StreetScan',
+    'scan_street',
+    'write_nuscenes',
+    'write_nuscenes_detection',
+    'write_semantickitti',
+]

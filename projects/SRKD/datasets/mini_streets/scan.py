@@ -46,12 +46,14 @@ class StreetScan(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _street(seed: int, sequence: int) -> Street:
-    return Street(seed, sequence)
+def street_at(seed: int, sequence: int, busy: bool = False) -> Street:
+    """The street of a sequence, with its blocks while it is among the last two asked for."""
+    return Street(seed, sequence, busy)
 
 
 def scan_street(seed: int, sequence: int, scan: int, lidar: Lidar, period: float | None = None,
-                sees_own_car: bool = False) -> StreetScan:  # fmt: skip
+                sees_own_car: bool = False, busy: bool = False, view: float = 180.0
+                ) -> StreetScan:  # fmt: skip
     """Build a street at one moment and scan it.
 
     Args:
@@ -61,27 +63,35 @@ def scan_street(seed: int, sequence: int, scan: int, lidar: Lidar, period: float
         lidar: the scanner.
         period: seconds from one scan to the next, by default the scanner's.
         sees_own_car: whether the scanner stands low enough to see its own car.
+        busy: whether many walk and cycle, as in ``Street``.
+        view: degrees to the left and the right of straight ahead that are scanned.
 
     Example:
         >>> scan = scan_street(0, 3, 0, HDL64E.reduced(16, 200))
         >>> scan.points.shape[1], len(scan.points) == len(scan.kind), int(scan.ring.max())
         (3, True, 15)
     """
-    street = _street(seed, sequence)
+    street = street_at(seed, sequence, busy)
     time = scan * (lidar.period if period is None else period)
     pose = street.pose(time)
     ground, solids = street.build(time)
     rng = np.random.default_rng([seed, sequence, 4, scan])
     first = float(rng.random())
-    rays = directions(lidar, first)
+    rays, steps = directions(lidar, first), np.arange(lidar.steps)
+    if view < 180:
+        turn = np.abs((steps + first) * (360 / lidar.steps) - 180)
+        steps = np.flatnonzero(turn >= 180 - view)
+        rays = rays[:, :, steps]
     origin = pose.place + pose.axes[:, 2] * lidar.height
     own = roof_rack() if sees_own_car else []
-    echoes = cast(rng, lidar, rays, origin, pose.axes, ground, solids, own, first)
+    echoes = cast(rng, lidar, rays, origin, pose.axes, ground, solids, own, first,
+                  steps if view < 180 else None)  # fmt: skip
     seen, distance, kind = _measure(rng, lidar, echoes)
     points = np.round((rays.reshape(3, -1)[:, seen] * distance[seen]).T, 3)
     speckle = 1 + 0.18 * rng.standard_normal(len(distance))
     strength = (echoes.albedo * np.sqrt(np.sqrt(echoes.slant)) * speckle.clip(0.2, 2))[seen]
-    ring, step = np.divmod(np.arange(len(distance)), lidar.steps)
+    ring, step = np.divmod(np.arange(len(distance)), len(steps))
+    step = steps[step]
     lost = np.stack([ring[~seen], step[~seen]], 1)
     return StreetScan(points, strength, ring[seen], step[seen], kind[seen],
                       echoes.instance[seen], echoes.moving[seen], lost, pose)  # fmt: skip

@@ -50,6 +50,8 @@ class Pose(NamedTuple):
 _MOTOR = ('car',) * 3 + ('truck', 'road_train', 'bus') + ('motorcyclist',) * 2 + ('',) * 3
 _FEET = ('adult',) * 4 + ('child', 'worker') + ('',) * 12
 _CYCLES = ('bicyclist', 'bicyclist', '', '', '')
+_BUSY_FEET = ('adult',) * 8 + ('child', 'worker') + ('',) * 8
+_BUSY_CYCLES = ('bicyclist',) * 4 + ('',)
 _TRAVELLERS = dict(
     car=vehicles.car, truck=vehicles.truck, bus=vehicles.bus, bicyclist=vehicles.bicyclist,
     motorcyclist=vehicles.motorcyclist, road_train=vehicles.road_train,
@@ -63,17 +65,20 @@ class Street:
     Args:
         seed: of the data set.
         sequence: number of the sequence.
+        busy: more people on foot and on bicycles; all else stays as it is.
     """
 
-    def __init__(self, seed: int, sequence: int) -> None:
+    def __init__(self, seed: int, sequence: int, busy: bool = False) -> None:
         self._key = (seed, sequence)
         rng = np.random.default_rng([seed, sequence, 1])
         self.profile = _profile(rng)
         self.rural = rng.random() < 0.5
         self.speed = rng.uniform(5.0, 11.0)
         self._sway = rng.uniform(0.05, 0.25), rng.uniform(0, 6.28)
-        self.lanes = _lanes(rng, self.profile, self.speed)
+        self.lanes = _lanes(rng, self.profile, self.speed, busy)
         self._blocks: dict[int, Block] = {}
+        self._feet: dict[tuple[int, int], float] = {}  # heights of what stands
+        self._built: dict[float, tuple[Ground, list[Solid]]] = {}
 
     def block(self, number: int) -> Block:
         """What stands in one block; kept, because the scans of a sequence share it."""
@@ -96,8 +101,22 @@ class Street:
         axes = np.stack([forward, left, np.cross(forward, left)], 1)
         return Pose(np.array([x, y, z[0]]), axes)
 
+    def velocity(self, instance: int, x: float) -> np.ndarray:
+        """(3,) metres per second, in the world, of the thing of a number that is at x."""
+        if instance < _STATIC:
+            return np.zeros(3)
+        lane = self.lanes[(instance - _STATIC) // _SLOTS]
+        plain = Ground(self.profile, 0, np.zeros((1, 2)), np.zeros((1, 2), int))
+        _, slope, _ = plain.surface(np.array([x]), np.array([lane.y]), False)
+        return np.array([lane.speed, 0.0, lane.speed * slope[0]])
+
     def build(self, time: float) -> tuple[Ground, list[Solid]]:
-        """Ground and solids around the ego car at a time in seconds."""
+        """Ground and solids around the ego car at a time in seconds; the last is kept."""
+        if time not in self._built:
+            self._built = {time: self._build(time)}
+        return self._built[time]
+
+    def _build(self, time: float) -> tuple[Ground, list[Solid]]:
         x = float(self.pose(time).place[0])
         ground = self._ground(x)
         solids = []
@@ -105,7 +124,9 @@ class Street:
             for index, thing in enumerate(self.block(number).things):
                 if abs(thing.x - x) < REACH:
                     instance = 1 + ((number + _FIRST) * _PER_BLOCK + index) % (_STATIC - 1)
-                    z = ground.height(thing.x, thing.y)
+                    if (number, index) not in self._feet:
+                        self._feet[number, index] = ground.height(thing.x, thing.y)
+                    z = self._feet[number, index]
                     solids += [part.placed(thing.x, thing.y, z, thing.heading, instance=instance)
                                for part in thing.solids]  # fmt: skip
         for number, lane in enumerate(self.lanes):
@@ -155,15 +176,16 @@ def _profile(rng: np.random.Generator) -> Profile:
     )  # fmt: skip
 
 
-def _lanes(rng: np.random.Generator, profile: Profile, speed: float) -> list[Lane]:
+def _lanes(rng: np.random.Generator, profile: Profile, speed: float, busy: bool) -> list[Lane]:
     y, edge = 0.42 * profile.road, profile.road - 0.45
+    cycles, feet = (_BUSY_CYCLES, _BUSY_FEET) if busy else (_CYCLES, _FEET)
     lanes = [Lane(-y, speed, rng.uniform(22, 30), _MOTOR),
              Lane(y, -rng.uniform(5, 12), rng.uniform(22, 34), _MOTOR),
-             Lane(-edge, rng.uniform(3.5, 5), rng.uniform(20, 34), _CYCLES),
-             Lane(edge, -rng.uniform(3.5, 5), rng.uniform(20, 34), _CYCLES)]  # fmt: skip
+             Lane(-edge, rng.uniform(3.5, 5), rng.uniform(20, 34), cycles),
+             Lane(edge, -rng.uniform(3.5, 5), rng.uniform(20, 34), cycles)]  # fmt: skip
     for side, sign in enumerate((-1, 1)):
         for part, way in ((0.55, 1), (0.85, -1)):
             away = profile.kerb_at(side) + part * profile.sidewalk[side]
             pace = way * rng.uniform(1.0, 1.6)
-            lanes.append(Lane(sign * away, pace, rng.uniform(7, 14), _FEET))
+            lanes.append(Lane(sign * away, pace, rng.uniform(7, 14), feet))
     return lanes
