@@ -20,9 +20,10 @@ config, checkpoint, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[4])
 trained, options = json.loads(pathlib.Path(checkpoint).read_text())
 with open({log!r}, 'a') as log:
     log.write(json.dumps(['test', pathlib.Path(config).stem, trained]) + '\\n')
-miou = {scores!r}[trained] + 0.01 * int(options['randomness.seed'])
+score = {scores!r}[trained] + 0.01 * int(options['randomness.seed'])
 (folder / 'now').mkdir(parents=True)
-(folder / 'now' / 'now.json').write_text(json.dumps(dict(miou=miou, acc_cls=2 * miou)))
+found = dict((key, (i + 1) * score) for i, key in enumerate({metrics!r}))
+(folder / 'now' / 'now.json').write_text(json.dumps(found))
 """
 
 ROOMS = """
@@ -35,9 +36,10 @@ with open({log!r}, 'a') as log:
 """
 
 
-def install(folder, monkeypatch, scores):
+def install(folder, monkeypatch, scores, metrics=('miou', 'acc_cls')):
     """Let ``Runs`` find tools that only note what they were asked and invent the scores.
 
+    The first of the metrics is the score, the second twice that, and so on.
     Returns the file of calls and the file whose presence makes trainings fail.
     """
     from projects.SRKD.analysis import mini_data, runs
@@ -45,7 +47,7 @@ def install(folder, monkeypatch, scores):
     tools = folder / 'tools'
     tools.mkdir()
     log, fail = folder / 'calls', folder / 'fail'
-    names = dict(log=str(log), fail=str(fail), scores=scores)
+    names = dict(log=str(log), fail=str(fail), scores=scores, metrics=tuple(metrics))
     for name, text in {'train.py': TRAIN, 'test.py': TEST, 'rooms.py': ROOMS}.items():
         (tools / name).write_text(text.format(**names))
     monkeypatch.setattr(runs, 'ROOT', folder)

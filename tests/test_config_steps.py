@@ -1,4 +1,4 @@
-"""Every segmentation config takes a training step on mini data of its own layout, through its own pipeline."""
+"""Every segmentation config takes a training step on mini data, through its own pipeline."""
 
 import shutil
 

@@ -98,7 +98,10 @@ def centerpoint(width: int = 8) -> dict:
         pts_bbox_head=dict(
             type='CenterHead',
             in_channels=2 * width,
-            tasks=[dict(num_class=1, class_names=[name]) for name in ('Pedestrian', 'Car')],
+            tasks=[
+                dict(num_class=1, class_names=['Pedestrian']),
+                dict(num_class=2, class_names=['Car', 'Van']),
+            ],
             common_heads=codes,
             share_conv_channel=width,
             bbox_coder=dict(
@@ -204,3 +207,26 @@ def detector_distiller(student: dict, teacher: dict, checkpoint: str, terms: dic
             **more,
         )
     )
+
+
+REACH = [0, -12.8, -3, 25.6, 12.8, 1]
+
+
+def shrink(cfg: dict) -> dict:
+    """Put a detector of mmdet3d, in place, on 64 x 64 cells of 0.4 m."""
+    prefix = 'pts_' if 'pts_backbone' in cfg else ''
+    middle = cfg[f'{prefix}middle_encoder']
+    sparse = middle.type == 'SparseEncoder'
+    size = [0.4, 0.4, 0.1] if sparse else [0.4, 0.4, 4]
+    place = dict(voxel_size=size, point_cloud_range=REACH)
+    cfg.data_preprocessor.voxel_layer.update(**place, max_voxels=(600, 600))
+    if sparse:
+        middle.sparse_shape = [41, 64, 64]
+    else:
+        cfg[f'{prefix}voxel_encoder'].update(place)
+        middle.output_shape = [64, 64]
+    head = cfg[f'{prefix}bbox_head']
+    if head.type == 'CenterHead':
+        cfg.train_cfg.pts.update(grid_size=[64, 64, 1], **place)
+        head.bbox_coder.update(voxel_size=size[:2], pc_range=REACH[:2], max_num=100)
+    return cfg

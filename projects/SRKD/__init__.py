@@ -31,5 +31,12 @@ if find_spec('mmdet3d') is not None:
         losses.FeatureMSELoss,
         losses.LocalGraphLoss,
         losses.PointCountLocalGraphLoss,
+        losses.ForegroundMSELoss,
+        losses.PivotalHeatmapLoss,
+        losses.CentreRegressionLoss,
+        losses.AnchorLogitLoss,
+        losses.AnchorBoxLoss,
+        losses.AttentionTransferLoss,
+        losses.PearsonLoss,
     ):
         MODELS.register_module(module=component)

@@ -137,3 +137,11 @@ def test_classes_that_do_not_fit_the_label_map_are_refused(root):
                 type='SemanticKittiDataset',
             )
         )
+
+
+def test_a_class_that_kitti_lacks_is_refused_before_the_run(tmp_path):
+    dataset = dict(
+        type='KittiDataset', data_root=str(tmp_path), metainfo=dict(classes=['Car', 'Pedestrain'])
+    )
+    with pytest.raises(ValueError, match="'Pedestrain' in metainfo of train_dataloader is not"):
+        check_data_root(dict(train_dataloader=dict(dataset=dataset)), ['train'])

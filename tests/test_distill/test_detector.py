@@ -98,12 +98,9 @@ def test_a_head_without_a_tap_is_not_run_by_the_teacher(checkpoint):
 
 
 def test_teacher_boxes_come_before_the_ground_truth(checkpoint):
+    boxes = dict(score_thr=0.0)
     model = detector_distiller(
-        pointpillars(8),
-        pointpillars(16),
-        checkpoint,
-        dict(map=PILLARS['map']),
-        teacher_boxes=dict(score_thr=0.0),
+        pointpillars(8), pointpillars(16), checkpoint, {}, teacher_boxes=boxes
     )
     data = prepared(model)
     truths = [sample.gt_instances_3d for sample in data['data_samples']]

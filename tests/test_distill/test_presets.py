@@ -1,6 +1,6 @@
 """Every method in ``configs/_base_/distill`` trains a pair that it is made for.
 
-Segmentation: two PTv3 with four decoder stages. Detection: every family of detectors that has a toy.
+Segmentation: two PTv3 with four decoder stages. Detection: every family that has a toy detector.
 """
 
 from pathlib import Path
@@ -56,6 +56,8 @@ def test_a_method_of_detection_takes_a_training_step(path, family, tmp_path):
     if terms is None:
         assert path.stem == 'pointdistiller_released' and family == 'centerpoint'  # it has none
         return
+    # the toy has two of nuScenes' six tasks
+    terms = {name: term for name, term in terms.items() if name[-1] not in '2345'}
     make, code_size = TOYS[family]
     checkpoint = save_checkpoint(make(16), tmp_path / 'teacher.pth')
     model = detector_distiller(make(8), make(16), checkpoint, terms)

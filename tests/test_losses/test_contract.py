@@ -7,6 +7,13 @@ import pytest
 import torch
 
 from projects.SRKD import losses
+from projects.SRKD.losses.anchor_boxes import AnchorBoxLoss
+from projects.SRKD.losses.anchor_logits import AnchorLogitLoss
+from projects.SRKD.losses.attention_transfer import AttentionTransferLoss
+from projects.SRKD.losses.centre_regression import CentreRegressionLoss
+from projects.SRKD.losses.foreground_mse import ForegroundMSELoss
+from projects.SRKD.losses.pearson import PearsonLoss
+from projects.SRKD.losses.pivotal_logits import PivotalHeatmapLoss
 
 SMALL = dict(num_super_voxels=50)  # every super-voxel is drawn: nothing is random
 
@@ -34,6 +41,16 @@ MODULES = {
     'cross sample, all pairs': losses.CrossSampleAffinityLoss(pairs='all', valid_only=False),
     'cross sample, student first': losses.CrossSampleAffinityLoss(direction='student_teacher'),
     'feature mse': losses.FeatureMSELoss(),
+    'foreground mse': ForegroundMSELoss(),
+    'foreground mse, per box': ForegroundMSELoss(per_box=True, margin=0.2),
+    'pivotal heat map': PivotalHeatmapLoss(range(7)),
+    'pivotal heat map, few cells': PivotalHeatmapLoss(range(7), rank=5, masks=()),
+    'centre regression': CentreRegressionLoss(),
+    'anchor logits': AnchorLogitLoss(),
+    'anchor logits, where the teacher is sure': AnchorLogitLoss('teacher', threshold=0.6),
+    'anchor boxes': AnchorBoxLoss(),
+    'attention transfer': AttentionTransferLoss(),
+    'pearson': PearsonLoss(),
 }
 
 
@@ -45,14 +62,19 @@ def module(request):
 def points(rows, dtype=torch.float32, samples=3, ignored=False, seed=0):
     gen = torch.Generator().manual_seed(seed)
     fields = dict(
-        student=torch.randn(rows, 6, generator=gen, dtype=torch.float64).to(dtype),
-        teacher=torch.randn(rows, 6, generator=gen, dtype=torch.float64).to(dtype),
+        student=torch.randn(rows, 7, generator=gen, dtype=torch.float64).to(dtype),
+        teacher=torch.randn(rows, 7, generator=gen, dtype=torch.float64).to(dtype),
         coord=torch.rand(rows, 3, generator=gen) * 3 - 1,
         batch=torch.randint(0, samples, (rows,), generator=gen),
         label=torch.randint(-1, 5, (rows,), generator=gen),
     )
+    places = (fields['coord'][fields['batch'] == sample][:3] for sample in range(samples))
+    fields['boxes'] = [torch.cat([xyz, torch.rand(len(xyz), 4) + 1.0], dim=1) for xyz in places]
+    fields['classes'] = [torch.arange(len(box)) for box in fields['boxes']]
+    fields['cell_size'] = (0.1, 0.1)
     if ignored:
         fields['label'] = torch.full_like(fields['label'], -1)
+        fields['classes'] = [torch.full_like(ids, -1) for ids in fields['classes']]
     fields['student'].requires_grad_()
     return fields
 
@@ -85,6 +107,14 @@ def test_degenerate_inputs_give_a_finite_connected_float32(module, case, dtype, 
 
 def test_ignored_points_alone_are_zero_where_labels_are_asked_for():
     for name in ('soft_target_kl, valid points', 'cross sample'):
+        fields = points(30, ignored=True)
+        value = call(MODULES[name], fields)
+        value.backward()
+        assert value == 0 and (fields['student'].grad == 0).all()
+
+
+def test_without_objects_the_losses_about_them_are_zero():
+    for name in ('foreground mse', 'pivotal heat map', 'centre regression', 'anchor boxes'):
         fields = points(30, ignored=True)
         value = call(MODULES[name], fields)
         value.backward()
@@ -148,7 +178,8 @@ def test_different_teacher_and_student_give_a_gradient_to_the_student_alone(modu
 def test_row_order_does_not_matter(module):
     fields = points(60, torch.float64)
     order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
-    moved = call(module, {name: field[order] for name, field in fields.items()})
+    rows = ('student', 'teacher', 'coord', 'batch', 'label')
+    moved = call(module, {**fields, **{name: fields[name][order] for name in rows}})
     torch.testing.assert_close(moved, call(module, fields), rtol=1e-9, atol=0)
 
 

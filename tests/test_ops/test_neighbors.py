@@ -30,6 +30,24 @@ def test_neighbours_far_from_the_origin_are_not_confused():
     assert knn(reference, reference, 1).squeeze(1).tolist() == list(range(40))
 
 
+def test_features_far_from_the_origin_are_not_confused():
+    # Thousandths apart around 1000: squares from the origin lose them, from the mean they do not.
+    gen = torch.Generator().manual_seed(0)
+    reference = (1000 + 1e-3 * torch.randn(500, 32, generator=gen)).contiguous()
+    found = knn(reference, reference, 5)
+    apart = distances(reference, reference)
+    expected = apart.sort(dim=1).values[:, :5]
+    torch.testing.assert_close(apart.gather(1, found), expected, rtol=1e-5, atol=0)
+
+
+def test_copies_of_one_feature_are_neighbours_of_distance_zero():
+    reference = torch.zeros(300, 64)
+    reference[200:] = torch.randn(100, 64, generator=torch.Generator().manual_seed(0))
+    found = knn(reference, reference, 10)
+    assert (found[:200] < 200).all()
+    assert torch.equal(found[200:, 0], torch.arange(200, 300))
+
+
 def test_half_positions_are_raised():
     points = torch.tensor([[0.0], [1.0], [3.0]], dtype=torch.bfloat16)
     assert knn(points, points, 2).tolist() == [[0, 1], [1, 0], [2, 1]]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
+from .kitti_files import check_classes
 from .label_map import check_label_map
+from .nearest import nearest_name
 
 # What to do about a folder that many do not have.
 _REMEDIES = {
     ('NuScenesLidarSegDataset', 'pts_semantic_mask'):
         ' (nuScenes-lidarseg is an archive of its own: unpack it into the data root)',
 }  # fmt: skip
-_LISTED = 3  # names shown when none is near
 
 
 def check_data_root(
@@ -25,7 +24,8 @@ def check_data_root(
 
     Looks at ``data_root``, ``ann_file``, the point and mask folders of ``data_prefix`` and a file
     of ``scene_idxs`` of every data set, inside wrappers too. What lies in remote storage is left to
-    the run. A ``seg_label_mapping`` of ``metainfo`` is compared with its ``classes``.
+    the run. A ``seg_label_mapping`` of ``metainfo`` is compared with its ``classes``, and KITTI's
+    ``classes`` with those it labels.
 
     Args:
         cfg: a config with ``{split}_dataloader`` entries; absent ones are skipped.
@@ -33,40 +33,13 @@ def check_data_root(
 
     Raises:
         FileNotFoundError: On the first missing thing: what, for which loader, the nearest name.
-        ValueError: On the first label map that does not fit.
+        ValueError: On the first label map that does not fit, or class that KITTI lacks.
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
         for dataset in _datasets(loader.get('dataset')):
             _check(dataset, f'{split}_dataloader')
             _check_classes(dataset, f'{split}_dataloader')
-
-
-def nearest_name(path: str | os.PathLike) -> str:
-    """Words on what exists near a missing path.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = (folder / 'scene0001_00.bin').touch()
-        >>> nearest_name(folder / 'scene0001_0.bin').split('/')[-1]
-        'scene0001_00.bin'
-    """
-    missing = Path(path).absolute()
-    while not missing.parent.is_dir():
-        missing = missing.parent
-    folder = missing.parent
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        return f'{folder} cannot be read: {error.strerror}'
-    near = get_close_matches(missing.name, names, n=1)
-    if near:
-        return f'the nearest name there is {folder / near[0]}'
-    if not names:
-        return f'{folder} is empty'
-    shown = ', '.join(names[:_LISTED]) + (', ...' if len(names) > _LISTED else '')
-    return f'{folder} has no {missing.name}, it holds {shown}'
 
 
 def _datasets(dataset: Any) -> Iterator[Mapping]:
@@ -111,6 +84,8 @@ def _check(dataset: Mapping, loader: str) -> None:
 def _check_classes(dataset: Mapping, loader: str) -> None:
     metainfo = dataset.get('metainfo') or {}
     label_map, classes = metainfo.get('seg_label_mapping'), metainfo.get('classes')
+    if classes and dataset.get('type') == 'KittiDataset':
+        check_classes(classes, f'metainfo of {loader}')
     if not label_map or not classes:
         return
     ignore_index = dataset.get('ignore_index')

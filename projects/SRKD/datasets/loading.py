@@ -16,8 +16,9 @@ from mmdet3d.datasets.transforms import LoadAnnotations3D, LoadPointsFromFile
 from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
-from .data_root import check_data_root, nearest_name
+from .data_root import check_data_root
 from .label_map import nearest_ids
+from .nearest import nearest_name
 
 __all__ = [
     'AddPointIdentity', 'DivideIntensity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked',

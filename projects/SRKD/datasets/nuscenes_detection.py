@@ -21,7 +21,7 @@ from nuscenes.utils import splits
 from nuscenes.utils.geometry_utils import transform_matrix
 from pyquaternion import Quaternion
 
-from .data_root import nearest_name
+from .nearest import nearest_name
 from .nuscenes_schema import check_tables
 
 CLASSES = NuScenesDataset.METAINFO['classes']

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from os.path import commonprefix
 from pathlib import Path
 
-from .data_root import nearest_name
+from .nearest import nearest_name
 
 # The tables, and where the tokens in their fields lead (the devkit's docs/schema_nuscenes.md).
 LINKS = dict(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mmengine
 
-from .data_root import nearest_name
+from .nearest import nearest_name
 
 
 def write_pandaset_infos(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data_root import nearest_name
+from .nearest import nearest_name
 
 
 def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:

@@ -26,7 +26,7 @@ class DistillDetector(DistillModel):
     Args:
         student: Model config of the student.
         teacher: ``config`` and ``checkpoint`` of the teacher, see :class:`Teacher`.
-        terms: Named terms, see :class:`DistillModel`.
+        terms: Named terms, see :class:`DistillModel`; may be empty with ``teacher_boxes``.
         teacher_boxes: LabelKD (SparseKD, arXiv 2205.15156): ``dict(score_thr=0.6)`` adds what the
             teacher detects with at least this score to the ground truth of the student's target
             assignment; a list has one threshold per class. None: the ground truth alone.
@@ -46,6 +46,7 @@ class DistillDetector(DistillModel):
         teacher_boxes: Mapping | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        self.teaches_by_targets = teacher_boxes is not None
         super().__init__(student, teacher, terms, init_cfg)
         if not isinstance(self.student, Base3DDetector):
             raise TypeError(
@@ -56,7 +57,7 @@ class DistillDetector(DistillModel):
         self.grids = [DetectionGrid.of(config.get('data_preprocessor') or {}) for config in configs]
         self._check_grids()
         self.score_thr = None if teacher_boxes is None else teacher_boxes['score_thr']
-        self.teacher.predicts = teacher_boxes is not None
+        self.teacher.predicts = self.teaches_by_targets
 
     def _check_grids(self) -> None:
         own, theirs = self.grids

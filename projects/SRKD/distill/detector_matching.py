@@ -6,7 +6,6 @@ rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +77,10 @@ class DetectionGrid:
 class DetectorView:
     """One detector's view of a batch.
 
+    Attributes:
+        boxes: Boxes of every sample, see :class:`MatchedPoints`; None without ground truth.
+        classes: Class of every box, likewise.
+
     Args:
         inputs: ``points``, B clouds ``(n, >= 3)``, and, of voxel networks, ``voxels`` with
             ``coors`` ``(N, 4)`` batch, z, y, x and ``num_points`` ``(N,)``.
@@ -88,30 +91,15 @@ class DetectorView:
     def __init__(self, inputs: dict, data_samples: list, grid: DetectionGrid | None) -> None:
         self.points: list[Tensor] = inputs['points']
         self.voxels: dict = inputs.get('voxels') or {}
-        self.samples, self.grid = data_samples, grid
-
-    @cached_property
-    def boxes(self) -> list[Tensor] | None:
-        """Boxes of every sample, see :class:`MatchedPoints`; None without ground truth."""
-        truths = self._truths
-        if truths is None:
-            return None
-        device = self.points[0].device
-        boxes = [truth.bboxes_3d for truth in truths]
-        return [torch.cat([b.gravity_center, b.tensor[:, 3:]], 1).to(device) for b in boxes]
-
-    @cached_property
-    def classes(self) -> list[Tensor] | None:
-        """Class of every box, see :class:`MatchedPoints`; None without ground truth."""
-        device = self.points[0].device
-        truths = self._truths
-        return truths and [truth.labels_3d.long().to(device) for truth in truths]
-
-    @cached_property
-    def _truths(self) -> list | None:
-        truths = [getattr(sample, 'gt_instances_3d', None) for sample in self.samples]
-        known = all(truth is not None and 'bboxes_3d' in truth for truth in truths)
-        return truths if known else None
+        self.grid = grid
+        # At once: mmdet3d's anchor heads replace the boxes of the samples by bare tensors.
+        self.boxes = self.classes = None
+        truths = [getattr(sample, 'gt_instances_3d', None) for sample in data_samples]
+        if all(truth is not None and 'bboxes_3d' in truth for truth in truths):
+            device = self.points[0].device
+            boxes = [truth.bboxes_3d.to(device) for truth in truths]
+            self.boxes = [torch.cat([each.gravity_center, each.tensor[:, 3:]], 1) for each in boxes]
+            self.classes = [truth.labels_3d.long().to(device) for truth in truths]
 
 
 class DetectorMatcher:

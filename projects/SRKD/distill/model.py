@@ -31,6 +31,7 @@ class DistillModel(BaseModel):
     """
 
     teacher_class = Teacher
+    teaches_by_targets = False  # whether the teacher also changes what the student learns from
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class DistillModel(BaseModel):
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
         self.student = MODELS.build(copy.deepcopy(student))
         terms = {name: term for name, term in terms.items() if term is not None}
-        if not terms:
+        if not terms and not self.teaches_by_targets:
             raise ValueError(
                 f"{type(self).__name__} has no terms, expected at least one: train the student's "
                 'plain config to have it learn alone'
@@ -97,15 +98,15 @@ class DistillModel(BaseModel):
         if not self.shares_voxels:
             theirs = self.teacher.prepare(inputs, data_samples, self.training)
         taught = self.teacher(*theirs)
+        matcher, pairs = self.matcher(ours, theirs), {}
         with self.taps as learned:
             losses = self.student(inputs, self.targets(data_samples), mode='loss')
-        matcher, pairs = self.matcher(ours, theirs), {}
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap
             if taps not in pairs:
                 pairs[taps] = matcher(learned[taps[0]], taught[taps[1]])
             losses[f'loss_{name}'] = term(pairs[taps]) * self.distill_scale
-        losses['unmatched_rows'] = losses[f'loss_{name}'].new_tensor(matcher.left_out)
+        losses['unmatched_rows'] = inputs['points'][0].new_tensor(matcher.left_out)
         return losses
 
     def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):

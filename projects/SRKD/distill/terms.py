@@ -10,6 +10,11 @@ from torch import Tensor, nn
 
 from .matching import MatchedPoints
 
+# Last modules of heads, whose channels mean something.
+_PREDICTIONS = (
+    'conv_seg', 'conv_cls', 'conv_reg', 'conv_dir_cls', 'heatmap', 'reg', 'height', 'dim', 'rot',
+    'vel',
+)  # fmt: skip
 # Fields that a loss cannot do without, and what helps.
 _NEEDED = {
     'count': 'tap a module that keeps the input voxels, such as voxel_encoder',
@@ -95,8 +100,8 @@ class DistillTerm(nn.Module):
     def _check_equal(self, student: int, teacher: int) -> None:
         if student == teacher:
             return
-        if self.student_tap.endswith('conv_seg'):
-            cure = 'student and teacher must predict the same classes'
+        if self.student_tap.split('.')[-1] in _PREDICTIONS:
+            cure = 'student and teacher must predict the same classes, from the same anchors'
         elif self.connector is None:
             cure = 'add connector=dict(type="LinearConnector")'
         else:

@@ -4,6 +4,7 @@ from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
 from .reseed_hook import ReseedHook
+from .teacher_guided_init_hook import TeacherGuidedInitHook
 from .teacher_val_loop import TeacherValLoop
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'DistillCheckpointHook',
     'DistillScheduleHook',
     'ReseedHook',
+    'TeacherGuidedInitHook',
     'TeacherValLoop',
 ]

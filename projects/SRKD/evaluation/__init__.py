@@ -1,9 +1,11 @@
 """Metrics that MMDetection3D lacks, and what its own need in order to run without CUDA."""
 
+from .kitti_metric import KittiMetricWithCeiling
 from .rotated_iou import rotate_iou_eval, rotated_intersection, rotated_iou_3d
 from .seg_metric import SegMetricWithVoxels
 
 __all__ = [
+    'KittiMetricWithCeiling',
     'SegMetricWithVoxels',
     'rotate_iou_eval',
     'rotated_intersection',

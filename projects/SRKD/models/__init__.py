@@ -1,7 +1,16 @@
-"""Segmentation parts that mmdet3d lacks: a voxeliser, a head with two losses, a pillar backbone."""
+"""What mmdet3d lacks: a voxeliser, head and pillar backbone for segmentors; narrowed detectors."""
 
+from .compression import build_compressed, compressed, divisor_of, inherit
 from .data_preprocessor import VoxelSegDataPreprocessor
 from .pillar_backbone import PointPillarsSegBackbone
 from .voxel_seg_head import VoxelSegHead
 
-__all__ = ['PointPillarsSegBackbone', 'VoxelSegDataPreprocessor', 'VoxelSegHead']
+__all__ = [
+    'PointPillarsSegBackbone',
+    'VoxelSegDataPreprocessor',
+    'VoxelSegHead',
+    'build_compressed',
+    'compressed',
+    'divisor_of',
+    'inherit',
+]

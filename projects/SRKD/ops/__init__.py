@@ -1,7 +1,9 @@
 """Tensor operations that several parts share; torch only."""
 
+from .boxes import rows_at_centres, rows_in_boxes_bev
 from .gather import gather_rows, world_size
 from .grid import occupied_cells
+from .heatmap import gaussian_heatmap
 from .neighbors import knn
 from .ragged import (
     Groups,
@@ -21,6 +23,7 @@ __all__ = [
     'batch_to_offset',
     'draw_rows',
     'gather_rows',
+    'gaussian_heatmap',
     'group_rows',
     'knn',
     'l2_normalize',
@@ -28,6 +31,8 @@ __all__ = [
     'occupied_cells',
     'offset_to_batch',
     'padded_blocks',
+    'rows_at_centres',
+    'rows_in_boxes_bev',
     'segment_mean',
     'unit_spread',
     'world_size',

@@ -5,11 +5,19 @@ Shape letters: Q queries, R references, D axes or channels.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 MAX_DISTANCES = 1 << 22
 """Distances held at a time; 16 MiB in float32."""
+
+WIDE = 16
+"""Axes from which a matrix product proposes neighbours; eight times faster at 64."""
+
+SPARE = 32
+"""Neighbours proposed beyond those wanted."""
 
 
 @torch.no_grad()
@@ -17,7 +25,9 @@ def knn(query: Tensor, reference: Tensor, k: int) -> Tensor:
     """Find the nearest references of every query by Euclidean distance.
 
     Distances come from differences, not from the expanded square, which in float32 confuses
-    neighbours a centimetre apart at 50 m from the origin.
+    neighbours a centimetre apart at 50 m from the origin. Among features (at least ``WIDE`` axes)
+    the square, taken from their mean, proposes ``SPARE`` references more than wanted, and
+    differences decide.
 
     Args:
         query: Positions or features, (Q, D).
@@ -47,11 +57,31 @@ def knn(query: Tensor, reference: Tensor, k: int) -> Tensor:
     if k == 0 or len(query) == 0:
         return torch.zeros(len(query), k, dtype=torch.int64, device=query.device)
     dtype = torch.promote_types(torch.promote_types(query.dtype, reference.dtype), torch.float32)
-    reference = reference.to(dtype)
-    found = [
-        torch.cdist(rows.to(dtype), reference, compute_mode='donot_use_mm_for_euclid_dist')
-        .topk(k, dim=1, largest=False)
-        .indices
-        for rows in query.split(max(1, MAX_DISTANCES // len(reference)))
-    ]
-    return torch.cat(found)
+    query, reference = query.to(dtype), reference.to(dtype)
+    found = query.new_empty(len(query), k, dtype=torch.int64)
+    if query.shape[1] < WIDE:
+        nearest, held = _by_difference, len(reference)
+    else:
+        centre = reference.mean(dim=0)
+        query, reference = query - centre, reference - centre
+        square = reference.square().sum(dim=1)
+        nearest = functools.partial(_by_product, square=square)
+        held = max(len(reference), (k + SPARE) * query.shape[1])
+    step = max(1, MAX_DISTANCES // held)
+    for rows, into in zip(query.split(step), found.split(step)):
+        into.copy_(nearest(rows, reference, k))
+    return found
+
+
+def _by_difference(query: Tensor, reference: Tensor, k: int) -> Tensor:
+    distance = torch.cdist(query, reference, compute_mode='donot_use_mm_for_euclid_dist')
+    return distance.topk(k, dim=1, largest=False).indices
+
+
+def _by_product(query: Tensor, reference: Tensor, k: int, square: Tensor) -> Tensor:
+    # |q - r|^2 without |q|^2, which is the same for all r
+    distance = torch.addmm(square, query, reference.T, alpha=-2)
+    spare = min(k + SPARE, len(reference))
+    near = distance.topk(spare, dim=1, largest=False, sorted=False).indices
+    exact = (reference[near] - query[:, None]).square().sum(dim=2)
+    return near.gather(1, exact.topk(k, dim=1, largest=False).indices)

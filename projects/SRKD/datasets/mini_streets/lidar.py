@@ -100,21 +100,26 @@ def directions(lidar: Lidar, first: float = 0.0) -> np.ndarray:
 
 
 def cast(rng: np.random.Generator, lidar: Lidar, rays: np.ndarray, origin: np.ndarray,
-         axes: np.ndarray, ground: Ground, solids: list[Solid], own: list[Solid], first: float
-         ) -> Echoes:  # fmt: skip
+         axes: np.ndarray, ground: Ground, solids: list[Solid], own: list[Solid], first: float,
+         steps: np.ndarray | None = None) -> Echoes:  # fmt: skip
     """Nearest surface on every ray.
 
     Args:
         rng: where in foliage a ray ends, and the ground's roughness.
         lidar: the scanner.
-        rays: (3, B, A) of ``directions(lidar, first)``.
+        rays: (3, B, A) of ``directions(lidar, first)``, or those of ``steps`` alone.
         origin: (3,) of the sensor in the world.
         axes: (3, 3) its forward, left and up as columns.
         ground: in the world.
         solids: in the world.
         own: what the ego car carries, in the sensor's frame.
         first: as in ``directions``.
+        steps: azimuth steps that are cast, ascending; None for all.
     """
+    column = np.arange(lidar.steps)
+    if steps is not None:
+        column = np.full(lidar.steps, -1)
+        column[steps] = np.arange(len(steps))
     world = sum(axes[:, i, None, None] * rays[i] for i in range(3))  # no BLAS: equal bytes
     shape = rays.shape[1:]
     size = shape[0] * shape[1]
@@ -132,8 +137,11 @@ def cast(rng: np.random.Generator, lidar: Lidar, rays: np.ndarray, origin: np.nd
         tops = corners(group) - start
         if not own_frame:
             tops = sum(tops[..., i, None] * axes[i] for i in range(3))
-        for index, rows, columns in _windows(lidar, tops, first):
-            solid = group[index]
+        for index, rows, window in _windows(lidar, tops, first):
+            solid, columns = group[index], column[window]
+            columns = columns[columns >= 0]
+            if not len(columns):
+                continue
             some = grid[:, rows][:, :, columns].reshape(3, -1)
             where = (np.arange(shape[0])[rows][:, None] * shape[1] + columns).ravel()
             enter, leave, slope = crossing(solid, start, some)

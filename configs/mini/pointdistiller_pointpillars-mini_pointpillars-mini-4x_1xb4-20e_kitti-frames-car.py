@@ -1,0 +1,9 @@
+_base_ = ['./pointpillars-mini-4x_1xb4-20e_kitti-frames-car.py', '../_base_/distill/pointdistiller.py']
+model = dict(
+    _delete_=True,
+    type='DistillDetector',
+    student=_base_.model,
+    teacher=dict(
+        config='{{ fileDirname }}/pointpillars-mini_1xb4-20e_kitti-frames-car.py',
+        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    terms=_base_.distill.pointpillars)

@@ -1,0 +1,31 @@
+"""Which points lie in which upright boxes.
+
+Letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle, yaw
+counter-clockwise about z from +x; metres and radians.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def points_inside(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(k,) how many of the points (n, >= 3) lie in each of the boxes (k, 7)."""
+    return np.array([len(rows) for rows in rows_inside(boxes, points)], np.int64)
+
+
+def rows_inside(boxes: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
+    """For each of the boxes (k, 7), ascending rows of the points (n, >= 3) that lie in it."""
+    order = np.argsort(points[:, 0], kind='stable')
+    xyz = np.asarray(points[order, :3], np.float64)
+    reach = np.sqrt(boxes[:, 3] ** 2 + boxes[:, 4] ** 2) / 2
+    first = np.searchsorted(xyz[:, 0], boxes[:, 0] - reach)
+    last = np.searchsorted(xyz[:, 0], boxes[:, 0] + reach, side='right')
+    rows = []
+    for (x, y, z, length, width, height, yaw), a, b in zip(boxes, first, last):
+        dx, dy, dz = (xyz[a:b] - (x, y, z)).T
+        along = np.cos(yaw) * dx + np.sin(yaw) * dy
+        across = np.cos(yaw) * dy - np.sin(yaw) * dx
+        hit = (abs(along) <= length / 2) & (abs(across) <= width / 2) & (abs(dz) <= height / 2)
+        rows.append(np.sort(order[a:b][hit]))
+    return rows

@@ -1,0 +1,176 @@
+"""Starting a narrow network from the strongest filters of a wide one.
+
+A filter that is dropped takes one input of the next layer with it, so the channels kept are handed
+from layer to layer in the order of the data flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from mmdet3d.models.layers.spconv import IS_SPCONV2_AVAILABLE
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from ...compat.spconv_loading import to_spconv2
+
+KEEP = ('norm', 'first')
+
+
+class Kept(NamedTuple):
+    """Channels of a feature map that the student has.
+
+    Attributes:
+        index: The teacher's numbers of them, ascending, (C_s,) int64.
+        of: Channels of the teacher's map, C_t.
+    """
+
+    index: Tensor
+    of: int
+
+
+def everything(channels: int) -> Kept:
+    """All channels of a map."""
+    return Kept(torch.arange(channels), channels)
+
+
+def joined(maps: Sequence[Kept]) -> Kept:
+    """Channels kept of a concatenation."""
+    starts = [0, *torch.tensor([each.of for each in maps]).cumsum(0).tolist()]
+    return Kept(torch.cat([each.index + s for each, s in zip(maps, starts)]), starts[-1])
+
+
+def stacked(each: Kept, levels: int) -> Kept:
+    """Channels kept once levels of height are folded into them, (C, D, H, W) to (C D, H, W)."""
+    index = each.index[:, None] * levels + torch.arange(levels)
+    return Kept(index.flatten(), each.of * levels)
+
+
+class Inheritance:
+    """Copies a teacher's weights into a narrower student of the same layers.
+
+    Args:
+        student: Receives the weights.
+        weights: The teacher's state dict, with the student's keys.
+        keep: Which filters of a layer: ``'norm'`` the largest by L1 norm, ``'first'`` the leading.
+
+    Raises:
+        ValueError: If ``keep`` is unknown, or the keys differ.
+    """
+
+    def __init__(self, student: nn.Module, weights: Mapping[str, Tensor], keep: str) -> None:
+        if keep not in KEEP:
+            raise ValueError(f"keep must be one of 'norm', 'first', but got {keep!r}")
+        self.own, self.keep = student.state_dict(), keep
+        differ = sorted(self.own.keys() ^ weights.keys())
+        if differ:
+            raise ValueError(
+                f'teacher and student must have the same layers, but {len(differ)} keys of their '
+                f'state dicts differ, for example {differ[0]} of the '
+                f'{"student" if differ[0] in self.own else "teacher"}'
+            )
+        self.weights = dict(weights)
+        self.names = {module: name for name, module in student.named_modules()}
+        self.waiting = set(self.own)
+
+    def chain(self, module: nn.Module, entering: Kept, leaving: Kept | None = None) -> Kept:
+        """Copy layers that follow one another.
+
+        Args:
+            module: A layer, or a container that runs its children in order.
+            entering: Channels kept of its input.
+            leaving: Those to keep of its output, for a single layer; None chooses.
+
+        Returns:
+            Channels kept of its output.
+        """
+        if hasattr(module, 'conv1') and hasattr(module, 'norm1'):  # a residual block
+            inner = self.norm(module.norm1, self.layer(module.conv1, entering))
+            return self.norm(module.norm2, self.layer(module.conv2, inner, entering))
+        if isinstance(module, (_NormBase, nn.GroupNorm)):
+            return self.norm(module, entering)
+        if isinstance(getattr(module, 'weight', None), Tensor):
+            return self.layer(module, entering, leaving)
+        for child in module.children():
+            entering = self.chain(child, entering, leaving)
+        return entering
+
+    def layer(self, module: nn.Module, entering: Kept, leaving: Kept | None = None) -> Kept:
+        """Copy a linear layer or convolution; see :meth:`chain`."""
+        weight = self._weight(module)
+        out, into = _axes(module)
+        if weight.shape[into] != entering.of:
+            raise ValueError(
+                f'{self.names[module]} of the teacher takes {weight.shape[into]} channels, but '
+                f'{entering.of} enter'
+            )
+        kept = leaving or self.choose([module])
+        weight = weight.index_select(out, kept.index).index_select(into, entering.index)
+        self._copy(module, 'weight', weight)
+        if module.bias is not None:
+            self._copy(module, 'bias', self._teacher(module, 'bias')[kept.index])
+        return kept
+
+    def norm(self, module: nn.Module, kept: Kept) -> Kept:
+        """Copy a normalisation with its statistics."""
+        for name in module.state_dict():
+            value = self._teacher(module, name)
+            self._copy(module, name, value[kept.index] if value.dim() else value)
+        return kept
+
+    def choose(self, modules: Sequence[nn.Module]) -> Kept:
+        """Choose the filters that layers keep in common: their outputs are added, or shared."""
+        weights = [self._weight(module).movedim(_axes(module)[0], 0) for module in modules]
+        count, of = modules[0].weight.shape[_axes(modules[0])[0]], len(weights[0])
+        if count > of:
+            raise ValueError(
+                f'{self.names[modules[0]]} of the student has {count} filters, of the teacher '
+                f'{of}, expected a student no wider than its teacher'
+            )
+        if self.keep == 'first' or count == of:
+            return Kept(torch.arange(count), of)
+        norm = sum(weight.flatten(1).abs().sum(dim=1) for weight in weights)  # (C_t,)
+        return Kept(norm.topk(count).indices.sort().values, of)
+
+    def finish(self) -> None:
+        """Refuse a student of which some weights have not been copied."""
+        if self.waiting:
+            raise ValueError(
+                f'{len(self.waiting)} weights of the student have not been inherited, for example '
+                f'{min(self.waiting)}: its layers are wired in a way not known here'
+            )
+
+    def _weight(self, module: nn.Module) -> Tensor:
+        weight = self._teacher(module, 'weight')
+        if isinstance(module, (nn.Linear, _ConvNd)) or weight.dim() < 4:
+            return weight
+        # spconv 1.x wrote (*k, C_in, C_out); of kernels that read either way 2.x is taken
+        kernel = tuple(module.weight.shape[1:-1])
+        if tuple(weight.shape[1:-1]) == kernel:
+            return weight
+        return to_spconv2(weight, torch.Size((weight.shape[-1], *kernel, weight.shape[-2])))
+
+    def _teacher(self, module: nn.Module, name: str) -> Tensor:
+        return self.weights[f'{self.names[module]}.{name}']
+
+    def _copy(self, module: nn.Module, name: str, value: Tensor) -> None:
+        key = f'{self.names[module]}.{name}'
+        if self.own[key].shape != value.shape:
+            raise ValueError(
+                f'{key} of the student has shape {tuple(self.own[key].shape)}, but what it keeps '
+                f'of its teacher {tuple(value.shape)}'
+            )
+        self.own[key].copy_(value)
+        self.waiting.discard(key)
+
+
+def _axes(module: nn.Module) -> tuple[int, int]:
+    """Axes of filters and of their inputs in a layer's weight."""
+    if isinstance(module, _ConvTransposeNd):
+        return 1, 0
+    if isinstance(module, (nn.Linear, _ConvNd)):
+        return 0, 1
+    return (0, -1) if IS_SPCONV2_AVAILABLE else (-1, -2)  # sparse convolutions
