@@ -30,7 +30,7 @@ def test_the_config_of_an_own_pair_is_a_whole_file(tmp_path, monkeypatch):
 
 def test_files_that_it_names_exist():
     named = re.findall(r'(?:python|bash) ((?:tools|benchmarks)/[\w/]+\.(?:py|sh))', README)
-    named += re.findall(r'(configs/srkd/[\w.-]+\.py)', README)
+    named += re.findall(r'(configs/(?:srkd|pointdistiller)/[\w.-]+\.py)', README)
     named += re.findall(r'\]\(((?!http)[\w/.-]+)\)', README)
     assert len(named) > 8
     for path in named:

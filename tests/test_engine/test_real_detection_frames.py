@@ -1,7 +1,11 @@
-"""mmdet3d's detectors of nuScenes on real key frames: a training step and a prediction.
+"""mmdet3d's detectors on real frames: training steps, alone and distilled, and predictions.
 
-Configs are mmdet3d's own, optimiser included, on 13 m or 16 m of the scene instead of 100 m.
+Configs are mmdet3d's own, optimiser included, on 13 m to 26 m of the scene.
 """
+
+import copy
+import shutil
+from pathlib import Path
 
 import mmdet3d
 import numpy as np
@@ -12,13 +16,21 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from realscans import write_nuscenes_detection_root
+from toy_detectors import REACH, shrink
 
 import projects.SRKD  # noqa: F401 - mends mmdet3d on CPUs
-from projects.SRKD.datasets.mini_streets.boxes import points_inside
+from projects.SRKD.datasets.kitti import write_kitti_infos
+from projects.SRKD.datasets.points_in_boxes import points_inside
+from projects.SRKD.distill import teacher
 
 CONFIGS = f'{mmdet3d.__path__[0]}/.mim/configs'
 CENTERPOINT = 'centerpoint/centerpoint_pillar02_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
 POINTPILLARS = 'pointpillars/pointpillars_hv_fpn_sbn-all_8xb4-2x_nus-3d.py'
+KITTI = {
+    'pointpillars': 'pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py',
+    'second': 'second/second_hv_secfpn_8xb6-80e_kitti-3d-3class.py',
+}
+PRESET = Path(__file__).parents[2] / 'configs/_base_/distill/pointdistiller.py'
 CELLS = 64  # pillars along a side
 
 
@@ -108,3 +120,67 @@ def test_boxes_of_the_real_frames_hold_the_points_that_are_counted_in_them(root)
         inside = points_inside(boxes, sample['inputs']['points'].numpy())
         assert abs(inside - counts).sum() <= (29, 20, 79)[i]  # as the frames' own file says
         assert truth.tensor[:, 7:].norm(dim=1).max() < 20
+
+
+def distilled(model, family, monkeypatch):
+    """A student of a quarter under a teacher of random weights."""
+    monkeypatch.setattr(teacher, 'load_strictly', lambda network, checkpoint: None)
+    config = dict(
+        type='DistillDetector',
+        student=dict(type='CompressedDetector', detector=model, compression=4),
+        teacher=dict(config=copy.deepcopy(model), checkpoint='unused.pth'),
+        terms=Config.fromfile(PRESET).distill[family],
+    )
+    torch.manual_seed(0)
+    np.random.seed(0)
+    network = MODELS.build(Config(dict(model=config)).model).train()
+    network.keeps_connectors = True
+    return network
+
+
+@pytest.mark.parametrize('name, family', [(CENTERPOINT, 'centerpoint'), (POINTPILLARS, 'mvx')])
+def test_a_distilled_student_takes_a_step_and_predicts_on_nuscenes(
+    root, name, family, device, monkeypatch
+):
+    cfg = read(name)
+    model = distilled(cfg.model, family, monkeypatch).to(device)
+    train = dataset(cfg, 'train_dataloader', root)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    logs = model.train_step(pseudo_collate([train[0], train[1]]), optimizer)
+    assert all(value.isfinite().all() for value in logs.values())
+    assert all(logs[f'loss_{term}'] > 0 for term in model.terms)
+    model.eval()
+    with torch.no_grad():
+        (sample,) = model.test_step(pseudo_collate([dataset(cfg, 'test_dataloader', root)[1]]))
+    assert 0 < len(sample.pred_instances_3d) <= 500
+
+
+@pytest.mark.parametrize('family', KITTI)
+def test_a_distilled_student_learns_from_two_frames_of_kitti(
+    realdata, family, tmp_path, device, monkeypatch
+):
+    kitti = realdata / 'kitti'
+    frames = (kitti / 'ImageSets/train.txt').read_text().split()[:2]
+    for folder, ending in dict(velodyne_reduced='bin', calib='txt', label_2='txt').items():
+        (tmp_path / 'training' / folder).mkdir(parents=True)
+        for frame in frames:
+            name = f'training/{folder}/{frame}.{ending}'
+            shutil.copyfile(kitti / name, tmp_path / name)
+    shutil.copyfile(kitti / 'image_sizes.csv', tmp_path / 'image_sizes.csv')
+    (tmp_path / 'split.txt').write_text('\n'.join(frames))
+    write_kitti_infos(tmp_path, tmp_path / 'split.txt', tmp_path / 'split.txt')
+    cfg = Config.fromfile(f'{CONFIGS}/{KITTI[family]}')
+    data = cfg.train_dataloader.dataset.dataset
+    kept = ('LoadPointsFromFile', 'LoadAnnotations3D', 'Pack3DDetInputs')
+    data.pipeline = [step for step in data.pipeline if step.type in kept]
+    data.data_root = f'{tmp_path}/'
+    cut = dict(type='PointsRangeFilter', point_cloud_range=REACH)
+    data.pipeline.insert(2, cut)
+    data.pipeline.insert(3, dict(type='ObjectRangeFilter', point_cloud_range=REACH))
+    train = DATASETS.build(data)
+    batch = pseudo_collate([train[0], train[1]])
+    model = distilled(shrink(cfg.model), family, monkeypatch).to(device)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    logs = [model.train_step(copy.deepcopy(batch), optimizer) for _ in range(8)]
+    for key in ('loss', f'loss_{next(iter(model.terms))}'):
+        assert logs[-1][key] < logs[0][key]
