@@ -1,0 +1,24 @@
+"""Batch normalisation of pillars, by rows.
+
+Letters: N pillars, C channels, L points of a pillar.
+"""
+
+from mmdet3d.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class RowBatchNorm1d(nn.BatchNorm1d):
+    """``BatchNorm1d`` that takes (N, C, L) as N L rows of C.
+
+    The same numbers, parameters and keys; where L is small torch's CPU kernels take ten times as
+    long for the three axes (16,000 pillars of 12 points: 0.6 s, not 0.05 s). For pillar encoders:
+    ``norm_cfg=dict(type='RowBatchNorm1d', eps=1e-3, momentum=0.01)``.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C) or (N, C, L) over all axes but C."""
+        if input.dim() == 2:
+            return super().forward(input)
+        rows = super().forward(input.transpose(1, 2).flatten(0, 1))
+        return rows.unflatten(0, (len(input), -1)).transpose(1, 2)
