@@ -40,5 +40,5 @@ val_dataloader = dict(
     dataset=dict(data_root=data_root, pipeline=test_pipeline, metainfo=metainfo))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='KittiMetricWithCeiling', ann_file=data_root + 'kitti_infos_val.pkl', min_objects=20)
+    type='KittiMetricWithCeiling', ann_file=data_root + 'kitti_infos_val.pkl', min_objects=10)
 test_evaluator = val_evaluator
