@@ -1,5 +1,6 @@
-# make setup | demo | test | lint        PYTHON=/path/to/python: your own environment instead of .venv
-# make demo DEMO=smoke                   TORCH_INDEX=URL: where to look for torch besides the default index
+# make setup | demo | demo-detection | test | lint
+# make demo DEMO=smoke                   PYTHON=/path/to/python: your own environment instead of .venv
+#                                        TORCH_INDEX=URL: where to look for torch besides the default index
 PYTHON ?=
 BOOTSTRAP ?= python3
 DEMO ?= full
@@ -11,13 +12,16 @@ PYTEST := $(RUN) -m pytest --durations=10
 # Threads that spin for long while they wait make a busy machine several times slower.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: setup demo test lint
+.PHONY: setup demo demo-detection test lint
 
 setup:
 	@$(BOOTSTRAP) tools/setup_env.py $(if $(PYTHON),--python "$(PYTHON)")
 
 demo: setup
 	$(RUN) tools/demo.py --preset $(DEMO)
+
+demo-detection: setup
+	$(RUN) tools/demo_detection.py --preset $(DEMO)
 
 test: setup
 	@status=0; \

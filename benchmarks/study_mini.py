@@ -1,6 +1,6 @@
-"""Does SRKD help on mini data, and how sure is that? ``python benchmarks/study_mini.py``.
+"""Does a teacher help on mini data, and how sure is that? ``python benchmarks/study_mini.py``.
 
-Per seed: each student alone, with plain KD, with SRKD; one teacher for all. Every run is a
+Per seed: each student alone and with each method; one teacher for all. Every run is a
 subprocess of ``tools/train.py`` and ``tools/test.py`` and is done once; the results file is
 rewritten after each, so the study can be stopped and started at will. Networks this small train
 faster side by side, one thread each, than one after the other on all cores: see ``--jobs``.
@@ -13,21 +13,15 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from projects.SRKD.analysis.mini_data import data_options, found_data, make_data
+from projects.SRKD.analysis.config_files import config_content, data_options
+from projects.SRKD.analysis.mini_data import found_data, make_data
 from projects.SRKD.analysis.mini_studies import STUDIES, named_row
 from projects.SRKD.analysis.provenance import surroundings
 from projects.SRKD.analysis.report import markdown_table, spread
-from projects.SRKD.analysis.runs import (
-    Runs,
-    StepFailed,
-    Trained,
-    config_content,
-    write_atomically,
-)
+from projects.SRKD.analysis.runs import Runs, StepFailed, Trained, write_atomically
 
 TEACHER_SEED = 0
 ONE = '{mean:.2f}'  # a single seed has no spread
-METRICS = {'miou': 'mIoU', 'acc_cls': 'mAcc'}
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,9 +38,9 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME[=CONFIG]',
         help='networks, by default all of the study, or any name with the config that trains it',
     )
-    parser.add_argument('--scenes', type=int, help='rooms or streets (default 120 or 16)')
+    parser.add_argument('--scenes', type=int, help='rooms, streets or frames to write')
     parser.add_argument('--data-seed', type=int, default=0, help='seed of the data')
-    parser.add_argument('--work-dir', type=Path, help='default work_dirs/study_mini[_DATA]')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs, named as --out')
     parser.add_argument('--out', type=Path, help='default: in benchmarks/results')
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='runs side by side; default: one per core'
@@ -68,21 +62,22 @@ def complete(args: argparse.Namespace) -> argparse.Namespace:
     name = 'study_mini' + ('' if args.data == 'rooms' else f'_{args.data}')
     args.rows = [named_row(text, study) for text in args.rows] if args.rows else study.rows
     args.scenes = study.count if args.scenes is None else args.scenes
-    args.work_dir = args.work_dir or Path('work_dirs') / name
     args.out = args.out or Path(__file__).parent / 'results' / f'{name}.json'
+    args.work_dir = args.work_dir or Path('work_dirs') / args.out.stem
     return args
 
 
 def summary(results: dict) -> str:
     """Markdown of the results file."""
+    study = STUDIES[results.get('data', 'rooms')]
     rows = []
     for name, by_seed in results['rows'].items():
         by_seed = dict(sorted(by_seed.items()))
         if not by_seed:
             continue
         cells = [name, str(len(by_seed))]
-        for metric in METRICS:
-            of = spread([100 * scores[metric] for scores in by_seed.values()])
+        for metric in study.metrics:
+            of = spread([metric.percent(scores) for scores in by_seed.values()])
             form = '{mean:.2f} +- {std:.2f} ({min:.2f} .. {max:.2f})' if len(by_seed) > 1 else ONE
             cells.append(form.format(**of))
         minutes = spread([scores['seconds'] / 60 for scores in by_seed.values()])['mean']
@@ -90,28 +85,28 @@ def summary(results: dict) -> str:
     teacher = results.get('teacher')  # None while it trains, and if it failed
     if teacher:
         rows.append(
-            ['teacher', '1', *(f'{100 * teacher[m]:.2f}' for m in METRICS)]
+            ['teacher', '1', *(f'{metric.percent(teacher):.2f}' for metric in study.metrics)]
             + [f'{teacher["seconds"] / 60:.1f}']
         )
-    table = markdown_table(['network', 'seeds', *METRICS.values(), 'training (min)'], rows)
-    study = STUDIES[results.get('data', 'rooms')]
-    lines = [f'# {study.title}: students alone, with KD, with SRKD', '', table, '']
-    lines += ['Paired by seed:', '']
+    titles = [metric.title for metric in study.metrics]
+    table = markdown_table(['network', 'seeds', *titles, 'training (min)'], rows)
+    lines = [f'# {study.title}: {study.compared}', '', table, '', 'Paired by seed:', '']
     pairs = results.get('pairs', {})
     for name, by_seed in results['rows'].items():
         base = pairs.get(name, 'alone')
         alone = results['rows'].get(base, {})
         common = sorted(seed for seed in by_seed if seed in alone)
-        if name != base and common:
-            gains = [100 * (by_seed[s]['miou'] - alone[s]['miou']) for s in common]
+        for metric in study.metrics[: study.paired] if name != base and common else ():
+            gains = [metric.percent(by_seed[s]) - metric.percent(alone[s]) for s in common]
             of = spread(gains)
             each = ', '.join(f'{gain:+.2f}' for gain in gains)
             over = f' +- {of["std"]:.2f} ({each})' if len(gains) > 1 else ''
-            lines.append(f'- {name} - {base}: {of["mean"]:+.2f} mIoU{over}')
+            lines.append(f'- {name} - {base}: {of["mean"]:+.2f} {metric.title}{over}')
     about = results['surroundings']
     runs = [run for by_seed in results['rows'].values() for run in by_seed.values()]
     commits = sorted({run['commit'] for run in [*runs, *([teacher] if teacher else [])]})
     made = 'real, not in the repository'
+    facts = ''.join(f', {f.title} {f.value(teacher):g}' for f in study.facts if teacher)
     if study.data is not None:
         made = f'{results["scenes"]} {study.data.name}, data seed {results["data_seed"]}'
     versions = ', '.join(f'{name} {number}' for name, number in about['versions'].items())
@@ -121,7 +116,7 @@ def summary(results: dict) -> str:
         'benchmark.',
         '',
         f'- command: `{results["command"]}`',
-        f'- data: {made}, teacher seed {TEACHER_SEED}',
+        f'- data: {made}{facts}, teacher seed {TEACHER_SEED}',
         f'- hardware: {about["cpu"]}, {about["cores"]} cores, GPU: {about["gpu"]}',
         f'- Python {about["python"]}, {versions}',
         f'- commit of the runs: {", ".join(commits)}',
@@ -129,12 +124,13 @@ def summary(results: dict) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def earlier(args: argparse.Namespace) -> dict:
+def earlier(args: argparse.Namespace, real: str | None) -> dict:
     """Rows that other calls have written about the same data; nothing of them is lost."""
     if args.out.is_file():
         found = json.loads(args.out.read_text())
         same = found['scenes'], found['data_seed'], found.get('data', 'rooms')
-        if same == (args.scenes, args.data_seed, args.data):
+        same_files = found.get('real', real) == real
+        if same == (args.scenes, args.data_seed, args.data) and same_files:
             return found
     return dict(rows={})
 
@@ -168,11 +164,13 @@ def run(args: argparse.Namespace) -> str:
         changes = data_options(plain, root)
         found = runs.test(f'{name}_test', f'test {name}', plain, trained, changes)
         note = runs.note(name)
-        scores = {metric: found[metric] for metric in METRICS}
+        scores = {metric.key: metric.value(found) for metric in study.metrics + study.facts}
         return trained, scores | {'seconds': note['seconds'], 'commit': note['commit']}
 
     words = ['DIR' if word == str(args.data_root) else word for word in sys.argv[1:]]
-    results = earlier(args) | dict(
+    real = data_key if study.data is None else None
+    results = earlier(args, real) | dict(
+        real=real,
         command=' '.join(['python benchmarks/study_mini.py', *words]),
         data=args.data,
         pairs={row.name: row.alone for row in [*study.rows, *args.rows]},

@@ -7,3 +7,4 @@ model = dict(
         config='{{ fileDirname }}/pointpillars-mini_1xb4-20e_mini-kitti-3d.py',
         checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
     terms=_base_.distill.pointpillars)
+model['terms']['local_graph']['loss'].update(num_anchors=2000, num_neighbors=32)  # in minutes

@@ -16,9 +16,12 @@ def test_table_columns_line_up():
 
 
 def test_comparison_is_in_percent_millions_and_milliseconds():
-    table = comparison_table([Row('student', 0.12345, 0.2, 1_500_000, 4.0, 12.6)])
-    cells = [cell.strip() for cell in table.splitlines()[-1].strip('|').split('|')]
-    assert cells == ['student', '12.35', '20.00', '1.500', '4.00x', '13']
+    scores = {'mIoU': [12.346], 'Car': [20.0, 7.0]}
+    table = comparison_table([Row('student', scores, 1_500_000, 4.0, 2.344e9, 12.6)])
+    titles, _, cells = ([cell.strip() for cell in line.strip('|').split('|')]
+                        for line in table.splitlines())  # fmt: skip
+    assert titles == ['network', 'mIoU', 'Car', 'params (M)', 'ratio', 'GFLOPs', 'ms/scene']
+    assert cells == ['student', '12.35', '20.00 / 7.00', '1.500', '4.00x', '2.34', '13']
 
 
 def test_spread_is_the_sample_deviation():

@@ -1,5 +1,7 @@
 import json
+import os
 import sys
+import time
 
 import pytest
 
@@ -7,11 +9,8 @@ from projects.SRKD.analysis.runs import (
     STAMP,
     Runs,
     StepFailed,
-    config_content,
-    digest,
     last_checkpoint,
     read_metrics,
-    replaced_root,
     write_atomically,
 )
 
@@ -117,24 +116,33 @@ def test_atomic_write_leaves_only_the_file(tmp_path):
     assert (tmp_path / 'deep' / 'file').read_text() == 'b'
 
 
-def test_data_root_is_replaced_wherever_it_begins_a_path():
-    content = dict(
-        dataset=dict(data_root='data/x/', scene_idxs='data/x/idx.npy', ann_file='info.pkl'),
-        evaluators=[dict(path='data/xy'), dict(path='data/x')],
-        n=3,
-    )
-    assert replaced_root(content, 'data/x/', '/y', 'test') == {
-        'test.dataset.data_root': '/y/',
-        'test.dataset.scene_idxs': '/y/idx.npy',
-        'test.evaluators.1.path': '/y',
-    }
+def test_steps_side_by_side_share_the_cores_and_lead_their_lines(runs, lines, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 4)
+    say = 'import os; print("threads", os.environ.get("OMP_NUM_THREADS"))'
+
+    def step(name):
+        command = script(f'{say}; open({str(runs.root / name / "product")!r}, "w").write("x")')
+        return lambda: name + runs.step(name, name, command, 'key', product)
+
+    assert runs.side_by_side(step('a'), step('b')) == ['ax', 'bx']
+    assert {'a: threads 2', 'b: threads 2'} <= set(lines)
+    step('c')()
+    assert lines[-1] == 'threads None'  # alone again: all cores
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    runs.side_by_side(step('d'), step('e'))
+    assert {'d: threads 3', 'e: threads 3'} <= set(lines)
 
 
-def test_key_follows_the_bases_of_a_config(tmp_path):
-    (tmp_path / 'base.py').write_text('lr = 1\n')
-    leaf = tmp_path / 'leaf.py'
-    leaf.write_text('_base_ = "./base.py"\ncustom_imports = dict(imports=["no.such.module"])\n')
-    before = digest(config_content(leaf))
-    assert digest(config_content(leaf)) == before
-    (tmp_path / 'base.py').write_text('lr = 2\n')
-    assert digest(config_content(leaf)) != before
+def test_failure_side_by_side_waits_for_the_others(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'cpu_count', lambda: 2)
+
+    def other():
+        time.sleep(0.5)
+        (tmp_path / 'done').touch()
+
+    with pytest.raises(StepFailed, match='exit code 1'):
+        runs.side_by_side(
+            lambda: runs.step('a', 'a', script('raise SystemExit(1)'), 'key', product), other
+        )
+    assert (tmp_path / 'done').exists()

@@ -126,7 +126,8 @@ def test_row_is_a_known_name_or_a_name_with_a_config(study):
 def test_every_study_names_configs_that_exist():
     for name, found in STUDIES.items():
         assert {row.alone for row in found.rows} <= {row.name for row in found.rows}, name
-        assert all(path.is_file() for path in [found.teacher, *(row.config for row in found.rows)])
+        for path in [found.teacher, *(row.config for row in found.rows)]:
+            assert path.is_file(), path
 
 
 @pytest.mark.parametrize('words, message', [
@@ -182,3 +183,36 @@ def test_students_that_need_no_teacher_are_kept_when_it_fails(study, args):
     found = json.loads(args.out.read_text())
     assert set(found['rows']['alone']) == {'0', '2'} and 'teacher' not in found
     assert 'teacher |' not in args.out.with_suffix('.md').read_text()
+
+
+def test_study_of_detectors_shows_and_pairs_its_own_metrics(study, args, tmp_path, monkeypatch):
+    kitti = STUDIES['kitti-frames']
+    keys = [metric.key for metric in kitti.metrics + kitti.facts]
+    (tmp_path / 'detection').mkdir()
+    scores = {'teacher': 50.0, 'alone': 30.0, 'kd': 31.0}
+    log, _ = install(tmp_path / 'detection', monkeypatch, scores, keys)
+    teacher, rows = STUDIES['rooms'].teacher, STUDIES['rooms'].rows[:2]
+    monkeypatch.setitem(STUDIES, 'kitti-frames', kitti._replace(teacher=teacher, rows=rows))
+    args.data, args.data_root, args.rows = 'kitti-frames', tmp_path / 'real', rows
+    args.data_root.mkdir()
+    (args.data_root / 'kitti_infos_val.pkl').write_bytes(b'1')
+    text = study.run(args)
+    assert '| network | seeds |' in text and 'Car BEV' in text and '3D area' in text
+    # already in per cent: the first metric is the score, the second twice that, and so on
+    assert 'kd - alone: +1.00 Car BEV +- 0.00' in text and 'kd - alone: +3.00 BEV area' in text
+    assert 'valid cars 250, AP40 of ground truth against itself 300' in text
+    results = json.loads(args.out.read_text())
+    assert results['rows']['kd']['2'][keys[1]] == pytest.approx(62.04)
+    assert {call[0] for call in calls(log)} == {'train', 'test'}
+    (args.data_root / 'kitti_infos_val.pkl').write_bytes(b'2')  # other frames do not compare
+    args.seeds = [0]
+    study.run(args)
+    assert list(json.loads(args.out.read_text())['rows']['kd']) == ['0']
+
+
+def test_work_folder_is_named_as_the_results(study, monkeypatch):
+    words = ['--data', 'kitti-frames', '--data-root', 'x', '--out', 'there/reversed.json']
+    monkeypatch.setattr('sys.argv', ['study_mini.py', *words])
+    assert study.parse_args().work_dir == Path('work_dirs/reversed')
+    monkeypatch.setattr('sys.argv', ['study_mini.py', *words[:4]])
+    assert study.parse_args().work_dir == Path('work_dirs/study_mini_kitti-frames')

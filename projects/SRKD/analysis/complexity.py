@@ -12,6 +12,11 @@ from .networks import predict
 from .operations import count_operations
 from .report import markdown_table
 
+COUNTING = (
+    'GFLOPs: a multiplication and an addition are two operations; papers on detection count them '
+    'as one'
+)
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -102,4 +107,5 @@ def complexity_table(costs: dict[str, Complexity], teacher: str | None = None) -
             ]
         )
     header = ['network', 'parameters', 'ratio', 'GFLOPs/scene', 'ms/scene', 'peak memory']
-    return markdown_table(header, rows) + '\nms/scene: median (10th .. 90th percentile)'
+    note = 'ms/scene: median (10th .. 90th percentile)'
+    return f'{markdown_table(header, rows)}\n{note}\n{COUNTING}'

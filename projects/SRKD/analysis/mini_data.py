@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .runs import ROOT, Runs, config_content, digest, replaced_root
+from .config_files import digest
+from .runs import ROOT, Runs
 
 MAKER = ROOT / 'tools' / 'make_mini_data.py'
 
@@ -14,14 +15,19 @@ class MiniData(NamedTuple):
 
     name: str  # of the folder, and in messages
     words: tuple[str, ...]  # of the command line; ``{count}`` stands for how many
-    makers: str  # package below ``datasets`` whose change makes the data stale
+    makers: tuple[str, ...]  # files below ``datasets`` whose change makes the data stale
 
 
-ROOMS = MiniData('rooms', ('scannet', '--scenes', '{count}'), 'mini')
+ROOMS = MiniData('rooms', ('scannet', '--scenes', '{count}'), ('mini/**/*.py',))
 STREETS = MiniData(
     'streets',
     ('nuscenes', '--scenes', '{count}', '--scans', '3', '--period', '2', '--azimuth-steps', '360'),
-    'mini_streets',
+    ('mini_streets/**/*.py',),
+)
+FRAMES = MiniData(
+    'frames',
+    ('kitti', '--frames', '{count}'),
+    ('mini_streets/**/*.py', 'kitti*.py', 'gt_database.py', 'points_in_boxes.py'),
 )
 
 
@@ -31,7 +37,7 @@ def make_data(runs: Runs, data: MiniData, count: int, seed: int) -> tuple[Path, 
     Args:
         runs: Runs the step.
         data: What is written.
-        count: Number of rooms or streets.
+        count: Number of rooms, streets or frames.
         seed: Seed of the data, independent of any training's.
 
     Returns:
@@ -39,7 +45,8 @@ def make_data(runs: Runs, data: MiniData, count: int, seed: int) -> tuple[Path, 
     """
     words = [word.format(count=count) for word in (*data.words, '--seed', str(seed))]
     root = runs.root.resolve() / 'data' / data.name
-    makers = sorted((ROOT / 'projects' / 'SRKD' / 'datasets' / data.makers).rglob('*.py'))
+    folder = ROOT / 'projects' / 'SRKD' / 'datasets'
+    makers = [path for pattern in data.makers for path in sorted(folder.glob(pattern))]
     key = digest(data.name, words, [path.read_text() for path in makers])
     runs.step(
         'data',
@@ -62,18 +69,3 @@ def found_data(root: Path) -> tuple[Path, str]:
     if not infos:
         raise FileNotFoundError(f'{root} has no *_infos_*.pkl, expected the root of a data set')
     return root.resolve(), digest(*[path.read_bytes().hex() for path in infos])
-
-
-def data_options(config: Path, root: Path) -> dict[str, Any]:
-    """``--cfg-options`` that make a config read the data below another root.
-
-    Raises:
-        KeyError: If the config's test set names no ``data_root``.
-    """
-    content = config_content(config)
-    old = content['test_dataloader']['dataset']['data_root']
-    options: dict[str, Any] = {}
-    for key, value in content.items():
-        if key.startswith(('train_', 'val_', 'test_')):
-            options |= replaced_root(value, old, str(root), key)
-    return options

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from .mini_data import ROOMS, STREETS, MiniData
+from .metrics import KITTI, MACC, MIOU, VIEWS, Metric, kitti_ap
+from .mini_data import FRAMES, ROOMS, STREETS, MiniData
 from .runs import ROOT
 
 CONFIGS = ROOT / 'configs' / 'mini'
@@ -25,6 +26,10 @@ class Study(NamedTuple):
     rows: list[Row]  # a student is tested with the config of its row alone
     data: MiniData | None  # None: given by --data-root
     count: int = 0
+    compared: str = 'students alone, with KD, with SRKD'
+    metrics: tuple[Metric, ...] = (MIOU, MACC)
+    paired: int = 1  # of the metrics, compared seed by seed
+    facts: tuple[Metric, ...] = ()  # of the data, not of a network
 
 
 def _rows(sort: str, students: dict[str, str]) -> list[Row]:
@@ -35,6 +40,16 @@ def _rows(sort: str, students: dict[str, str]) -> list[Row]:
             taught = '' if method == 'alone' else f'{method}_ptv3-mini-t_'
             file = CONFIGS / f'{taught}{student}_1xb4-15e_{sort}.py'
             rows.append(Row(f'{prefix}{method}', file, f'{prefix}alone'))
+    return rows
+
+
+def _pillars(sort: str, *methods: str) -> list[Row]:
+    """PointPillars with half the widths alone and with each method, ``pointdistiller-NAME``."""
+    student, end = 'pointpillars-mini-4x', f'_1xb4-20e_{sort}.py'
+    rows = [Row('alone', CONFIGS / f'{student}{end}', 'alone')]
+    for method in methods:
+        file = CONFIGS / f'{method}_pointpillars-mini_{student}{end}'
+        rows.append(Row(method.removeprefix('pointdistiller-'), file, 'alone'))
     return rows
 
 
@@ -65,6 +80,37 @@ STUDIES = {
         CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py',
         _rows('mini-semantickitti-frames', _TWO),
         None,
+    ),
+    'kitti': Study(
+        'Mini KITTI',
+        CONFIGS / 'pointpillars-mini_1xb4-20e_mini-kitti-3d.py',
+        _pillars('mini-kitti-3d', 'pointdistiller', 'pointdistiller-released'),
+        FRAMES,
+        120,
+        compared='PointPillars 4x alone, with PointDistiller, with its released form; AP40 of '
+        'moderate objects',
+        metrics=(
+            *(kitti_ap('Overall', view) for view in VIEWS[::-1]),
+            *(kitti_ap(name, '3D') for name in ('Car', 'Pedestrian', 'Cyclist')),
+        ),
+        paired=2,
+    ),
+    'kitti-frames': Study(
+        'Real KITTI frames, trained on some drives, validated on others',
+        CONFIGS / 'pointpillars-mini_1xb4-20e_kitti-frames-car.py',
+        _pillars('kitti-frames-car', 'pointdistiller'),
+        None,
+        compared='PointPillars 4x alone, with PointDistiller; AP40 and area under the curve of '
+        'moderate cars',
+        metrics=(
+            *(kitti_ap('Car', view) for view in VIEWS),
+            *(Metric(f'{KITTI}Car_{view}_area_moderate_strict', f'{view} area') for view in VIEWS),
+        ),
+        paired=4,
+        facts=(
+            Metric(f'{KITTI}Car_objects_moderate', 'valid cars'),
+            Metric(f'{KITTI}Car_AP40_ceiling_moderate', 'AP40 of ground truth against itself'),
+        ),
     ),
 }
 

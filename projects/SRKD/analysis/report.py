@@ -1,6 +1,6 @@
 """Tables of results, for terminals, Markdown files and READMEs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
@@ -12,18 +12,18 @@ class Row:
 
     Attributes:
         name: What it is.
-        miou: Mean intersection over union, 0 to 1.
-        macc: Mean accuracy over classes, 0 to 1.
+        scores: Titles and values in per cent; several share a column.
         parameters: Number of parameters.
         ratio: Teacher's parameters over this network's.
+        flops: Operations per scene.
         ms: Milliseconds per scene (median).
     """
 
     name: str
-    miou: float
-    macc: float
+    scores: Mapping[str, Sequence[float]]
     parameters: int
     ratio: float
+    flops: float
     ms: float
 
 
@@ -51,17 +51,17 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def comparison_table(rows: Sequence[Row]) -> str:
-    """Table of networks: scores in percent, parameters in millions."""
-    header = ['network', 'mIoU', 'mAcc', 'params (M)', 'ratio', 'ms/scene']
+    """Table of networks with the same scores: in per cent, parameters in millions."""
+    header = ['network', *rows[0].scores, 'params (M)', 'ratio', 'GFLOPs', 'ms/scene']
     return markdown_table(
         header,
         [
             [
                 row.name,
-                f'{100 * row.miou:.2f}',
-                f'{100 * row.macc:.2f}',
+                *(' / '.join(f'{value:.2f}' for value in of) for of in row.scores.values()),
                 f'{row.parameters / 1e6:.3f}',
                 f'{row.ratio:.2f}x',
+                f'{row.flops / 1e9:.2f}',
                 f'{row.ms:.0f}',
             ]
             for row in rows

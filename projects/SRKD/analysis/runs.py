@@ -5,7 +5,6 @@ the resolved text of its config, its options and the keys of the steps it builds
 was interrupted goes on from its last checkpoint; one whose key changed starts anew.
 """
 
-import hashlib
 import json
 import os
 import shlex
@@ -15,13 +14,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from mmengine.config import Config
-
+from .config_files import config_content, digest
 from .provenance import ROOT, commit
 
 STAMP = 'step.json'
@@ -30,7 +28,6 @@ _ENVIRONMENT = {
     'PYTHONWARNINGS': 'ignore:pkg_resources is deprecated',  # once per import of a data set library
     'GOMP_SPINCOUNT': '10000',  # threads that spin for long make a busy CPU several times slower
 }
-_READING = Lock()  # mmengine imports a config under a temporary name: one at a time
 _LAST_LINES = 15  # of a failed step's output, repeated in the message
 
 
@@ -51,54 +48,6 @@ class Trained:
     config: Path
     checkpoint: Path
     key: str
-
-
-def digest(*parts: Any) -> str:
-    """Hash values that JSON can hold, independent of the order of keys.
-
-    Example:
-        >>> digest({'a': 1, 'b': 2}) == digest({'b': 2, 'a': 1}) != digest({'a': 1})
-        True
-    """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def config_content(config: str | Path) -> dict:
-    """Everything a config says, its bases merged, without importing its modules."""
-    with _READING:
-        return Config.fromfile(config, import_custom_modules=False)._cfg_dict.to_dict()
-
-
-def replaced_root(content: Any, old: str, new: str, prefix: str = '') -> dict[str, str]:
-    """Options that move every path below one folder to another.
-
-    Args:
-        content: Config content: nested dicts and lists.
-        old: Folder the paths start with.
-        new: Folder they shall start with.
-        prefix: Dotted key of ``content``.
-
-    Returns:
-        Dotted keys and their new values, as ``--cfg-options`` takes them.
-
-    Example:
-        >>> replaced_root({'loader': {'data_root': 'data/x/'}}, 'data/x', 'data/y')
-        {'loader.data_root': 'data/y/'}
-    """
-    if isinstance(content, str):
-        inside = content.rstrip('/') == old.rstrip('/') or content.startswith(old.rstrip('/') + '/')
-        return {prefix: new.rstrip('/') + content[len(old.rstrip('/')) :]} if inside else {}
-    if isinstance(content, Mapping):
-        items = content.items()
-    elif isinstance(content, (list, tuple)):
-        items = enumerate(content)
-    else:
-        return {}
-    found: dict[str, str] = {}
-    for key, value in items:
-        found |= replaced_root(value, old, new, f'{prefix}.{key}' if prefix else str(key))
-    return found
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -155,6 +104,7 @@ class Runs:
         self.echo = echo or (lambda line: print(line, flush=True))
         self.start = time.monotonic()
         self.count = 0
+        self._neighbours = 1  # steps that run at the same time
 
     def headline(self, text: str) -> None:
         """Announce the next step with the time since the start."""
@@ -220,6 +170,29 @@ class Runs:
             write_atomically(stamp, json.dumps(note, indent=1))
         return found
 
+    def side_by_side(self, *calls: Callable[[], Any]) -> list[Any]:
+        """Run steps at the same time, as many as there are cores, each with its share of them.
+
+        Networks this small train faster so than one after the other on all cores. Output begins
+        with the folder of its step; ``OMP_NUM_THREADS`` is left alone where it is set.
+
+        Args:
+            calls: Each runs steps one after the other.
+
+        Returns:
+            What each call returns.
+
+        Raises:
+            StepFailed: The first failure, after all calls have ended.
+        """
+        self._neighbours = min(len(calls), os.cpu_count())
+        try:
+            with ThreadPoolExecutor(self._neighbours) as pool:
+                futures = [pool.submit(call) for call in calls]
+        finally:
+            self._neighbours = 1
+        return [future.result() for future in futures]
+
     def note(self, name: str) -> dict[str, Any]:
         """What is known of a step: ``command``, ``commit``, ``seconds`` it took, ``done``."""
         return json.loads((self.root / name / STAMP).read_text())
@@ -263,6 +236,9 @@ class Runs:
 
     def _stream(self, command: Sequence[str], log: Path) -> None:
         tail: deque[str] = deque(maxlen=_LAST_LINES)
+        alone = self._neighbours == 1
+        lead = '' if alone else f'{log.parent.name}: '
+        share = {} if alone else {'OMP_NUM_THREADS': str(os.cpu_count() // self._neighbours)}
         with (
             log.open('a') as kept,
             subprocess.Popen(
@@ -272,13 +248,13 @@ class Runs:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors='replace',
-                env=_ENVIRONMENT | os.environ,
+                env=_ENVIRONMENT | share | os.environ,
             ) as process,
         ):
             for line in process.stdout:
                 kept.write(line)
                 tail.append(line.rstrip('\n'))
-                self.echo(tail[-1])
+                self.echo(lead + tail[-1])
         if process.returncode:
             raise StepFailed(
                 f'{shlex.join(command)} failed with exit code {process.returncode}; its output is '
