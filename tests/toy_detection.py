@@ -7,6 +7,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes
 from mmengine.hub import get_config
 from mmengine.structures import InstanceData
+from toy_detectors import shrink
 
 CENTERPOINT = 'centerpoint/centerpoint_{}_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
 CONFIGS = {
@@ -19,7 +20,6 @@ CONFIGS = {
     'dynamic': 'dynamic_voxelization/pointpillars_dv_secfpn_8xb6-160e_kitti-3d-car.py',
 }
 ON_CPU = ('pointpillars', 'second', 'pointpillars-nus', 'centerpoint-pillar', 'centerpoint-voxel')
-REACH = [0, -12.8, -3, 25.6, 12.8, 1]
 
 
 def teacher(name):
@@ -34,21 +34,7 @@ def build(cfg):
 
 def small(name):
     """The layers of :func:`teacher` on 64 x 64 cells."""
-    cfg = teacher(name)
-    sparse = name in ('second', 'centerpoint-voxel')
-    size = [0.4, 0.4, 0.1] if sparse else [0.4, 0.4, 4]
-    voxels = cfg.data_preprocessor.voxel_layer
-    voxels.update(point_cloud_range=REACH, voxel_size=size, max_voxels=(300, 300))
-    prefix = 'pts_' if 'pts_backbone' in cfg else ''
-    if sparse:
-        cfg[f'{prefix}middle_encoder'].sparse_shape = [41, 64, 64]
-    else:
-        cfg[f'{prefix}voxel_encoder'].update(voxel_size=size, point_cloud_range=REACH)
-        cfg[f'{prefix}middle_encoder'].output_shape = [64, 64]
-    if 'centerpoint' in name:
-        cfg.train_cfg.pts.update(grid_size=[64, 64, 1], voxel_size=size, point_cloud_range=REACH)
-        cfg.pts_bbox_head.bbox_coder.update(voxel_size=size[:2], pc_range=REACH[:2])
-    return cfg
+    return shrink(teacher(name))
 
 
 def scans(name, num_points=200, seed=0):
