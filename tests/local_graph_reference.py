@@ -1,8 +1,10 @@
-"""PointDistiller's presets, with N and K of a toy, and the method as a loop in float64."""
+"""PointDistiller's presets, with N and K of a toy; the method as a loop, and from built edges."""
 
 import math
 
 import torch
+
+from projects.SRKD.losses.local_graph import edge_features
 
 # As papers and release take them, save the paper's temperature: 0.01 would leave one anchor of six.
 RAW = dict(scale='none', guard='none', loss_weight=2.0)
@@ -84,3 +86,29 @@ def weights(options, members, graph, score, peak, num_samples):
         own = [math.log1p(s) for s in own]
     powers = [math.exp((s - max(own)) / options['temperature']) for s in own]
     return [len(own) * power / sum(powers) for power in powers]
+
+
+def with_every_edge(loss, student, teacher, batch):
+    """The loss of LocalGraphLoss from edges (E, 2C) that are built, by autograd.
+
+    Neighbours and weights are taken from the loss: the loop above is their reference.
+    """
+    neighbors = loss._neighbors(teacher, batch, teacher.amax(dim=1))
+    sizes = [rows.numel() for rows in neighbors]
+
+    def per_sample(value):
+        return [part.view_as(rows) for part, rows in zip(value.split(sizes), neighbors)]
+
+    own, taught = (
+        loss.graphs[role](
+            torch.cat([edge_features(feat, rows, loss.edge).flatten(0, 1) for rows in neighbors])
+        )
+        for role, feat in (('student', student), ('teacher', teacher))
+    )
+    gap = torch.cat([part.mean(dim=1) for part in per_sample((own - taught).square().mean(dim=1))])
+    if loss.reweighting == 'graph':
+        scores = [part.amax(dim=1) for part in per_sample(taught.detach().amax(dim=1))]
+    else:
+        scores = [teacher.amax(dim=1)[rows[:, 0]] for rows in neighbors]
+    weight = loss._weight(scores, len(batch[batch >= 0].unique()))
+    return loss.loss_weight * (gap * weight).mean()

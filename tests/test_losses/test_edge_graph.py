@@ -34,43 +34,60 @@ def test_a_layer_is_convolution_batch_norm_and_relu(edge, affine, relu):
     torch.testing.assert_close(own(edges), expected.relu() if relu else expected)
 
 
+SAMPLES = [[(1, 1)], [(1, 2)], [(4, 5)], [(5, 1), (2, 3), (1, 9)]]
+
+
+def edges_of(own, feat, neighbors):
+    """Graph features (E, c) from built edges, and from the two halves."""
+    built = [edge_features(feat, rows, own.edge).flatten(0, 1) for rows in neighbors]
+    around, centre = own.on_nodes(feat, neighbors)
+    degree = torch.cat([torch.full((len(rows),), rows.shape[1]) for rows in neighbors])
+    ends = torch.cat([rows.flatten() for rows in neighbors])
+    summed = around[ends] + centre.repeat_interleave(degree, dim=0)
+    return own(torch.cat(built)), summed.relu() if own.relu else summed
+
+
 @pytest.mark.parametrize('edge', ['concat', 'sub'])
-@pytest.mark.parametrize(('rows', 'anchors', 'k'), [(1, 1, 1), (2, 1, 2), (9, 4, 5), (5, 5, 1)])
-def test_nodes_give_what_edges_give_with_their_gradients(edge, rows, anchors, k):
-    feat, neighbors = make(rows, anchors, k)
-    own = graph(edge=edge)
-    centre = neighbors[:, :1].expand_as(neighbors)
-    value = own.on_nodes(feat, centre.flatten(), neighbors.flatten()).view(anchors, k, 6)
-    expected = own(edge_features(feat, neighbors, edge))
+@pytest.mark.parametrize(('affine', 'relu'), [(True, True), (False, True), (False, False)])
+@pytest.mark.parametrize('shapes', SAMPLES)
+def test_nodes_give_what_edges_give_with_their_gradients(edge, affine, relu, shapes):
+    feat, _ = make()
+    neighbors = [make(9, *shape, seed=i)[1] for i, shape in enumerate(shapes)]
+    own = graph(edge=edge, affine=affine, relu=relu)
+    expected, value = edges_of(own, feat, neighbors)
     torch.testing.assert_close(value, expected)
     slope = torch.randn(value.shape, dtype=torch.float64)
     learned = [feat, *own.parameters()]
     for gradients in zip(
         *(torch.autograd.grad((each * slope).sum(), learned) for each in (value, expected))
     ):
-        torch.testing.assert_close(*gradients)
-
-
-def test_no_edge_is_built_from_nodes():
-    feat, neighbors = make(rows=200, anchors=100, k=50)
-    own = EdgeGraph(3, 2).double()
-    centre = neighbors[:, :1].expand_as(neighbors).flatten()
-    kept = []
-
-    def keep(tensor):
-        kept.append(tensor.numel())
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        own.on_nodes(feat, centre, neighbors.flatten())
-    assert max(kept) == 100 * 50 * 2  # E c, not E 2C
+        torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-6)
 
 
 def test_one_edge_gives_the_shift_and_finite_gradients():
     own = graph(relu=False)
     feat, _ = make(1, 1, 1)
-    end = torch.zeros(1).long()
-    value = own.on_nodes(feat, end, end)
+    around, centre = own.on_nodes(feat, [torch.zeros(1, 1).long()])
+    value = around + centre
     torch.testing.assert_close(value[0], own.shift)
     value.sum().backward()
     assert all(torch.isfinite(x.grad).all() for x in (feat, *own.parameters()))
+
+
+@pytest.mark.parametrize('edge', ['concat', 'sub'])
+def test_small_differences_of_far_features_keep_their_variance_in_float32(edge):
+    # Neighbours a hundredth apart, around 10, by a convolution that has learned their difference:
+    # sums over nodes instead of edges would lose two more digits.
+    own = graph(edge=edge, affine=False, relu=False)
+    gen = torch.Generator().manual_seed(0)
+    centre = torch.randn(60, 1, 3, generator=gen, dtype=torch.float64) * 3 + 10
+    feat = centre + 0.01 * torch.randn(60, 20, 3, generator=gen, dtype=torch.float64)
+    feat = feat.flatten(0, 1)
+    with torch.no_grad():
+        first, second = own.conv.weight.chunk(2, dim=1)
+        second.copy_(-first if edge == 'concat' else 1e-3 * first)
+    neighbors = [torch.arange(1200).view(60, 20)]
+    expected, _ = edges_of(own, feat, neighbors)
+    _, value = edges_of(own.float(), feat.float(), neighbors)
+    torch.testing.assert_close(value.std(dim=0).double(), expected.std(dim=0), rtol=1e-5, atol=0)
+    torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-3)

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from local_graph_reference import DEFAULTS, PRESETS, reference
+from local_graph_reference import DEFAULTS, PRESETS, reference, with_every_edge
 
+from projects.SRKD.losses import streamed_edges
 from projects.SRKD.losses.local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
 from projects.SRKD.ops import neighbors as neighbors_module
 
@@ -54,6 +55,28 @@ def test_value_and_gradients_equal_the_loop(monkeypatch, name, sizes):
     value, expected = call(loss, fields), reference(loss, name, **fields)
     torch.testing.assert_close(value, expected)
     learned = [fields['student'], *(p for p in loss.parameters() if p.requires_grad)]
+    for gradients in zip(*(torch.autograd.grad(each, learned) for each in (value, expected))):
+        torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-6)
+
+
+@pytest.mark.parametrize('guard', ['frozen', 'normalized', 'none'])
+@pytest.mark.parametrize('edge', ['concat', 'sub'])
+@pytest.mark.parametrize('reweighting', ['softmax', 'graph', 'inert', 'none'])
+@pytest.mark.parametrize('across_samples', [False, True])
+@pytest.mark.parametrize('sizes', [[1], [40], [9, 3, 30]])  # fewer and more than N and K
+def test_streaming_equals_building_every_edge(
+    monkeypatch, guard, edge, reweighting, across_samples, sizes
+):
+    monkeypatch.setattr(streamed_edges, 'MAX_VALUES', 100)  # several blocks of edges
+    torch.manual_seed(1)
+    loss = LocalGraphLoss(
+        3, 4, 5, 12, 7, reweighting, 0.3, 'minmax', edge, across_samples, guard, loss_weight=2.0
+    ).double()
+    fields = {key: field for key, field in make(sizes).items() if key != 'count'}
+    value, expected = loss(**fields), with_every_edge(loss, **fields)
+    torch.testing.assert_close(value, expected)
+    learned = [fields['student'], *(p for p in loss.parameters() if p.requires_grad)]
+    assert len(learned) == {'frozen': 4, 'normalized': 3, 'none': 7}[guard]
     for gradients in zip(*(torch.autograd.grad(each, learned) for each in (value, expected))):
         torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-6)
 

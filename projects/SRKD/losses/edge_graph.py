@@ -1,12 +1,20 @@
 """The graph network of PointDistiller: one layer, shared by all edges.
 
-Shape letters: M nodes, E edges, C channels of a node, c channels of a graph feature.
+Shape letters: M nodes, Q anchors, K neighbours, E edges, C channels of a node, c channels of a
+graph feature.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from .streamed_edges import edge_mean_square
+
+EPS = 1e-5
+"""Added to variances; PyTorch's for a BatchNorm."""
 
 
 class EdgeGraph(nn.Module):
@@ -39,25 +47,52 @@ class EdgeGraph(nn.Module):
 
     def forward(self, edges: Tensor) -> Tensor:
         """Map edges (..., 2C) to graph features (..., c)."""
-        return self._normalize(edges @ self.conv.weight.to(edges).T)
+        value = edges @ self.conv.weight.to(edges).T
+        scale, shift = self._affine(edges)
+        # Not F.batch_norm: it refuses a single edge.
+        flat = torch.batch_norm(
+            value.flatten(0, -2), scale, shift, None, None, True, 0.0, EPS,
+            torch.backends.cudnn.enabled,
+        )  # fmt: skip
+        return (torch.relu(flat) if self.relu else flat).view_as(value)
 
-    def on_nodes(self, feat: Tensor, centre: Tensor, neighbor: Tensor) -> Tensor:
-        """Map features (M, C) and the ends of every edge, (E,) and (E,), to graph features (E, c).
+    def on_nodes(self, feat: Tensor, neighbors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        r"""Map features to the two summands of which every graph feature is made.
+
+        .. math:: G(e_{qk}) = \operatorname{relu}(a_{n_{qk}} + b_q)
 
         The same as :meth:`forward` of the edges, which are never built: a convolution of a
-        concatenation is the sum of two, and those are done once per node instead of per edge.
+        concatenation is the sum of two, done once per node instead of per edge.
+
+        Args:
+            feat: Features, (M, C).
+            neighbors: Rows of the neighbours of every sample's anchors, the anchors in the first
+                column, (Q_b, K_b) int64 each; at least one edge.
+
+        Returns:
+            a of every node (M, c) and b of every anchor (Q, c), Q the anchors of all samples.
         """
         first, second = self.conv.weight.to(feat).chunk(2, dim=1)  # (c, C)
         if self.edge == 'sub':
             first, second = -first, first + second
-        around = (feat @ first.T).index_select(0, neighbor)
-        return self._normalize(around + (feat @ second.T).index_select(0, centre))
+        around = feat @ first.T
+        centre = feat.index_select(0, torch.cat([rows[:, 0] for rows in neighbors])) @ second.T
+        ends = torch.cat([rows.flatten() for rows in neighbors])
+        uses = ends.bincount(minlength=len(feat)).to(feat)[:, None]
+        degree = [torch.full((len(rows), 1), rows.shape[1]) for rows in neighbors]
+        around = around - _sum(uses * around).div(len(ends)).to(feat)
+        centre = centre - _sum(torch.cat(degree).to(feat) * centre).div(len(ends)).to(feat)
+        variance = edge_mean_square(around, centre, neighbors)
+        gain = (variance + EPS).rsqrt().to(feat)
+        scale, shift = self._affine(feat)
+        if scale is None:
+            return around * gain, centre * gain
+        gain = gain * scale
+        return around * gain, torch.addcmul(shift, centre, gain)
 
-    def _normalize(self, value: Tensor) -> Tensor:
-        scale, shift = (None if x is None else x.to(value) for x in (self.scale, self.shift))
-        # Not F.batch_norm: it refuses a single edge.
-        flat = torch.batch_norm(
-            value.flatten(0, -2), scale, shift, None, None, True, 0.0, 1e-5,
-            torch.backends.cudnn.enabled,
-        )  # fmt: skip
-        return (torch.relu(flat) if self.relu else flat).view_as(value)
+    def _affine(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        return tuple(None if x is None else x.to(like) for x in (self.scale, self.shift))
+
+
+def _sum(value: Tensor) -> Tensor:
+    return value.sum(dim=0, dtype=torch.float64)

@@ -6,13 +6,14 @@ C_t of the teacher), c channels of a graph feature, n rows to search.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from ..ops import knn
 from .checks import check_choice, check_same_width, connected_zero, full_precision
+from .streamed_edges import neighbor_sum
 
 EDGES = ('concat', 'sub')
 
@@ -66,7 +67,7 @@ def local_graph_mse(
     if neighbors.numel() == 0 or student.shape[1] == 0:
         return connected_zero(student)
     if plain:
-        gap = edge_gap(student - teacher, neighbors[:, :1], neighbors, edge)
+        gap = edge_gap(student - teacher, [neighbors], edge)  # (Q,)
     else:
         own = edge_features(student, neighbors, edge)
         own = own if student_graph is None else student_graph(own)
@@ -77,8 +78,7 @@ def local_graph_mse(
                 'student_graph and teacher_graph must give graph features of one shape, but got '
                 f'{tuple(own.shape)} and {tuple(taught.shape)}'
             )
-        gap = (own - taught).square().mean(dim=2)
-    gap = gap.mean(dim=1)  # (Q,)
+        gap = (own - taught).square().mean(dim=(1, 2))
     return (gap if weight is None else gap * weight.detach().to(gap)).mean()
 
 
@@ -109,24 +109,26 @@ def edge_features(feat: Tensor, neighbors: Tensor, edge: str = 'concat') -> Tens
     return torch.cat([centre - around if edge == 'sub' else around, centre], dim=2)
 
 
-def edge_gap(delta: Tensor, centre: Tensor, neighbor: Tensor, edge: str) -> Tensor:
-    """Mean square of the 2C channels of every edge, which is not built where it concatenates.
+def edge_gap(delta: Tensor, neighbors: Sequence[Tensor], edge: str) -> Tensor:
+    """Mean square of the 2C channels of every anchor's edges, none of which is built.
 
     Args:
         delta: Student minus teacher, (M, C).
-        centre: Row of every edge's anchor, of any shape that broadcasts with ``neighbor``.
-        neighbor: Row of every edge's neighbour, (...).
+        neighbors: Rows of the neighbours of every sample's anchors, (Q_b, K_b) int64 each.
         edge: As in :func:`local_graph_mse`.
 
     Returns:
-        Mean squares, (...).
+        Mean squares, (Q,), Q the anchors of all samples.
     """
+    anchors = torch.cat([rows[:, 0] for rows in neighbors])
+    degree = torch.cat([torch.full((len(rows),), rows.shape[1]) for rows in neighbors]).to(delta)
     square = delta.square().sum(dim=1)  # (M,)
-    if edge == 'sub':
-        first = (delta[centre] - delta[neighbor]).square().sum(dim=-1)
-    else:
-        first = square[neighbor]
-    return (first + square[centre]) / (2 * delta.shape[1])
+    own = square[anchors]
+    around = neighbor_sum(square[:, None], neighbors).squeeze(1) / degree
+    if edge == 'sub':  # |a - b|^2 multiplied out; |a|^2, the other half, outweighs its rounding
+        inner = delta.index_select(0, anchors) * neighbor_sum(delta, neighbors)
+        around = around + own - 2 * inner.sum(dim=1) / degree
+    return (around + own) / (2 * delta.shape[1])
 
 
 def nearest_in_feature_space(feat: Tensor, anchors: Tensor, rows: Tensor, k: int) -> Tensor:

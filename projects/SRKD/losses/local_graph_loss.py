@@ -6,6 +6,8 @@ all samples, C channels (C_s of the student, C_t of the teacher), c channels of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +24,7 @@ from .checks import (
 from .edge_graph import EdgeGraph
 from .importance import SCALES, channel_max, softmax_weight, top_rows
 from .local_graph import EDGES, edge_gap, nearest_in_feature_space
+from .streamed_edges import edge_mse, edge_peaks
 
 REWEIGHTING = ('softmax', 'graph', 'inert', 'none')
 GUARDS = ('frozen', 'normalized', 'none')
@@ -36,8 +39,8 @@ class LocalGraphLoss(nn.Module):
     constant. The release ignores its configured N, K and temperature; on bird's eye view maps its
     reweighting is a softmax over an axis of length one. Both are options here, not defaults.
 
-    Memory: distances in blocks, then a handful of (E, c) tensors, E = N K per sample; edges
-    (E, 2C) are never built.
+    Memory: distances and edges in blocks; what is kept has the size of the features, see
+    :func:`edge_mse`.
 
     Importance is the teacher's channel maximum; :meth:`compare` takes any other, and
     :class:`PointCountLocalGraphLoss` the points per voxel.
@@ -159,23 +162,19 @@ class LocalGraphLoss(nn.Module):
         if not neighbors or student.shape[1] == 0:
             # Every learned parameter takes part in every step: DDP need not search unused ones.
             return sum((connected_zero(p) for p in self.parameters()), connected_zero(student))
-        centre = torch.cat([rows[:, :1].expand_as(rows).flatten() for rows in neighbors])  # (E,)
-        neighbor = torch.cat([rows.flatten() for rows in neighbors])
+        num_samples = len(torch.unique(batch[batch >= 0]))
         scores = [score[rows[:, 0]] for rows in neighbors]
         if self.graphs is None:
-            gap = edge_gap(student - teacher, centre, neighbor, self.edge)  # (E,)
-        else:
-            # No gradient of ours reaches a frozen graph, so none of its edges are kept.
-            taught = self.graphs['teacher'].on_nodes(teacher, centre, neighbor)  # (E, c)
-            own = self.graphs['student'].on_nodes(student, centre, neighbor)
-            gap = (own - taught).square().mean(dim=1)
-            if self.reweighting == 'graph':
-                peaks = _per_sample(taught.detach().amax(dim=1), neighbors)
-                scores = [peak.amax(dim=1) for peak in peaks]
-        means = [each.mean(dim=1) for each in _per_sample(gap, neighbors)]  # B times (Q_b,)
-        num_samples = len(torch.unique(batch[batch >= 0]))
-        weights = [self._weight(each, num_samples) for each in scores]
-        return (torch.cat(means) * torch.cat(weights)).mean()
+            gap = edge_gap(student - teacher, neighbors, self.edge)  # (Q,)
+            return (gap * self._weight(scores, num_samples)).mean()
+        relu = self.graphs['student'].relu
+        own = self.graphs['student'].on_nodes(student, neighbors)
+        taught = self.graphs['teacher'].on_nodes(teacher, neighbors)
+        if self.reweighting == 'graph':
+            peaks = edge_peaks(*taught, neighbors, relu)
+            scores = peaks.split([len(rows) for rows in neighbors])
+        weight = self._weight(scores, num_samples)
+        return edge_mse(own, taught, neighbors, weight / len(weight), relu)
 
     def _neighbors(self, teacher: Tensor, batch: Tensor, score: Tensor) -> list[Tensor]:
         """Find the anchors (first column) and neighbours of every sample, B times (Q_b, K_b)."""
@@ -187,10 +186,13 @@ class LocalGraphLoss(nn.Module):
             found.append(nearest_in_feature_space(teacher, anchors, rows, self.num_neighbors))
         return found
 
-    def _weight(self, score: Tensor, num_samples: int) -> Tensor:
+    def _weight(self, scores: Sequence[Tensor], num_samples: int) -> Tensor:
+        """Weigh the anchors of all samples, (Q,), by their scores, B times (Q_b,)."""
         if self.reweighting in ('softmax', 'graph'):
-            return softmax_weight(score, self.temperature, self.scale)
-        return torch.full_like(score, num_samples if self.reweighting == 'inert' else 1)
+            weights = [softmax_weight(each, self.temperature, self.scale) for each in scores]
+            return torch.cat(weights)
+        even = num_samples if self.reweighting == 'inert' else 1
+        return torch.full_like(torch.cat(list(scores)), even)
 
     def _check_widths(self, student: Tensor, teacher: Tensor) -> None:
         if self.graphs is None:
@@ -202,12 +204,6 @@ class LocalGraphLoss(nn.Module):
                     f'{name} has {feat.shape[1]} channels but its graph takes '
                     f'{self.widths[name]}: set {name}_channels={feat.shape[1]}'
                 )
-
-
-def _per_sample(value: Tensor, neighbors: list[Tensor]) -> list[Tensor]:
-    """Split values of edges (E,) into B times (Q_b, K_b)."""
-    parts = value.split([rows.numel() for rows in neighbors])
-    return [part.view_as(rows) for part, rows in zip(parts, neighbors)]
 
 
 class PointCountLocalGraphLoss(LocalGraphLoss):

@@ -83,5 +83,6 @@ def _by_product(query: Tensor, reference: Tensor, k: int, square: Tensor) -> Ten
     distance = torch.addmm(square, query, reference.T, alpha=-2)
     spare = min(k + SPARE, len(reference))
     near = distance.topk(spare, dim=1, largest=False, sorted=False).indices
-    exact = (reference[near] - query[:, None]).square().sum(dim=2)
+    gap = reference.index_select(0, near.flatten()).view(*near.shape, -1)
+    exact = gap.sub_(query[:, None]).square_().sum(dim=2)
     return near.gather(1, exact.topk(k, dim=1, largest=False).indices)
