@@ -16,6 +16,7 @@ from projects.SRKD.datasets.mini import write_scannet
 from projects.SRKD.datasets.mini_streets import write_nuscenes, write_semantickitti
 from projects.SRKD.datasets.pandaset import write_pandaset_infos
 from projects.SRKD.distill import teacher
+from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
 
 MAX_VOXELS = 800
 LARGEST_OPTIMIZED = 40_000_000  # parameters; Adam's moments of more take memory and show nothing
@@ -57,7 +58,7 @@ def samples(config, roots):
 
 
 @pytest.mark.parametrize('path', SEGMENTATION, ids=name_of)
-def test_a_config_takes_a_training_step(path, roots, monkeypatch):
+def test_a_config_takes_a_training_step(path, roots, monkeypatch, tmp_path):
     config = Config.fromfile(path)
     # a teacher of random weights; that only trained ones are taken is tested in test_teacher.py
     monkeypatch.setattr(teacher, 'load_strictly', lambda network, checkpoint: None)
@@ -66,8 +67,12 @@ def test_a_config_takes_a_training_step(path, roots, monkeypatch):
         network.backbone.bev_range = (-12.8, -12.8, 12.8, 12.8)  # a sixteenth of the map
     np.random.seed(0)
     torch.manual_seed(0)
+    batch = samples(config, roots)
+    if 'cache' in config.model.get('teacher', {}):
+        config.model.teacher.update(cache=str(tmp_path), checkpoint=__file__)  # for its checksum
+        write_cache(CacheWriter(config))
     model = MODELS.build(config.model).train()
-    data = model.data_preprocessor(samples(config, roots), training=True)
+    data = model.data_preprocessor(batch, training=True)
     assert 0 < len(data['inputs']['voxels']['voxels']) <= 2 * MAX_VOXELS
     losses = model.loss(**data)
     terms = [name for name, term in config.model.get('terms', {}).items() if term is not None]

@@ -10,9 +10,11 @@ from .model import DistillModel
 from .segmentor import DistillSegmentor
 from .taps import Taps
 from .teacher import Teacher
+from .teacher_cache import CachedTeacher
 from .terms import DistillTerm
 
 __all__ = [
+    'CachedTeacher',
     'DetectionGrid',
     'DetectorMatcher',
     'DetectorTeacher',

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..losses.importance import points_per_voxel
@@ -219,10 +220,12 @@ class PointMatcher:
         )
         into, out_of = pair // len(taught.feat), pair % len(taught.feat)
         feat = taught.feat.to(torch.promote_types(taught.feat.dtype, torch.float32))
-        total = feat.new_zeros(len(learned.feat), feat.shape[1])
-        total.index_add_(0, into, feat[out_of] * count[:, None])
         points = feat.new_zeros(len(learned.feat)).index_add_(0, into, count.to(feat.dtype))
-        return total / points.clamp(min=1)[:, None], points > 0
+        first = torch.searchsorted(into, torch.arange(len(points), device=into.device))
+        mean = F.embedding_bag(
+            out_of, feat, first, mode='sum', per_sample_weights=count / points[into]
+        )
+        return mean, points > 0
 
     def _coord(self, student_row: Tensor, size: int) -> Tensor:
         row = _through(self.student.point_row, student_row)  # (P,)

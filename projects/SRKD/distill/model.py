@@ -59,7 +59,8 @@ class DistillModel(BaseModel):
             config = {'type': 'DistillTerm', **terms[name], 'name': name, 'widths': widths}
             self.terms[name] = MODELS.build(config)
         own = teacher_config(student).get('data_preprocessor')
-        self.shares_voxels = own == self.teacher.config.get('data_preprocessor')
+        theirs = self.teacher.config.get('data_preprocessor')
+        self.shares_voxels = own == theirs and not self.teacher.has_own_rows
         self.distill_scale = 1.0  # set by DistillScheduleHook; at 0 the teacher is not run
         self.keeps_connectors = False  # set by DistillCheckpointHook
         self.register_state_dict_post_hook(_to_student_keys)
@@ -133,7 +134,7 @@ class DistillModel(BaseModel):
     def init_weights(self) -> None:
         """Initialise the student; load the teacher now, so that a bad checkpoint fails early."""
         super().init_weights()
-        _ = self.teacher.network
+        self.teacher.load()
 
 
 def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:

@@ -7,7 +7,8 @@ from mmdet3d.registry import MODELS
 from ..models import VoxelSegDataPreprocessor
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
-from .teacher import teacher_config
+from .teacher import Teacher, teacher_config
+from .teacher_cache import CachedTeacher
 
 
 @MODELS.register_module()
@@ -26,10 +27,18 @@ class DistillSegmentor(DistillModel):
             teacher=dict(config='configs/srkd/teacher.py', checkpoint='work_dirs/teacher.pth'),
             terms=_base_.distill.terms)
 
+    With ``cache='DIR'`` beside the teacher's config and checkpoint the teacher is never run: see
+    :class:`CachedTeacher`.
+
     Raises:
         ValueError: If a network caps its voxels with mmdet3d's own preprocessor, whose maps from
             points to voxels are wrong then.
     """
+
+    @staticmethod
+    def teacher_class(cache: str | None = None, **teacher) -> Teacher:
+        """Return the teacher itself or what ``tools/cache_teacher.py`` has stored of it."""
+        return Teacher(**teacher) if cache is None else CachedTeacher(**teacher, cache=cache)
 
     def __init__(
         self,

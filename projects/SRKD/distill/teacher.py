@@ -71,6 +71,8 @@ class Teacher:
         ValueError: If no checkpoint is named, or a tap does not exist.
     """
 
+    has_own_rows = False  # whether its rows are never the student's voxels
+
     def __init__(
         self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
     ) -> None:
@@ -83,11 +85,14 @@ class Teacher:
         self.checkpoint = str(checkpoint)
         self.paths = tuple(taps)
         self._network: nn.Module | None = None
+        self.widths = self._tap_widths()
+
+    def _tap_widths(self) -> dict[str, int | None]:
         skeleton = teacher_config(self.config)
         skeleton.pop('data_preprocessor', None)  # mmdet3d's voxel layers read tensors' values
         with torch.device('meta'):  # no memory, no checkpoint: only to look at the modules
             skeleton = Taps(MODELS.build(skeleton), self.paths, 'teacher')
-        self.widths = {path: skeleton.width(path) for path in self.paths}
+        return {path: skeleton.width(path) for path in self.paths}
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -106,6 +111,10 @@ class Teacher:
             self._network = network.requires_grad_(False).eval()
             self._taps = Taps(network, self.paths, 'teacher')
         return self._network
+
+    def load(self) -> None:
+        """Build the network now, so that a bad checkpoint fails early."""
+        _ = self.network
 
     def to(self, device: torch.device) -> nn.Module:
         """Move the network to a device, unless it is there; returns it."""
@@ -148,17 +157,15 @@ class Teacher:
         self.network(inputs, data_samples, mode='tensor')
 
 
-def load_strictly(network: nn.Module, checkpoint: str) -> None:
-    """Load every weight of a network or refuse with a report.
+def read_weights(checkpoint: str) -> dict[str, Tensor]:
+    """Weights in a checkpoint, on the CPU, without ``module.`` prefixes.
 
     Args:
-        network: Receives the weights.
-        checkpoint: Path or URL mmengine can read; ``module.`` prefixes are taken off.
+        checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no checkpoint, or any key is missing, unexpected or of another
-            shape: the message counts them and names the first and the nearest.
+        ValueError: If the file is no checkpoint.
     """
     try:
         content = _load_checkpoint(checkpoint, map_location='cpu')
@@ -176,7 +183,22 @@ def load_strictly(network: nn.Module, checkpoint: str) -> None:
             f'teacher checkpoint {checkpoint} holds no weights, expected a dict of tensors or one '
             f'under "state_dict", got {type(content).__name__}'
         )
-    weights = {key.removeprefix('module.'): value for key, value in weights.items()}
+    return {key.removeprefix('module.'): value for key, value in weights.items()}
+
+
+def load_strictly(network: nn.Module, checkpoint: str) -> None:
+    """Load every weight of a network or refuse with a report.
+
+    Args:
+        network: Receives the weights.
+        checkpoint: See :func:`read_weights`.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is no checkpoint, or any key is missing, unexpected or of another
+            shape: the message counts them and names the first and the nearest.
+    """
+    weights = read_weights(checkpoint)
     own = network.state_dict()
     missing = [key for key in own if key not in weights]
     unexpected = [key for key in weights if key not in own]

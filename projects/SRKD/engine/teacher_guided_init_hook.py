@@ -5,8 +5,8 @@ from __future__ import annotations
 from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import _load_checkpoint
 
+from ..distill.teacher import read_weights
 from ..models.compression import inherit
 from .distill_checkpoint_hook import unwrap
 
@@ -52,10 +52,5 @@ class TeacherGuidedInitHook(Hook):
                 "expected the path of a teacher's weights, for example "
                 "checkpoint='work_dirs/teacher.pth'"
             )
-        content = _load_checkpoint(source, map_location='cpu')
-        weights = {
-            key.removeprefix('module.'): value
-            for key, value in content.get('state_dict', content).items()
-        }
-        inherit(getattr(model, 'student', model), weights, self.keep)
+        inherit(getattr(model, 'student', model), read_weights(source), self.keep)
         runner.logger.info(f'the student starts from filters of {source} (keep={self.keep!r})')

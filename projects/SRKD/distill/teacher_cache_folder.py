@@ -1,0 +1,175 @@
+"""A folder of what a teacher said about clean scans, and what it must share with a training.
+
+Layout of a cache, written by ``tools/cache_teacher.py``::
+
+    DIR/cache.json        which teacher, taps, voxels and data it was made from; whether it is whole
+    DIR/scenes.json       path and bytes of each scan's points; the scan of every data set index
+    DIR/000/000012.npz    a scan, see ``teacher_cache_file``
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..analysis.config_files import digest
+from .teacher import teacher_config
+from .teacher_cache_file import SceneFile, check_scene
+
+LAYOUT = 1  # raise it when the files change
+_OPEN = 4096  # scans mapped at a time; Linux allows a process 65,530 mappings
+_MAKE = 'python tools/cache_teacher.py CONFIG'
+# Facts a training can compare, with their names in messages.
+_COMPARED = dict(
+    layout='layout of the files',
+    voxel_size='voxel size',
+    teacher='teacher config (digest)',
+    checkpoint='teacher checkpoint (sha256)',
+)
+
+
+def teacher_facts(config: Mapping, checkpoint: str) -> dict[str, Any]:
+    """What a cache must share with the teacher of a training.
+
+    Args:
+        config: Model config of the teacher, see :func:`teacher_config`.
+        checkpoint: Its file; an address on the net stands for itself.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    config = teacher_config(config)
+    voxels = config.get('data_preprocessor') or {}
+    size = voxels.pop('voxel_size', None) or voxels.get('voxel_layer', {}).pop('voxel_size', None)
+    voxels.pop('identity_columns', None)  # says nothing of the rows
+    weights = checkpoint
+    if '://' not in checkpoint:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'teacher checkpoint {checkpoint} does not exist')
+        hashed = hashlib.sha256()
+        with open(checkpoint, 'rb') as file:
+            while block := file.read(1 << 22):
+                hashed.update(block)
+        weights = hashed.hexdigest()
+    size = [float(edge) for edge in (size if isinstance(size, (list, tuple)) else [size] * 3)]
+    return dict(layout=LAYOUT, voxel_size=size, teacher=digest(config), checkpoint=weights)
+
+
+def differing(there: Mapping, here: Mapping) -> str | None:
+    """Name the first fact of :func:`teacher_facts` in which two differ, with both values."""
+    for key, name in _COMPARED.items():
+        if there.get(key) != here[key]:
+            return f'another {name}: {_short(there.get(key))} there, {_short(here[key])} here'
+    return None
+
+
+class TeacherCache:
+    """A folder of cached scans.
+
+    Args:
+        folder: Where ``cache.json`` lies; read at first use.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._checked: set[int] = set()
+        self.scene = lru_cache(_OPEN)(self._open)
+
+    def read(self, name: str) -> dict:
+        """Content of ``cache.json`` or ``scenes.json``; empty where there is none."""
+        path = self.folder / name
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def path(self, scan: int) -> Path:
+        """File of a scan."""
+        return self.folder / f'{scan // 1000:03d}' / f'{scan:06d}.npz'
+
+    def check(self, facts: Mapping, taps: Iterable[str]) -> None:
+        """Refuse a cache that a training cannot use, and learn what is in it.
+
+        Args:
+            facts: Those of the training's teacher, see :func:`teacher_facts`.
+            taps: What its terms read.
+
+        Raises:
+            FileNotFoundError: If there is no cache.
+            ValueError: If it is unfinished, or was made with another teacher or other taps.
+        """
+        found = self.read('cache.json')
+        if not found:
+            raise FileNotFoundError(
+                f'teacher cache {self.folder} does not exist (it has no cache.json): write it with '
+                f'{_MAKE} --out {self.folder}'
+            )
+        if difference := differing(found, facts):
+            raise ValueError(
+                f'teacher cache {self.folder} is stale: it was made with {difference}; write one '
+                f'for this teacher with {_MAKE}'
+            )
+        missing = [tap for tap in taps if tap not in found['taps']]
+        if missing:
+            raise ValueError(
+                f'teacher cache {self.folder} is stale: it lacks tap {missing[0]!r}, which a term '
+                f'reads, and holds {", ".join(found["taps"])}; write one for these terms with '
+                f'{_MAKE}'
+            )
+        if not found['finished']:
+            raise ValueError(
+                f'teacher cache {self.folder} is unfinished: run {_MAKE} --out {self.folder} '
+                'again, it goes on where it stopped'
+            )
+        self.facts, scenes = found, self.read('scenes.json')
+        self.scan_of, self.names, self.sizes = (scenes[key] for key in ('scan', 'path', 'bytes'))
+
+    def find(self, slot: int) -> tuple[int, SceneFile]:
+        """The scan at an index of the training's data set, and its file.
+
+        Raises:
+            ValueError: If the cache has no such scan, or its file is damaged.
+        """
+        if not 0 <= slot < len(self.scan_of):
+            raise ValueError(
+                f'teacher cache {self.folder} was made from other data: the training reads scan '
+                f'{slot} of its data set, the cache knows 0 to {len(self.scan_of) - 1}'
+            )
+        return self.scan_of[slot], self.scene(self.scan_of[slot])
+
+    def check_file(self, slot: int, path: str) -> None:
+        """Refuse a sample whose file is not the one cached for its index.
+
+        Args:
+            slot: Index in the data set.
+            path: Of the points the sample was loaded from.
+        """
+        scan, _ = self.find(slot)
+        path, name = str(path).replace('\\', '/'), self.names[scan]
+        if f'/{path}'.endswith(f'/{name}'):
+            if scan in self._checked or not os.path.isfile(path):
+                return
+            self._checked.add(scan)
+            size = os.path.getsize(path)
+            if size == self.sizes[scan]:
+                return
+            difference = f'{name} had {self.sizes[scan]} bytes there and has {size} here'
+        else:
+            difference = f'scan {slot} of the data set was {name} there and is {path} here'
+        raise ValueError(
+            f'teacher cache {self.folder} was made from other data: {difference}; write one for '
+            f'this data with {_MAKE}'
+        )
+
+    def _open(self, scan: int) -> SceneFile:
+        path = self.path(scan)
+        if not path.is_file():
+            raise ValueError(
+                f'{path} of the teacher cache is missing: run {_MAKE} --out {self.folder} again'
+            )
+        check_scene(path)  # reads it once; from then on only the rows asked for
+        return SceneFile(path)
+
+
+def _short(value: Any) -> str:
+    return value[:12] if isinstance(value, str) and '/' not in value else str(value)

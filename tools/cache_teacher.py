@@ -1,0 +1,65 @@
+"""Store what the teacher of a distillation run says about the clean training scans.
+
+``python tools/cache_teacher.py CONFIG --out DIR``, then train with ``cache='DIR'`` in the config's
+teacher: docs/cache.md.
+"""
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+DTYPES = dict(fp16='float16', fp32='float32')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Run the teacher of a distillation config once over the clean training scans '
+        'and store what its terms read'
+    )
+    parser.add_argument('config', help='config file of a distillation run')
+    parser.add_argument('--out', help="folder of the cache; default: the config's own")
+    parser.add_argument(
+        '--logits', default='full', help='full, or topK: the K largest and the mean of the rest'
+    )
+    parser.add_argument('--dtype', default='fp16', choices=DTYPES, help='of what is stored')
+    parser.add_argument('--device', help='where the teacher runs; default: a GPU if there is one')
+    parser.add_argument(
+        '--check', action='store_true', help='read what is stored and write damaged files anew'
+    )
+    parser.add_argument('--dry-run', action='store_true', help='stop behind the estimate')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override config entries, e.g. model.teacher.checkpoint=teacher.pth',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Store what is missing."""
+    args = parse_args()
+
+    import torch  # after parsing: --help is quick
+
+    from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
+    from projects.SRKD.engine import launch
+
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        cfg = launch.read_config(
+            args.config, cfg_options=args.cfg_options, splits=('train', 'test')
+        )
+        writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device)
+        write_cache(writer, args.check, args.dry_run)
+    except (FileNotFoundError, ValueError, launch.UsageError) as error:
+        sys.exit(f'cache_teacher.py: {error}')
+    except KeyboardInterrupt:
+        sys.exit('\ncache_teacher.py: interrupted; run it again to go on with the next scan')
+
+
+if __name__ == '__main__':
+    main()
