@@ -166,3 +166,14 @@ def test_a_segmentor_is_refused(checkpoint):
     terms = dict(map=PILLARS['map'] | dict(student_tap='backbone', teacher_tap='neck'))
     with pytest.raises(TypeError, match='got a student of type MinkUNet: use DistillSegmentor'):
         detector_distiller(minkunet(8), pointpillars(16), checkpoint, terms)
+
+
+def test_a_cache_of_the_teacher_is_refused(checkpoint):
+    config = dict(
+        type='DistillDetector',
+        student=pointpillars(8),
+        teacher=dict(config=pointpillars(16), checkpoint=checkpoint, cache='cache'),
+        terms=PILLARS,
+    )
+    with pytest.raises(ValueError, match='DistillDetector has no teacher cache'):
+        build(config)

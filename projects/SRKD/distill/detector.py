@@ -32,7 +32,8 @@ class DistillDetector(DistillModel):
             assignment; a list has one threshold per class. None: the ground truth alone.
 
     Raises:
-        ValueError: If a term needs one grid of voxels and the networks have two.
+        ValueError: If a term needs one grid of voxels and the networks have two, or the teacher is
+            to come from a cache.
         TypeError: If the student is no 3D detector.
     """
 
@@ -46,6 +47,11 @@ class DistillDetector(DistillModel):
         teacher_boxes: Mapping | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        if 'cache' in teacher:
+            raise ValueError(
+                'DistillDetector has no teacher cache, whose scans have no pasted objects: remove '
+                'cache= from teacher, the teacher then runs in every step'
+            )
         self.teaches_by_targets = teacher_boxes is not None
         super().__init__(student, teacher, terms, init_cfg)
         if not isinstance(self.student, Base3DDetector):
