@@ -1,4 +1,4 @@
-# make setup | demo | demo-detection | test | lint
+# make setup | demo | demo-detection | test | bench | lint
 # make demo DEMO=smoke                   PYTHON=/path/to/python: your own environment instead of .venv
 #                                        TORCH_INDEX=URL: where to look for torch besides the default index
 PYTHON ?=
@@ -12,7 +12,7 @@ PYTEST := $(RUN) -m pytest --durations=10
 # Threads that spin for long while they wait make a busy machine several times slower.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: setup demo demo-detection test lint
+.PHONY: setup demo demo-detection test lint bench
 
 setup:
 	@$(BOOTSTRAP) tools/setup_env.py $(if $(PYTHON),--python "$(PYTHON)")
@@ -31,3 +31,6 @@ test: setup
 
 lint: setup
 	$(RUN) -m ruff check .
+
+bench: setup
+	$(RUN) benchmarks/bm_all.py

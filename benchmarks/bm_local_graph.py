@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
-from timing import check_equal, value_and_grad
+from timing import check_equal, report_goal, value_and_grad
 from torch import Tensor
 
 from projects.SRKD.losses import LocalGraphLoss
@@ -128,6 +128,10 @@ def main() -> None:
             )
             print(f'{elements:8d} {fast:8.2f} {slow:8.2f} {slow / fast:6.1f}x '
                   f'{small:9.0f} {large:9.0f} {small / large:6.1%}', flush=True)  # fmt: skip
+            if elements == 100_000:
+                report_goal('local graph, 100,000 elements: plain / ours', slow / fast, '>=', 1.0)
+                report_goal('local graph, 100,000 elements: memory of plain',
+                            100 * small / large, '<=', 10, ' %')  # fmt: skip
 
 
 if __name__ == '__main__':

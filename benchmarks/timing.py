@@ -1,13 +1,60 @@
-"""Fair timing of two ways to compute one loss."""
+"""Fair timing: calls taken in turn, peak memory, growth with size, goals beside figures."""
 
 from __future__ import annotations
 
+import argparse
+import ctypes
+import math
+import os
+import platform
+import re
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+PATIENCE = 10.0  # seconds after which a slow call is not repeated: what is long varies little
+GOAL = 'goal | '  # how a line that `bm_all.py` collects begins
+DTYPES = dict(float32=torch.float32, float64=torch.float64, bfloat16=torch.bfloat16)
+# How far value and gradient may be from the definition in float64.
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 1e-2}
+
+
+def options(description: str, repeats: int = 3) -> argparse.ArgumentParser:
+    """Return a parser with what all benchmarks take."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument('--repeats', type=int, default=repeats)
+    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--device', default='cpu')
+    return parser
+
+
+def setting(device: str = 'cpu') -> str:
+    """Hardware and versions in one line."""
+    if torch.device(device).type == 'cuda':
+        place = f'{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}'
+    else:
+        place = f'{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads'
+    names = ('torch', 'mmdet3d', 'mmengine', 'mmcv', 'spconv', 'numpy')
+    return f'{place}; Python {platform.python_version()}, ' + ', '.join(map(_version, names))
+
+
+def _version(name: str) -> str:
+    try:
+        return f'{name} {version(name)}'
+    except ModuleNotFoundError:
+        return f'no {name}'
+
+
+def _processor() -> str:
+    info = Path('/proc/cpuinfo')
+    names = re.findall(r'model name\s*:\s*(.+)', info.read_text()) if info.exists() else []
+    return names[0] if names else platform.machine()
 
 
 def value_and_grad(loss: Callable[[Tensor], Tensor], student: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,25 +83,80 @@ def check_equal(
     return f'value off by {off:.0e}, gradient by {grad_off:.0e}'
 
 
-def compare(
-    ours: Callable[[Tensor], Tensor],
-    plain: Callable[[Tensor], Tensor],
-    student: Tensor,
-    repeats: int,
-) -> tuple[float, float]:
-    """Return the median seconds of either, forward and backward, taken in turn after a warm-up."""
-    seconds = {ours: [], plain: []}
-    for turn in range(repeats + 1):
-        for loss, taken in seconds.items():
-            _finish(student)
-            start = time.perf_counter()
-            value_and_grad(loss, student)
-            _finish(student)
-            if turn:
-                taken.append(time.perf_counter() - start)
-    return statistics.median(seconds[ours]), statistics.median(seconds[plain])
+def in_turn(
+    calls: Mapping[str, Callable[[], object]], repeats: int, device: str = 'cpu'
+) -> dict[str, float]:
+    """Return the median seconds of every call, taken in turn after a warm-up.
+
+    What runs beside a benchmark then slows all calls alike. A call is not repeated once it has
+    taken :data:`PATIENCE` seconds in all.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats + 1):
+        for name, call in calls.items():
+            if sum(seconds[name]) < PATIENCE:
+                finish(device)
+                start = time.perf_counter()
+                call()
+                finish(device)
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken[1:] or taken) for name, taken in seconds.items()}
 
 
-def _finish(tensor: Tensor) -> None:
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)
+def finish(device: str | torch.device) -> None:
+    """Wait for a GPU."""
+    if torch.device(device).type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def peak_mib(call: Callable[[], object], device: str = 'cpu') -> float:
+    """Highest memory during a call above what was held before it, in MiB.
+
+    Of a GPU the allocator's, else resident memory; NaN where the system does not tell. Run it
+    after a warm-up: libraries allocate once.
+    """
+    if torch.device(device).type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    status = Path('/proc/self/status')
+    if not status.exists():
+        return math.nan
+    ctypes.CDLL(None).malloc_trim(0)  # else the call reuses what was freed, unseen
+    try:
+        Path('/proc/self/clear_refs').write_text('5')  # the high-water mark starts again
+    except OSError:
+        return math.nan
+    before = _resident(status, 'VmRSS')
+    call()
+    return (_resident(status, 'VmHWM') - before) / 2**10
+
+
+def _resident(status: Path, field: str) -> int:
+    return int(re.search(rf'{field}:\s+(\d+)', status.read_text())[1])
+
+
+def growth(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Exponent p of ``value ~ size^p``, by least squares in logarithms.
+
+    Example:
+        >>> round(growth([10, 100, 1000], [3, 300, 30000]), 6)
+        2.0
+    """
+    x, y = ([math.log(number) for number in numbers] for numbers in (sizes, values))
+    x_mean, y_mean = statistics.mean(x), statistics.mean(y)
+    along = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y))
+    return along / sum((a - x_mean) ** 2 for a in x)
+
+
+def report_goal(what: str, value: float, relation: str, bound: float, unit: str = 'x') -> None:
+    """Print a measured figure beside its goal; ``relation`` is ``>=`` or ``<=``."""
+    met = value >= bound if relation == '>=' else value <= bound
+    verdict = 'met' if met else 'missed'
+    print(f'{GOAL}{what} | {value:.3g}{unit} | {relation} {bound:g}{unit} | {verdict}', flush=True)
+
+
+def describe(device: str) -> None:
+    """Print the command and the setting."""
+    print(f'# {Path(sys.argv[0]).name} {" ".join(sys.argv[1:])}\n# {setting(device)}', flush=True)

@@ -183,3 +183,16 @@ def test_bad_groups_are_refused(group, weight, message):
 def test_rows_that_differ_are_refused():
     with pytest.raises(ValueError, match='student has 3 rows but teacher has 4'):
         affinity_mse(torch.zeros(3, 2), torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize(('c_s', 'c_t'), [(5, 9), (9, 5)])
+def test_large_groups_are_streamed_to_the_same_value_and_gradient(monkeypatch, c_s, c_t):
+    student = torch.randn(700, c_s, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(700, c_t, dtype=torch.float64)
+    group, weight = torch.randint(-1, 4, (700,)), torch.rand(4, dtype=torch.float64)
+    found = []
+    for rows in (1 << 10, 7):  # whole; in blocks of seven rows
+        monkeypatch.setattr(affinity, 'STREAM_ROWS', rows)
+        value = affinity.affinity_mse(student, teacher, group, weight)
+        found.append((value, torch.autograd.grad(value, student)[0]))
+    torch.testing.assert_close(*found)

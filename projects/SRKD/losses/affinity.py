@@ -6,16 +6,21 @@ g groups and m rows of one padded block.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..ops import group_rows, padded_blocks
+from ..ops import Groups, group_rows, padded_blocks
 from .checks import check_ids, connected_zero, full_precision
 
 MAX_BLOCK_ROWS = 1 << 14
 """Padded rows per batched product; bounds the extra memory when there are many groups."""
+
+STREAM_ROWS = 1 << 10
+"""Rows held in float64 at a time of a group of more than eight times as many; they fit a cache."""
 
 
 @full_precision
@@ -101,7 +106,10 @@ class _AffinityMSE(torch.autograd.Function):
         value = scale.new_zeros(())
         grad = torch.zeros_like(student) if with_grad else None
         large = groups.counts >= width
-        for members, block_loss in ((large, _gram_form), (~large, _pair_form)):
+        huge = groups.counts > max(width, 8 * STREAM_ROWS)
+        for group in huge.nonzero().squeeze(1).tolist():
+            value = value + _stream(student, teacher, groups, group, scale[group], grad)
+        for members, block_loss in ((large & ~huge, _gram_form), (~large & ~huge, _pair_form)):
             which = members.nonzero().squeeze(1)
             for block, rows, real in padded_blocks(groups, which, MAX_BLOCK_ROWS):
                 own = _centred(student, rows, real, width)  # (g, m, C)
@@ -119,6 +127,51 @@ class _AffinityMSE(torch.autograd.Function):
     def backward(ctx, grad_loss: Tensor):
         (grad,) = ctx.saved_tensors
         return grad_loss * grad, None, None, None, None
+
+
+def _stream(
+    student: Tensor,
+    teacher: Tensor,
+    groups: Groups,
+    group: int,
+    scale: Tensor,
+    grad: Tensor | None,
+) -> Tensor:
+    """Weighted sum over the pairs of one large group, block by block of its rows.
+
+    A first walk finds the means, a second the C x C products, a third writes the gradient. Each
+    holds a block in float64 and nothing of the size of the group.
+    """
+    start, n = int(groups.starts[group]), int(groups.counts[group])
+    blocks = groups.order[start : start + n].split(STREAM_ROWS)
+    width = max(student.shape[1], teacher.shape[1])
+    means = [sum(feat[rows].double().sum(dim=0) for rows in blocks) / n
+             for feat in (student, teacher)]  # fmt: skip
+
+    def walk() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+        for rows in blocks:
+            own, taught = (
+                F.pad(feat[rows].double() - mean, (0, width - feat.shape[1]))
+                for feat, mean in zip((student, teacher), means)
+            )  # (m, C)
+            delta, total = own - taught, own + taught
+            yield rows, own, delta, total, (delta * total).sum(dim=1)
+
+    dd, tt, td = scale.new_zeros(3, width, width)
+    u_sum, u_square, u_own = scale.new_zeros(()), scale.new_zeros(()), scale.new_zeros(width)
+    for _, own, delta, total, u in walk():
+        for product, left, right in ((dd, delta, delta), (tt, total, total), (td, total, delta)):
+            product.addmm_(left.T, right)
+        u_sum += u.sum()
+        u_square += u.square().sum()
+        u_own += u @ own
+    energy = ((tt * dd).sum() + (td * td.T).sum()) / 2
+    if grad is not None:
+        by_delta, by_total = (tt + td) / 2, (td.T + dd) / 2
+        for rows, own, delta, total, u in walk():
+            slope = (n * u + u_sum)[:, None] * own - u_own + delta @ by_delta + total @ by_total
+            grad[rows] = (8 * scale * slope[:, : student.shape[1]]).to(grad.dtype)
+    return scale * (2 * n * u_square + 2 * u_sum.square() + 4 * energy.clamp_min(0))
 
 
 def _centred(feat: Tensor, rows: Tensor, real: Tensor, width: int) -> Tensor:
