@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from ptv3_reference import Reference, curve
+from serialized_backbone import seeded, voxels
 
 from projects.SRKD.backbones.litept import LitePT
 from projects.SRKD.backbones.litept.rotary import rotate
@@ -30,26 +31,8 @@ SMALL = dict(
 )
 
 
-def voxels(sizes, seed=0, extent=20):
-    """Distinct voxels of several samples, in random row order, and features."""
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for b, size in enumerate(sizes):
-        cell = torch.randperm(extent**3, generator=generator)[:size]
-        xyz = torch.stack([cell // extent**2, cell // extent % extent, cell % extent], 1)
-        parts.append(torch.cat([torch.full((size, 1), b), xyz], 1))
-    coors = torch.cat(parts)
-    return torch.randn(len(coors), 4, generator=generator), coors
-
-
 def small(**changes):
-    torch.manual_seed(0)
-    network = LitePT(**SMALL | changes)
-    for module in network.modules():  # statistics that are not the identity
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return network
+    return seeded(LitePT, **SMALL | changes)
 
 
 def turned(head, place, base):

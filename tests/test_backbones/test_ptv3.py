@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from ptv3_reference import Reference, curve
+from serialized_backbone import seeded, voxels
 
 from projects.SRKD.backbones import PointTransformerV3
 from projects.SRKD.backbones.ptv3.block import DropPath
@@ -47,26 +48,8 @@ def golden():
     return content, torch.from_numpy(coors)
 
 
-def voxels(sizes, seed=0, extent=20):
-    """Distinct voxels of several samples, in random row order, and features."""
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for b, size in enumerate(sizes):
-        cell = torch.randperm(extent**3, generator=generator)[:size]
-        xyz = torch.stack([cell // extent**2, cell // extent % extent, cell % extent], 1)
-        parts.append(torch.cat([torch.full((size, 1), b), xyz], 1))
-    coors = torch.cat(parts)
-    return torch.randn(len(coors), 4, generator=generator), coors
-
-
 def small(**changes):
-    torch.manual_seed(0)
-    network = PointTransformerV3(**SMALL | changes)
-    for module in network.modules():  # statistics that are not the identity
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return network
+    return seeded(PointTransformerV3, **SMALL | changes)
 
 
 def test_codes_equal_the_original_s(golden):
