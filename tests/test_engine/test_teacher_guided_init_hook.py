@@ -5,7 +5,7 @@ import torch
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
-from toy_detection import build, small
+from zoo_detectors import build, small
 
 from projects.SRKD.engine.teacher_guided_init_hook import TeacherGuidedInitHook
 from projects.SRKD.models.compression import compressed, inherit

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmdet3d.registry import MODELS
-from toy_detection import CONFIGS, ON_CPU, build, scans, small, teacher
+from zoo_detectors import CONFIGS, ON_CPU, build, scans, small, teacher
 
 from projects.SRKD.models.compression import compressed
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet3d.models.layers.pointnet_modules import point_fp_module, point_sa_module
 from torch import nn
-from toy_detection import ON_CPU, build, scans, small, teacher
+from zoo_detectors import ON_CPU, build, scans, small, teacher
 
 from projects.SRKD.models.compression import compressed, inherit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from toy_detection import build, teacher
+from zoo_detectors import build, teacher
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/compression.py'
 SECOND = 'mmdet3d::second/second_hv_secfpn_8xb6-80e_kitti-3d-3class.py'

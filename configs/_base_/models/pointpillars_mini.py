@@ -1,5 +1,5 @@
 # PointPillars of KITTI on a smaller range, with coarser pillars and fewer layers: a frame takes a
-# fifteenth of the operations.
+# sixteenth of the operations.
 _base_ = 'mmdet3d::_base_/models/pointpillars_hv_secfpn_kitti.py'
 reach = [0, -19.2, -3, 38.4, 19.2, 1]
 pillar = [0.2, 0.2, 4]
