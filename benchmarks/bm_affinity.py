@@ -108,8 +108,10 @@ def as_the_cloud_grows(args: argparse.Namespace) -> None:
 
 def many_beside_one(args: argparse.Namespace) -> None:
     """One line per size of super-voxels, of the same rows in all."""
-    rows = args.grouped // args.channels * args.channels
-    sizes = (rows, 8 * args.channels, args.channels, SMALL_GROUP)
+    step = 24 * args.channels  # a multiple of all sizes
+    rows = args.grouped // step * step
+    # In the middle: pairs of points and C x C products take equally long, the worst case.
+    sizes = (rows, 8 * args.channels, 3 * args.channels // 2, args.channels, SMALL_GROUP)
     cases = {size: Case(rows, rows // size, args) for size in sizes}
     calls = {str(size): case.step(case.ours) for size, case in cases.items()}
     seconds = in_turn(calls, args.repeats, args.device)

@@ -58,7 +58,7 @@ def test_one_group_equals_the_loop(rows, widths):
 
 @pytest.mark.parametrize('weighted', [False, True])
 def test_groups_smaller_and_larger_than_the_width_equal_the_loop(weighted):
-    # Sizes 1, 2, 3 take pairs; 5 (= C) and 12 take Grams; ids have gaps; three rows are left out.
+    # Sizes to 5 (= C) take pairs, 12 takes Grams; ids have gaps; three rows are left out.
     sizes = {7: 1, 0: 2, 11: 3, 4: 5, 2: 12, -1: 3}
     group = torch.cat([torch.full((n,), g) for g, n in sizes.items()])
     group = group[torch.randperm(len(group), generator=torch.Generator().manual_seed(1))]
@@ -72,7 +72,7 @@ def test_groups_smaller_and_larger_than_the_width_equal_the_loop(weighted):
 
 
 def test_many_groups_span_several_blocks(monkeypatch):
-    monkeypatch.setattr(affinity, 'MAX_BLOCK_ROWS', 8)
+    monkeypatch.setattr(affinity, 'CPU_BLOCK_ROWS', 8)
     group = torch.randint(0, 15, (60,), generator=torch.Generator().manual_seed(2))
     student, teacher = make(60, 4, 4)
     value, grad = value_and_grad(affinity_mse, student, teacher, group)
@@ -116,21 +116,21 @@ def test_a_rotation_of_the_teacher_is_zero_and_never_below(rows, seed):
     assert 0 <= value < 1e-11  # the squared distances are near 250
 
 
-def test_groups_take_grams_from_as_many_points_as_channels_on(monkeypatch):
+def test_groups_take_grams_from_one_and_a_half_times_the_channels_on(monkeypatch):
     taken = {}
     for name in ('_gram_form', '_pair_form'):
         form = getattr(affinity, name)
 
-        def spy(own, taught, real, with_grad, form=form, name=name):
+        def spy(own, taught, real, factor, form=form, name=name):
             taken.setdefault(name, []).extend(real.sum(dim=1).tolist())
-            return form(own, taught, real, with_grad)
+            return form(own, taught, real, factor)
 
         monkeypatch.setattr(affinity, name, spy)
-    sizes = torch.tensor([1, 9, 5, 4, 30, 2, 5])
+    sizes = torch.tensor([1, 9, 7, 4, 30, 2, 8])
     group = torch.repeat_interleave(torch.arange(7), sizes)
     affinity_mse(*make(len(group), 3, 5), group)
-    assert sorted(taken['_pair_form']) == [1, 2, 4]
-    assert sorted(taken['_gram_form']) == [5, 5, 9, 30]
+    assert sorted(taken['_pair_form']) == [1, 2, 4, 7]
+    assert sorted(taken['_gram_form']) == [8, 9, 30]
 
 
 def test_no_matrix_of_all_pairs_is_built():
@@ -191,8 +191,21 @@ def test_large_groups_are_streamed_to_the_same_value_and_gradient(monkeypatch, c
     teacher = torch.randn(700, c_t, dtype=torch.float64)
     group, weight = torch.randint(-1, 4, (700,)), torch.rand(4, dtype=torch.float64)
     found = []
-    for rows in (1 << 10, 7):  # whole; in blocks of seven rows
-        monkeypatch.setattr(affinity, 'STREAM_ROWS', rows)
+    for rows in (1 << 10, 14):  # whole; in blocks of seven rows
+        monkeypatch.setattr(affinity, 'CPU_BLOCK_ROWS', rows)
         value = affinity.affinity_mse(student, teacher, group, weight)
         found.append((value, torch.autograd.grad(value, student)[0]))
     torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize('block_rows', [1 << 10, 14])  # whole and streamed
+def test_an_incoming_factor_scales_the_gradient_at_every_call(monkeypatch, block_rows):
+    monkeypatch.setattr(affinity, 'CPU_BLOCK_ROWS', block_rows)
+    student, teacher = make(60, 4, 4)
+    student.requires_grad_()
+    group = torch.arange(60) // 30 + torch.arange(60) % 30 // 28  # groups of 28, 30 and 2
+    value = affinity_mse(student, teacher, group)
+    (expected,) = torch.autograd.grad(reference(student, teacher, group), student)
+    for factor in (3.0, -0.5):
+        (grad,) = torch.autograd.grad(factor * value, student, retain_graph=True)
+        torch.testing.assert_close(grad, factor * expected)

@@ -7,6 +7,7 @@ g groups and m rows of one padded block.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +17,17 @@ from torch.autograd.function import once_differentiable
 from ..ops import Groups, group_rows, padded_blocks
 from .checks import check_ids, connected_zero, full_precision
 
-MAX_BLOCK_ROWS = 1 << 14
-"""Padded rows per batched product; bounds the extra memory when there are many groups."""
+GRAM_FROM = 1.5
+"""Groups of at least so many times as many points as channels take C x C products; pairs of points
+are quicker below (break-even measured between 1.5 and 1.7 at 128 channels)."""
 
-STREAM_ROWS = 1 << 10
-"""Rows held in float64 at a time of a group of more than eight times as many; they fit a cache."""
+CPU_BLOCK_ROWS = 1 << 11
+"""Rows held in float64 at a time on a CPU, so that they fit its cache; larger groups are streamed,
+half as many rows at a time."""
+
+GPU_BLOCK_ROWS = 1 << 15
+"""The same on a GPU, where a block should outweigh the launches of its kernels: 32 MiB for each of
+about ten tensors of 128 channels."""
 
 
 @full_precision
@@ -39,8 +46,8 @@ def affinity_mse(
     with the sum over non-empty groups. Source: SRKD (arXiv 2506.17290), Eq. 4 to 6; the mean over
     groups is implied there, not stated.
 
-    No pair is formed for groups of at least C points. A distance does not change when features are
-    centred, so centre both networks per group, pad the narrower with zero columns, and write
+    No pair is formed for groups of at least 1.5 C points. A distance does not change when features
+    are centred, so centre both networks per group, pad the narrower with zero columns, and write
     :math:`\Delta = S - T`, :math:`P = S + T`, :math:`u_i = \Delta_i \cdot P_i = |s_i|^2 - |t_i|^2`
     and :math:`E = S S^\top - T T^\top = (\Delta P^\top + P \Delta^\top) / 2`. Then
 
@@ -52,7 +59,7 @@ def affinity_mse(
 
     needs C x C products only: O(n C^2) time, O(n C) memory, exact. Every term scales with
     :math:`\Delta`, so the value keeps its precision however near the student comes to its teacher.
-    Sums run in float64. The gradient is computed in the same sweep,
+    Sums run in float64. The gradient needs the same products,
 
     .. math::
         \frac{\partial}{\partial s_i} = 8 \Big( \big(n u_i + \sum_j u_j\big) s_i
@@ -103,114 +110,180 @@ class _AffinityMSE(torch.autograd.Function):
     @staticmethod
     def forward(ctx, student, teacher, groups, scale, with_grad) -> Tensor:
         width = max(student.shape[1], teacher.shape[1])
+        both = student, teacher
         value = scale.new_zeros(())
-        grad = torch.zeros_like(student) if with_grad else None
-        large = groups.counts >= width
-        huge = groups.counts > max(width, 8 * STREAM_ROWS)
-        for group in huge.nonzero().squeeze(1).tolist():
-            value = value + _stream(student, teacher, groups, group, scale[group], grad)
-        for members, block_loss in ((large & ~huge, _gram_form), (~large & ~huge, _pair_form)):
+        grad = None
+        block_rows = CPU_BLOCK_ROWS if student.device.type == 'cpu' else GPU_BLOCK_ROWS
+        large = groups.counts >= GRAM_FROM * width
+        huge = large & (groups.counts > block_rows)
+        streams = [
+            _Stream(groups, group, block_rows // 2)
+            for group in huge.nonzero().squeeze(1).tolist()
+        ]
+        for stream in streams:
+            value = value + scale[stream.group] * stream.total(both, width)
+        for members, form in ((large & ~huge, _gram_form), (~large & ~huge, _pair_form)):
             which = members.nonzero().squeeze(1)
-            for block, rows, real in padded_blocks(groups, which, MAX_BLOCK_ROWS):
-                own = _centred(student, rows, real, width)  # (g, m, C)
-                taught = _centred(teacher, rows, real, width)
-                total, own_grad = block_loss(own, taught, real, with_grad)
+            for block, rows, real in padded_blocks(groups, which, block_rows):
+                own, taught = (_centred(feat, rows, real, width) for feat in both)  # (g, m, C)
+                total, slope = form(own, taught, real, 8 * scale[block] if with_grad else None)
                 value = value + (scale[block] * total).sum()
                 if with_grad:
-                    own_grad = own_grad * scale[block, None, None]
-                    grad[rows[real]] = own_grad[real][:, : student.shape[1]].to(grad.dtype)
-        ctx.save_for_backward(grad)
+                    grad = torch.zeros_like(student) if grad is None else grad
+                    grad[rows[real]] = slope[real][:, : student.shape[1]].to(grad.dtype)
+        ctx.save_for_backward(student, teacher, scale, grad)
+        ctx.streams = streams
         return value.to(student.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_loss: Tensor):
-        (grad,) = ctx.saved_tensors
-        return grad_loss * grad, None, None, None, None
+        student, teacher, scale, grad = ctx.saved_tensors
+        # Streamed rows are written here, with the incoming factor: two tensors of the student's
+        # size would be most of the memory of a large cloud.
+        grad = torch.zeros_like(student) if grad is None else grad_loss * grad
+        for stream in ctx.streams:
+            stream.write_slopes((student, teacher), 8 * grad_loss * scale[stream.group], grad)
+        return grad, None, None, None, None
 
 
-def _stream(
-    student: Tensor,
-    teacher: Tensor,
-    groups: Groups,
-    group: int,
-    scale: Tensor,
-    grad: Tensor | None,
-) -> Tensor:
-    """Weighted sum over the pairs of one large group, block by block of its rows.
+class _Sums(NamedTuple):
+    """What value and slope of g groups need to know about all of their rows; sums add up."""
 
-    A first walk finds the means, a second the C x C products, a third writes the gradient. Each
-    holds a block in float64 and nothing of the size of the group.
+    u: Tensor  # (g,)
+    u_square: Tensor  # (g,)
+    u_own: Tensor  # (g, 1, C)
+    dd: Tensor  # (g, C, C), as all that follow
+    tt: Tensor
+    td: Tensor
+
+    @classmethod
+    def of(cls, rows: _Rows) -> _Sums:
+        own, delta, total, u = rows
+        grams = delta.mT @ delta, total.mT @ total, total.mT @ delta
+        return cls(u.sum(dim=1), u.square().sum(dim=1), u[:, None] @ own, *grams)
+
+    def add_(self, rows: _Rows) -> None:
+        """Add those of further rows."""
+        own, delta, total, u = rows
+        self.u.add_(u.sum(dim=1))
+        self.u_square.add_(u.square().sum(dim=1))
+        for mine, left, right in (
+            (self.u_own, u[:, :, None], own),
+            (self.dd, delta, delta),
+            (self.tt, total, total),
+            (self.td, total, delta),
+        ):
+            mine.baddbmm_(left.mT, right)
+
+    def value(self, n: Tensor) -> Tensor:
+        """Sum over all pairs of groups of n (g,) rows, (g,)."""
+        energy = ((self.tt * self.dd).sum(dim=(1, 2)) + (self.td * self.td.mT).sum(dim=(1, 2))) / 2
+        # The second summand may be negative: rounding must not carry a rotation below zero.
+        return 2 * n * self.u_square + 2 * self.u.square() + 4 * energy.clamp_min(0)
+
+    def slope(self, rows: _Rows, n: Tensor, factor: Tensor) -> Tensor:
+        """An eighth of the value's gradient in rows (g, m, C), times a factor (g,)."""
+        own, delta, total, u = rows
+        wide = factor[:, None, None]
+        slope = torch.baddbmm(-wide * self.u_own, delta, wide / 2 * (self.tt + self.td))
+        slope.baddbmm_(total, wide / 2 * (self.td.mT + self.dd))
+        along = factor[:, None] * (n[:, None] * u + self.u[:, None])
+        return slope.addcmul_(along[:, :, None], own)
+
+
+class _Rows(NamedTuple):
+    """Centred rows of g groups."""
+
+    own: Tensor  # (g, m, C), as delta and total
+    delta: Tensor
+    total: Tensor
+    u: Tensor  # (g, m)
+
+    @classmethod
+    def of(cls, own: Tensor, taught: Tensor) -> _Rows:
+        """Take both networks' rows; ``taught`` is overwritten."""
+        total = own + taught
+        delta = torch.sub(own, taught, out=taught)
+        return cls(own, delta, total, torch.linalg.vecdot(delta, total))
+
+
+class _Stream:
+    """One large group, walked block by block of its rows.
+
+    A first walk finds the means, a second the sums, a third the gradient. Each holds a block in
+    float64 and nothing of the size of the group.
     """
-    start, n = int(groups.starts[group]), int(groups.counts[group])
-    blocks = groups.order[start : start + n].split(STREAM_ROWS)
-    width = max(student.shape[1], teacher.shape[1])
-    means = [sum(feat[rows].double().sum(dim=0) for rows in blocks) / n
-             for feat in (student, teacher)]  # fmt: skip
 
-    def walk() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-        for rows in blocks:
+    def __init__(self, groups: Groups, group: int, block_rows: int) -> None:
+        self.group = group
+        start, n = int(groups.starts[group]), int(groups.counts[group])
+        self.blocks = groups.order[start : start + n].split(block_rows)
+        self.n = groups.counts[group, None].double()
+
+    def total(self, both: tuple[Tensor, Tensor], width: int) -> Tensor:
+        """Sum over all pairs."""
+        self.width = width
+        self.means = [
+            sum(feat.index_select(0, rows).sum(dim=0, dtype=torch.float64) for rows in self.blocks)
+            / self.n
+            for feat in both
+        ]
+        walk = self._walk(both)
+        self.sums = _Sums.of(next(walk))
+        for rows in walk:
+            self.sums.add_(rows)
+        return self.sums.value(self.n).squeeze(0)
+
+    def write_slopes(self, both: tuple[Tensor, Tensor], factor: Tensor, grad: Tensor) -> None:
+        """Write the gradient into the group's rows."""
+        for index, rows in zip(self.blocks, self._walk(both)):
+            slope = self.sums.slope(rows, self.n, factor[None])[0, :, : grad.shape[1]]
+            grad.index_copy_(0, index, slope.to(grad.dtype))
+
+    def _walk(self, both: tuple[Tensor, Tensor]) -> Iterator[_Rows]:
+        for index in self.blocks:
             own, taught = (
-                F.pad(feat[rows].double() - mean, (0, width - feat.shape[1]))
-                for feat, mean in zip((student, teacher), means)
-            )  # (m, C)
-            delta, total = own - taught, own + taught
-            yield rows, own, delta, total, (delta * total).sum(dim=1)
-
-    dd, tt, td = scale.new_zeros(3, width, width)
-    u_sum, u_square, u_own = scale.new_zeros(()), scale.new_zeros(()), scale.new_zeros(width)
-    for _, own, delta, total, u in walk():
-        for product, left, right in ((dd, delta, delta), (tt, total, total), (td, total, delta)):
-            product.addmm_(left.T, right)
-        u_sum += u.sum()
-        u_square += u.square().sum()
-        u_own += u @ own
-    energy = ((tt * dd).sum() + (td * td.T).sum()) / 2
-    if grad is not None:
-        by_delta, by_total = (tt + td) / 2, (td.T + dd) / 2
-        for rows, own, delta, total, u in walk():
-            slope = (n * u + u_sum)[:, None] * own - u_own + delta @ by_delta + total @ by_total
-            grad[rows] = (8 * scale * slope[:, : student.shape[1]]).to(grad.dtype)
-    return scale * (2 * n * u_square + 2 * u_sum.square() + 4 * energy.clamp_min(0))
+                _widened(feat.index_select(0, index).double().sub_(mean)[None], self.width)
+                for feat, mean in zip(both, self.means)
+            )
+            yield _Rows.of(own, taught)
 
 
 def _centred(feat: Tensor, rows: Tensor, real: Tensor, width: int) -> Tensor:
     """Fetch a block (g, m, C) in float64, centred per group, zero in padding."""
-    block = feat[rows].double() * real[:, :, None]
-    mean = block.sum(dim=1, keepdim=True) / real.sum(dim=1)[:, None, None]
-    block = (block - mean) * real[:, :, None]
-    return F.pad(block, (0, width - feat.shape[1]))
+    block = F.embedding(rows, feat).double()
+    n = real.sum(dim=1)[:, None, None]
+    # Padding repeats the first row.
+    mean = (block.sum(dim=1, keepdim=True) - (real.shape[1] - n) * block[:, :1]) / n
+    return _widened(block.sub_(mean).mul_(real[:, :, None]), width)
+
+
+def _widened(block: Tensor, width: int) -> Tensor:
+    missing = width - block.shape[-1]
+    return F.pad(block, (0, missing)) if missing else block
 
 
 def _gram_form(
-    own: Tensor, taught: Tensor, real: Tensor, with_grad: bool
+    own: Tensor, taught: Tensor, real: Tensor, factor: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Sum over pairs (g,) and its gradient (g, m, C) through C x C products."""
+    """Sum over pairs (g,) and, times a factor (g,), its gradient (g, m, C), by C x C products."""
     n = real.sum(dim=1).double()  # (g,)
-    delta, total = own - taught, own + taught
-    u = (delta * total).sum(dim=2)  # (g, m)
-    dd, tt, td = delta.mT @ delta, total.mT @ total, total.mT @ delta  # (g, C, C)
-    energy = ((tt * dd).sum(dim=(1, 2)) + (td * td.mT).sum(dim=(1, 2))) / 2
-    # The second summand may be negative: rounding must not carry a rotation below zero.
-    value = 2 * n * u.square().sum(dim=1) + 2 * u.sum(dim=1).square() + 4 * energy.clamp_min(0)
-    if not with_grad:
-        return value, None
-    affine = (n[:, None] * u + u.sum(dim=1, keepdim=True))[:, :, None] * own
-    affine = affine - u[:, None, :] @ own  # (g, m, C)
-    twice_energy = (delta @ (tt + td) + total @ (td.mT + dd)) / 2
-    return value, 8 * (affine + twice_energy)
+    rows = _Rows.of(own, taught)
+    sums = _Sums.of(rows)
+    return sums.value(n), None if factor is None else sums.slope(rows, n, factor)
 
 
 def _pair_form(
-    own: Tensor, taught: Tensor, real: Tensor, with_grad: bool
+    own: Tensor, taught: Tensor, real: Tensor, factor: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """The same through m x m pairs, cheaper for groups of fewer points than channels."""
-    delta, total = own - taught, own + taught
-    u = (delta * total).sum(dim=2)  # (g, m)
+    """The same through m x m pairs, cheaper for small groups."""
+    own, delta, total, u = _Rows.of(own, taught)
     energy = delta @ total.mT
-    residual = u[:, :, None] + u[:, None, :] - energy - energy.mT  # D_S - D_T, (g, m, m)
-    residual = residual * (real[:, :, None] & real[:, None, :])
+    residual = (u[:, :, None] + u[:, None, :]).sub_(energy).sub_(energy.mT)  # D_S - D_T, (g, m, m)
+    residual.mul_(real[:, :, None] & real[:, None, :])
     value = residual.square().sum(dim=(1, 2))
-    if not with_grad:
+    if factor is None:
         return value, None
-    return value, 8 * (residual.sum(dim=2, keepdim=True) * own - residual @ own)
+    slope = residual.sum(dim=2, keepdim=True) * own - residual @ own
+    return value, slope.mul_(factor[:, None, None])
