@@ -13,7 +13,7 @@ def test_affinity_is_checked_timed_and_fitted(benchmark, monkeypatch, capsys, dt
     out = run(benchmark, monkeypatch, capsys, 'bm_affinity', words)
     assert out.count('value off by') == 3
     assert 'goal | affinity, 256 to 1,024 rows: time grows with the power' in out
-    assert 'goal | affinity, 256 rows in super-voxels of 8: time of one of all' in out
+    assert 'goal | affinity, 192 rows in super-voxels of 8: time of one of all' in out
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])

@@ -117,8 +117,7 @@ class _AffinityMSE(torch.autograd.Function):
         large = groups.counts >= GRAM_FROM * width
         huge = large & (groups.counts > block_rows)
         streams = [
-            _Stream(groups, group, block_rows // 2)
-            for group in huge.nonzero().squeeze(1).tolist()
+            _Stream(groups, group, block_rows // 2) for group in huge.nonzero().squeeze(1).tolist()
         ]
         for stream in streams:
             value = value + scale[stream.group] * stream.total(both, width)
