@@ -97,6 +97,19 @@ def test_a_head_without_a_tap_is_not_run_by_the_teacher(checkpoint):
         assert len(calls) == expected
 
 
+def test_the_teacher_runs_only_as_deep_as_its_taps(checkpoint):
+    """PointDistiller's term on pillars reads the voxel encoder: the rest need not run."""
+    terms = dict(local_graph=PILLARS['local_graph'])
+    model = detector_distiller(pointpillars(8), pointpillars(16), checkpoint, terms)
+    calls, losses = [], []
+    model.teacher.network.backbone.register_forward_hook(lambda *call: calls.append(1))
+    for _ in range(2):
+        torch.manual_seed(0)
+        losses.append(model.loss(**prepared(model))['loss_local_graph'])
+    assert len(calls) == 1  # in the first step, to see that no tap fires twice
+    torch.testing.assert_close(*losses, rtol=0, atol=0)
+
+
 def test_teacher_boxes_come_before_the_ground_truth(checkpoint):
     boxes = dict(score_thr=0.0)
     model = detector_distiller(

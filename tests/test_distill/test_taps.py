@@ -65,6 +65,24 @@ def test_a_tap_that_fires_twice_is_refused():
         network(torch.ones(1, 3))
 
 
+def test_a_network_is_left_when_all_taps_have_fired_but_not_the_first_time():
+    network, calls = nn.Sequential(*(nn.Linear(3, 3) for _ in range(4))), []
+    for number, layer in enumerate(network):
+        layer.register_forward_hook(lambda *call, number=number: calls.append(number))
+    taps = Taps(network, ['2', '0'], 'teacher')
+    taps.stops = True
+    x, found = torch.randn(5, 3), []
+    for expected in ([0, 1, 2, 3], [0, 1, 2], [0, 1, 2]):
+        calls.clear()
+        with taps as seen:
+            network(x)
+        assert calls == expected
+        found.append(seen['2'].feat)
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+    with pytest.raises(ZeroDivisionError), taps:
+        _ = 1 / 0
+
+
 def test_an_output_without_features_is_refused():
     network = nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 2, 2, 1)))
     with pytest.raises(TypeError, match=r"tap '1' of the teacher.*shape \(5, 2, 2, 2, 1\)"), Taps(

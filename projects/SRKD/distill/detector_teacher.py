@@ -18,7 +18,7 @@ _HEADS = ('pts_bbox_head', 'bbox_head', 'rpn_head')
 class DetectorTeacher(Teacher):
     """A frozen detector; see :class:`Teacher`.
 
-    Heads without a tap are not run, unless boxes are asked for.
+    Heads without a tap are not run, unless boxes are asked for; then the network runs as a whole.
 
     Args:
         config: See :func:`teacher_config`.
@@ -30,7 +30,6 @@ class DetectorTeacher(Teacher):
         self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
     ) -> None:
         super().__init__(config, checkpoint, taps)
-        self.predicts = False  # set by a student that learns from the teacher's boxes
         self.boxes: list[InstanceData] = []  # what it predicted on the last batch
 
     @torch.no_grad()

@@ -29,6 +29,10 @@ def find_module(network: nn.Module, path: str, role: str) -> nn.Module:
     )
 
 
+class _AllSeen(Exception):
+    """Leaves a forward that has nothing more to show."""
+
+
 class Taps:
     """A context in which the outputs of named modules are kept.
 
@@ -39,6 +43,10 @@ class Taps:
         network: The network to tap.
         paths: Module paths; each must exist and fire exactly once per forward.
         role: ``student`` or ``teacher``, for messages.
+
+    Attributes:
+        stops: Whether to leave the context, without an error, as soon as all taps have fired. The
+            first forward runs to its end all the same, since a later firing shows only there.
 
     Example:
         >>> import torch
@@ -55,6 +63,8 @@ class Taps:
         self.paths = tuple(dict.fromkeys(paths))
         for path in self.paths:
             find_module(network, path, role)
+        self.stops = False
+        self._ran_whole = False
         self._handles: list = []
         self._seen: dict[str, Features] = {}
 
@@ -69,7 +79,7 @@ class Taps:
             self._handles.append(module.register_forward_hook(self._recorder(path)))
         return self._seen
 
-    def __exit__(self, error_type, error, traceback) -> None:
+    def __exit__(self, error_type, error, traceback) -> bool:
         while self._handles:
             self._handles.pop().remove()
         # Nothing of the graph stays behind: a model that holds it cannot be copied.
@@ -81,6 +91,8 @@ class Taps:
                 'heads through .forward(), which skips hooks, so tap a module inside the head '
                 '(decode_head.conv_seg, not decode_head)'
             )
+        self._ran_whole = self._ran_whole or error_type is None
+        return error_type is _AllSeen
 
     def _recorder(self, path: str):
         def record(module: nn.Module, args: tuple, output: object) -> None:
@@ -93,5 +105,7 @@ class Taps:
                 self._seen[path] = read_features(output)
             except TypeError as error:
                 raise TypeError(f'tap {path!r} of the {self.role}: {error}') from None
+            if self.stops and self._ran_whole and len(self._seen) == len(self.paths):
+                raise _AllSeen
 
         return record

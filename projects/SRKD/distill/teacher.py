@@ -60,7 +60,8 @@ class Teacher:
     Not an ``nn.Module`` and so in no state_dict, optimizer, DDP bucket or EMA copy (a deep copy is
     the object itself). The network is built and its checkpoint loaded, strictly, at first use:
     testing a student never pays for it. It is in eval as a whole, needs no gradient, follows the
-    device of its input and computes no task loss. Detectors: :class:`DetectorTeacher`.
+    device of its input, computes no task loss and runs only as deep as its taps lie. Detectors:
+    :class:`DetectorTeacher`.
 
     Args:
         config: See :func:`teacher_config`.
@@ -72,6 +73,7 @@ class Teacher:
     """
 
     has_own_rows = False  # whether its rows are never the student's voxels
+    predicts = False  # set by a student that learns from more than taps: it then runs as a whole
 
     def __init__(
         self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
@@ -149,6 +151,7 @@ class Teacher:
             data_samples: Likewise.
         """
         self.to(inputs['points'][0].device)
+        self._taps.stops = not self.predicts
         with self._taps as taught:
             self._run(inputs, data_samples)
         return taught
