@@ -30,11 +30,14 @@ COMMANDS = (
     'bm_ptv3 --modes eval',
     'bm_ptv3 --modes train --voxels 31834',
     'bm_step --pairs mini half_base',
+    'bm_cache --pairs mini half_base',
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',
 )
-TAKES_DEVICE = ('bm_affinity', 'bm_cross_sample', 'bm_local_graph', 'bm_ptv3', 'bm_step', 'bm_data')
+TAKES_DEVICE = (
+    'bm_affinity', 'bm_cross_sample', 'bm_local_graph', 'bm_ptv3', 'bm_step', 'bm_cache', 'bm_data',
+)  # fmt: skip
 
 
 class Run(NamedTuple):

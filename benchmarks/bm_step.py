@@ -53,19 +53,25 @@ def build(pair: str, folder: Path, device: str) -> nn.Module:
     student, teacher = (Config.fromfile(CONFIGS / path).model for path in PAIRS[pair])
     for config in (student, teacher):
         config.data_preprocessor.update(voxel_size=VOXEL_SIZE, max_voxels=None)
-    torch.manual_seed(0)
-    checkpoint = folder / f'{pair}.pth'
-    if not checkpoint.exists():
-        torch.save(MODELS.build(ConfigDict(teacher.to_dict())).state_dict(), checkpoint)
+    checkpoint = random_teacher(pair, teacher, folder)
     torch.manual_seed(0)
     terms = Config.fromfile(CONFIGS / '_base_/distill/srkd.py').distill.terms
     config = dict(
         type='DistillSegmentor',
         student=student,
-        teacher=dict(config=teacher, checkpoint=str(checkpoint)),
+        teacher=dict(config=teacher, checkpoint=checkpoint),
         terms=terms,
     )
     return MODELS.build(ConfigDict(config)).to(device).train()
+
+
+def random_teacher(pair: str, config: ConfigDict, folder: Path) -> str:
+    """Checkpoint of a teacher with random weights, written at the first call."""
+    checkpoint = folder / f'{pair}.pth'
+    if not checkpoint.exists():
+        torch.manual_seed(0)
+        torch.save(MODELS.build(ConfigDict(config.to_dict())).state_dict(), checkpoint)
+    return str(checkpoint)
 
 
 def prepared(model: nn.Module, batch: dict) -> tuple[dict, list]:
