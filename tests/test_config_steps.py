@@ -51,7 +51,8 @@ def samples(config, roots):
     if 'scene_idxs' in dataset:
         dataset.scene_idxs = [0, 1, 2]
     thin = dict(type='PointSample', num_points=MAX_VOXELS)
-    dataset.pipeline = [*dataset.pipeline[:-1], thin, dataset.pipeline[-1]]
+    steps = dataset.pipeline[-1].get('transforms', dataset.pipeline)  # ReplayViews wraps the rest
+    steps.insert(len(steps) - 1, thin)
     dataset = DATASETS.build(dataset)
     assert len(dataset) == 3
     return pseudo_collate([dataset[0], dataset[1]])

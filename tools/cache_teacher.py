@@ -1,7 +1,8 @@
-"""Store what the teacher of a distillation run says about the clean training scans.
+"""Store what the teacher of a distillation run says about its training scans.
 
 ``python tools/cache_teacher.py CONFIG --out DIR``, then train with ``cache='DIR'`` in the config's
-teacher: docs/cache.md.
+teacher. Each scan is shown clean, or in the views of ``ReplayViews`` if the training pipeline ends
+with it: docs/cache.md.
 """
 
 import argparse
@@ -15,8 +16,8 @@ DTYPES = dict(fp16='float16', fp32='float32')
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Run the teacher of a distillation config once over the clean training scans '
-        'and store what its terms read'
+        description='Run the teacher of a distillation config once over its training scans, clean '
+        'or in the views of ReplayViews, and store what its terms read'
     )
     parser.add_argument('config', help='config file of a distillation run')
     parser.add_argument('--out', help="folder of the cache; default: the config's own")

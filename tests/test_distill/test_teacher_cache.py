@@ -211,6 +211,7 @@ def test_a_training_reads_the_cache_alone_and_saves_the_plain_student(
     config.model.terms.kd.loss.loss_weight = config.model.terms.imitate.loss.loss_weight = 100.0
     config.optim_wrapper.optimizer.lr = 5e-3
     config.train_dataloader.num_workers = 0
+    config.default_hooks.checkpoint.interval = 4
     write(config, tmp_path / 'run/cache')
 
     def refuse(self):

@@ -10,6 +10,7 @@ from projects.SRKD.distill.teacher_cache_file import (
     SceneFile,
     check_scene,
     pack,
+    probe,
     unpack_logits,
     write_scene,
 )
@@ -116,3 +117,12 @@ def test_damage_is_found_by_name(tmp_path, damage):
     path.write_bytes(content if damage == 'flipped bit' else content[:-300])
     with pytest.raises(ValueError, match=r'000007.npz of the teacher cache is damaged \(.*delete'):
         check_scene(path)
+
+
+@pytest.mark.parametrize(
+    ('size', 'rows'),
+    [(1, [0] * 8), (3, [0, 0, 0, 0, 1, 1, 1, 2]), (8, range(8)), (71, range(0, 71, 10))],
+)
+def test_a_probe_spreads_over_the_cloud_and_holds_its_ends(size, rows):
+    cloud = torch.rand(size, 5)
+    np.testing.assert_array_equal(probe(cloud), cloud[list(rows)])

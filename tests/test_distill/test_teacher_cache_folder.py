@@ -10,6 +10,7 @@ from toy import build, minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config, load, plain_steps, write
 from toy_training import NUM_CLASSES
 
+from projects.SRKD.distill import teacher_cache_folder
 from projects.SRKD.distill.teacher_cache_folder import TeacherCache, teacher_facts
 
 
@@ -91,6 +92,25 @@ def test_fewer_taps_are_enough(config):
 def test_an_unfinished_one(config):
     edit(config, finished=False)
     refused(config, 'cache is unfinished: .*goes on where it stopped')
+
+
+def test_one_older_than_views_holds_clean_scans(config):
+    path = TeacherCache(config.model.teacher.cache).folder / 'cache.json'
+    facts = json.loads(path.read_text())
+    assert facts.pop('views') == 0
+    path.write_text(json.dumps(facts))
+    step(config)
+
+
+def test_a_file_is_compared_with_its_checksums_once(config, monkeypatch):
+    compared = []
+    monkeypatch.setattr(teacher_cache_folder, '_OPEN', 1)
+    monkeypatch.setattr(teacher_cache_folder, 'check_scene', compared.append)
+    model = build(config.model)
+    for _ in range(2):
+        batch = model.data_preprocessor(load(config, [0, 1], plain_steps(config)), True)
+        model.teacher.prepare(**batch, training=True)
+    assert [path.name for path in compared] == ['000000.npz', '000001.npz']
 
 
 def test_a_missing_file(config):

@@ -1,13 +1,19 @@
-"""Clean scans: the training set without its augmentation, each file once."""
+"""Scans for the teacher: the training set without its augmentation, or in views; each scan once."""
 
 import numpy as np
 import pytest
 import torch
+from mmdet3d.registry import DATASETS
 from mmengine.config import ConfigDict
 from toy import minkunet, write_scannet
 from toy_training import NUM_CLASSES, plain_config
 
-from projects.SRKD.distill.teacher_cache_scans import CleanScans, with_identity
+from projects.SRKD.distill.teacher_cache_scans import (
+    CleanScans,
+    ReplayedScans,
+    training_scans,
+    with_identity,
+)
 
 
 @pytest.fixture
@@ -93,3 +99,67 @@ def test_identity_is_added_once_and_behind_loading():
     assert with_identity(with_identity(steps)) == with_identity(steps)
     with pytest.raises(ValueError, match=r'loads no points, .* got \[.Pack3DDetInputs.\]'):
         with_identity(steps[-1:])
+
+
+JITTER = dict(type='RandomJitterPoints', jitter_std=[0.05] * 3, clip_range=[-0.1, 0.1])
+
+
+@pytest.fixture
+def replayed(config):
+    """The same config, shown in views."""
+    dataset = config.train_dataloader.dataset
+    replay = dict(type='ReplayViews', views=3, transforms=[JITTER, *dataset.pipeline[3:]])
+    dataset.pipeline = [*dataset.pipeline[:3], replay]
+    return config
+
+
+def test_a_pipeline_that_ends_with_views_is_shown_in_them(replayed):
+    scans = training_scans(replayed)
+    assert isinstance(scans, ReplayedScans) and str(scans) == '3 views of each of 4 scans'
+    assert len(scans) == 12 and scans.facts['views'] == 3 and 'pipeline' not in scans.facts
+    dataset = DATASETS.build(replayed.train_dataloader.dataset)
+    met = set()
+    while len(met) < 12:
+        for scan in range(4):
+            sample = dataset[scan]
+            replay = sample['data_samples'].replay
+            shown = scans.load(3 * scan + replay['view'])
+            assert torch.equal(shown.points, sample['inputs']['points'])
+            assert shown.row.tolist() == list(range(shown.size)) and shown.size == 400
+            met.add((scan, replay['view']))
+
+
+def test_views_of_a_scan_that_a_list_repeats_count_once(replayed):
+    replayed.train_dataloader.dataset.scene_idxs = [3, 1, 3, 0]
+    scans, dataset = training_scans(replayed), replayed.train_dataloader.dataset
+    assert len(scans) == 9 and scans.table['scan'] == [0, 1, 0, 2]
+    sample = DATASETS.build(dataset)[2]  # the scan of index 0 again
+    shown = scans.load(sample['data_samples'].replay['view'])
+    assert torch.equal(shown.points, sample['inputs']['points'])
+    scans.table['bytes'] = [100, 200, 50]
+    assert scans.share([1, 2, 3, 8]) == (100 + 100 + 200 + 50) / 100
+
+
+def test_a_pipeline_without_views_is_shown_clean(config):
+    scans = training_scans(config)
+    assert isinstance(scans, CleanScans) and str(scans) == '4 scans' and scans.facts['views'] == 0
+
+
+def test_views_must_come_last(replayed):
+    replayed.train_dataloader.dataset.pipeline.append(dict(type='CenterShift'))
+    with pytest.raises(ValueError, match='goes on behind ReplayViews, .* CenterShift included'):
+        training_scans(replayed)
+
+
+def test_draws_in_front_of_views_are_refused(replayed):
+    replayed.train_dataloader.dataset.pipeline.insert(3, JITTER)
+    match = 'first scan is another cloud each time: a transform in front of ReplayViews draws'
+    with pytest.raises(ValueError, match=match):
+        training_scans(replayed)
+
+
+def test_a_view_that_leaves_nothing_is_refused(replayed, monkeypatch):
+    scans = training_scans(replayed)
+    monkeypatch.setattr(scans.replay, 'transforms', [lambda results: None])
+    with pytest.raises(ValueError, match=r'view 1 of points/scene0000_01.bin leaves nothing of'):
+        scans.load(4)

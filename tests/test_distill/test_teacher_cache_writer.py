@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from toy import minkunet, save_checkpoint, write_scannet
-from toy_cache import cached_config, write
+from toy_cache import cached_config, replayed_config, write
 from toy_training import NUM_CLASSES
 
 from projects.SRKD.distill.teacher_cache_file import check_scene
@@ -14,11 +14,21 @@ from projects.SRKD.distill.teacher_cache_writer import CacheWriter, size_text, w
 
 
 @pytest.fixture
-def config(tmp_path):
-    data_root = write_scannet(tmp_path / 'data', train=5)
-    teacher = minkunet(16, num_classes=NUM_CLASSES)
-    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
-    return cached_config(data_root, tmp_path, dict(config=teacher, checkpoint=checkpoint))
+def teacher(tmp_path):
+    config = minkunet(16, num_classes=NUM_CLASSES)
+    return dict(config=config, checkpoint=save_checkpoint(config, tmp_path / 'teacher.pth'))
+
+
+@pytest.fixture
+def config(tmp_path, teacher):
+    return cached_config(write_scannet(tmp_path / 'data', train=5), tmp_path, teacher)
+
+
+@pytest.fixture
+def replayed(tmp_path, teacher):
+    data_root = write_scannet(tmp_path / 'data', train=2)
+    crop = [dict(type='RandomPointDropout', ratio=0.25, p=1.0)]
+    return replayed_config(data_root, tmp_path, teacher, transforms=crop, views=3)
 
 
 def facts(folder) -> dict:
@@ -70,6 +80,46 @@ def test_a_killed_run_goes_on_with_the_scan_it_was_at(config, tmp_path, monkeypa
     assert facts(tmp_path / 'cache') == facts(tmp_path / 'whole')
     write(config)
     assert len(ran) == 6
+
+
+def test_views_are_files_of_their_own(replayed, tmp_path, capsys):
+    writer = CacheWriter(replayed)
+    write_cache(writer)
+    told = capsys.readouterr().out
+    assert '3 views of each of 2 scans, 0 of them stored' in told and '300 points' in told
+    assert 'all 6: about' in told and 'per view' in told
+    found = facts(tmp_path / 'cache')
+    replay = writer.scans.replay.facts
+    assert found['views'] == 3 and found['seed'] == 0 and replay.items() < found.items()
+    assert set(files(tmp_path / 'cache')) == {'scenes.json', *(f'00000{i}.npz' for i in range(6))}
+    for file in range(6):
+        shown = writer.scans.load(file)
+        with np.load(tmp_path / f'cache/000/00000{file}.npz') as view:
+            assert view['points'].shape == (300,) and view['points'].min() == 0
+            assert view['probe'].shape == (8, 6)
+            np.testing.assert_array_equal(view['probe'][[0, -1]], shown.points[[0, -1]])
+
+
+def test_a_killed_run_of_views_goes_on_with_the_view_it_was_at(replayed, tmp_path, monkeypatch):
+    write(replayed, tmp_path / 'whole')
+    real, ran = CacheWriter.run, []
+
+    def run(self, file):
+        ran.append(file)
+        if len(ran) == 5:
+            raise KeyboardInterrupt
+        return real(self, file)
+
+    monkeypatch.setattr(CacheWriter, 'run', run)
+    with pytest.raises(KeyboardInterrupt):
+        write(replayed)
+    write(replayed)
+    assert ran == [0, 1, 2, 3, 4, 4, 5]
+    assert files(tmp_path / 'cache') == files(tmp_path / 'whole')
+    replayed.train_dataloader.dataset.pipeline[-1].views = 4
+    match = r'another number of views of each scan \(0: the clean scan\): 3 there, 4 here'
+    with pytest.raises(ValueError, match=match):
+        write(replayed)
 
 
 def test_a_run_killed_before_its_last_word_only_says_it(config, tmp_path, monkeypatch):
@@ -127,10 +177,10 @@ CHANGES = {
     'another teacher checkpoint': lambda config, folder: save_checkpoint(
         config.model.teacher.config, folder / 'teacher.pth', seed=1
     ),
-    'other data: 5 scans of ScanNetSegDataset .* there, 2 scans': lambda config, folder: (
+    'another data set: 5 scans of ScanNetSegDataset .* there, 2 scans': lambda config, folder: (
         config.train_dataloader.dataset.update(scene_idxs=[0, 1])
     ),
-    'other pipeline': lambda config, folder: config.test_dataloader.dataset.pipeline.insert(
+    'another test pipeline': lambda config, folder: config.test_dataloader.dataset.pipeline.insert(
         -1, dict(type='CenterShift')
     ),
     'other taps: backbone, .*conv_seg there, backbone here': lambda config, folder: (
@@ -152,7 +202,10 @@ def test_a_folder_with_another_cache_is_left_alone(config, tmp_path, match):
 @pytest.mark.parametrize('options', [dict(logits='top8'), dict(dtype='float32')])
 def test_other_options_need_another_folder(config, options):
     write(config)
-    with pytest.raises(ValueError, match='holds a teacher cache of other .*: name another folder'):
+    with pytest.raises(
+        ValueError,
+        match='holds a teacher cache of another (choice of logits|dtype): .*: name another folder',
+    ):
         write(config, **options)
 
 

@@ -12,6 +12,7 @@ from .loading import (
 )
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from .pandaset import write_pandaset_infos
+from .replay_views import ReplayViews
 from .scene_statistics import SceneStatistics, scene_statistics
 from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
@@ -25,6 +26,7 @@ __all__ = [
     'LoadPreviousScans',
     'LoadSegAnnotationsChecked',
     'NuScenesLidarSegDataset',
+    'ReplayViews',
     'SceneStatistics',
     'augmentation',
     'check_data_root',

@@ -1,10 +1,10 @@
-"""The teacher from disk: what its taps saw on the clean scans, found again by raw point.
+"""The teacher from disk: what its taps saw on clean scans or on views, found again by point.
 
 Shapes: n points of a sample, M rows of the cache that a batch touches, N' of them in one scan of a
 sample.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from .features import Features
 from .teacher import Teacher
-from .teacher_cache_file import POINTS, SceneFile, unpack_logits
+from .teacher_cache_file import POINTS, PROBE, SceneFile, probe, unpack_logits
 from .teacher_cache_folder import TeacherCache, teacher_facts
+
+_TOLERANCE = 1e-3  # metres, or parts of a colour: far above rounding, below any other draw
 
 
 class Piece(NamedTuple):
@@ -29,9 +31,10 @@ class Piece(NamedTuple):
 class CachedTeacher(Teacher):
     """What a :class:`Teacher` says, read from a cache; its network is never built.
 
-    The cached teacher saw the clean scan, not the augmented cloud of the student. A row of the
-    student gets the mean of what it said about the raw points in that row, be they moved, cropped
-    or mixed with points of another scan.
+    A teacher of clean scans did not see the student's augmented cloud: a row of the student gets
+    the mean of what it said about the raw points in that row, be they moved, cropped or mixed with
+    points of another scan. Where the training pipeline ends with ``ReplayViews``, it saw the very
+    cloud that the student sees.
 
     Args:
         config: As for :class:`Teacher`.
@@ -75,24 +78,22 @@ class CachedTeacher(Teacher):
 
         Args:
             inputs: The student's; only ``points`` is read.
-            data_samples: The student's, with ``point_identity`` ``(n, 2)``.
+            data_samples: The student's, with the metainfo ``replay`` or ``point_identity``
+                ``(n, 2)``.
             training: Unused: the cache knows no caps.
 
         Returns:
             A view whose finest rows are the M rows touched; their coordinates are made up.
 
         Raises:
-            ValueError: If points have no identity, or were not cached.
+            ValueError: If a sample is neither what the teacher saw nor made of its points.
         """
         self.load()
         device = inputs['points'][0].device
         pieces: list[list[Piece]] = []
         coors, samples = [], []
-        for i, sample in enumerate(data_samples):
-            identity = _identity(sample, i)
-            if (slot := sample.metainfo.get('sample_idx')) is not None:
-                self.cache.check_file(slot, sample.metainfo.get('lidar_path', ''))
-            row, found = self._rows(identity)
+        for i, (cloud, sample) in enumerate(zip(inputs['points'], data_samples)):
+            row, found = self._rows(i, cloud, sample)
             count = sum(len(piece.rows) for piece in found)
             bare = Det3DDataSample(metainfo=sample.metainfo, gt_pts_seg=PointData())
             bare.point2voxel_map = torch.from_numpy(row).to(device)
@@ -105,20 +106,13 @@ class CachedTeacher(Teacher):
         voxels = dict(coors=torch.cat(coors))
         return dict(points=inputs['points'], voxels=voxels, pieces=pieces), samples
 
-    def _rows(self, identity: np.ndarray) -> tuple[np.ndarray, list[Piece]]:
-        """Touched rows of a sample, scan by scan, and which of them each point lies in."""
-        row = np.full(len(identity), -1, np.int64)
+    def _rows(
+        self, i: int, cloud: Tensor, sample: Det3DDataSample
+    ) -> tuple[np.ndarray, list[Piece]]:
+        """Touched rows of a sample, file by file, and which of them each point lies in, (n,)."""
+        row = np.full(len(cloud), -1, np.int64)
         pieces, count = [], 0
-        for slot in np.unique(identity[:, 1]):
-            scan, scene = self.cache.find(int(slot))
-            own = np.flatnonzero(identity[:, 1] == slot)
-            point = identity[own, 0]
-            if int(point.max()) >= scene.size:
-                raise ValueError(
-                    f'teacher cache {self.cache.folder} was made from other data: the training '
-                    f'has point {int(point.max())} of {self.cache.names[scan]}, which had '
-                    f'{scene.size} points'
-                )
+        for scene, own, point in self._files(i, cloud, sample):
             at = scene.read(POINTS, point)  # (own,)
             own, at = own[at >= 0], at[at >= 0]
             touched = np.zeros(int(at.max(initial=-1)) + 1, bool)
@@ -127,6 +121,51 @@ class CachedTeacher(Teacher):
             pieces.append(Piece(scene, np.flatnonzero(touched)))
             count += len(pieces[-1].rows)
         return row, pieces
+
+    def _files(
+        self, i: int, cloud: Tensor, sample: Det3DDataSample
+    ) -> Iterator[tuple[SceneFile, np.ndarray, np.ndarray]]:
+        """Files with points of a sample: which points of the sample, which ones of the file."""
+        replay = sample.metainfo.get('replay', {})
+        self.cache.check_views(replay)
+        if (slot := replay.get('scan', sample.metainfo.get('sample_idx'))) is not None:
+            self.cache.check_file(slot, sample.metainfo.get('lidar_path', ''))
+        if replay:
+            scene = self.cache.scene(slot, replay['view'])
+            self._check_cloud(cloud, scene, replay)
+            every = np.arange(len(cloud))
+            yield scene, every, every
+            return
+        identity = _identity(sample, i)
+        for slot in np.unique(identity[:, 1]).tolist():
+            scene = self.cache.scene(slot)
+            own = np.flatnonzero(identity[:, 1] == slot)
+            point = identity[own, 0]
+            if int(point.max()) >= scene.size:
+                raise ValueError(
+                    f'teacher cache {self.cache.folder} was made from other data: the training '
+                    f'has point {int(point.max())} of {self.cache.name(slot)}, which had '
+                    f'{scene.size} points'
+                )
+            yield scene, own, point
+
+    def _check_cloud(self, cloud: Tensor, scene: SceneFile, replay: Mapping) -> None:
+        """Refuse a view that is another cloud than the teacher saw."""
+        here = probe(cloud)
+        there = scene.read(PROBE, np.arange(len(here)))
+        sizes = (scene.size, there.shape[1]), tuple(cloud.shape)
+        if sizes[0] == sizes[1]:
+            far = np.abs(there - here).max()
+            if far <= _TOLERANCE:
+                return
+            difference = f'points up to {far:.3g} apart'
+        else:
+            difference = f'{sizes[0]} points and columns there, {sizes[1]} here'
+        raise ValueError(
+            f'view {replay["view"]} of {self.cache.name(replay["scan"])} is another cloud than the '
+            f'teacher of cache {self.cache.folder} saw: {difference}; what is loaded in front of '
+            'ReplayViews, or the code of a transform, has changed since'
+        )
 
     @torch.no_grad()
     def __call__(self, inputs: dict, data_samples: list) -> dict[str, Features]:

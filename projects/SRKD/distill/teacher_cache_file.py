@@ -5,14 +5,15 @@ and an array can be mapped into memory where it lies. Its arrays:
 
 ==================  =====================  =====================================================
 ``points``          ``(P,)`` int32         finest row of each raw point, -1 for none
+``probe``           ``(k, D)`` float32     of a view only: points by which it is known again
 ``TAP``             ``(R, C)`` float       what the tap saw
 ``TAP.rows``        ``(N,)`` int32         row of each finest row, -1 for none; absent where R is N
 ``TAP.classes``     ``(R, k)`` int         of the k largest logits, which ``TAP`` then holds
 ``TAP.rest``        ``(R,)`` float         mean logit of the other classes, in the sense of softmax
 ==================  =====================  =====================================================
 
-Shapes: P raw points of the scan, N finest rows (voxels) of the teacher, R rows at a tap, C channels
-or L classes, M rows read.
+Shapes: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels) of the
+teacher, R rows at a tap, C channels or L classes, M rows read.
 """
 
 import math
@@ -26,7 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-POINTS = 'points'
+POINTS, PROBE = 'points', 'probe'
+_PROBED = 8  # points
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
@@ -81,6 +83,12 @@ def unpack_logits(values: Tensor, classes: Tensor, rest: Tensor, width: int) -> 
         ``(M, L)`` logits; at temperature 1 the kept classes have exactly their probability.
     """
     return rest[:, None].repeat(1, width).scatter_(1, classes.long(), values)
+
+
+def probe(cloud: Tensor) -> np.ndarray:
+    """A few points of a cloud ``(P, D)`` by which a view is known again, ``(k, D)``."""
+    rows = torch.arange(_PROBED, device=cloud.device) * (len(cloud) - 1) // (_PROBED - 1)
+    return cloud[rows].cpu().numpy()
 
 
 def write_scene(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
@@ -142,7 +150,7 @@ class SceneFile:
 
     @property
     def size(self) -> int:
-        """Raw points of the scan, P."""
+        """Points of the scan or view, P."""
         return len(self._arrays[POINTS][0])
 
     def __contains__(self, name: str) -> bool:

@@ -1,10 +1,12 @@
-"""A folder of what a teacher said about clean scans, and what it must share with a training.
+"""A folder of what a teacher said about scans, and what it must share with a training.
 
 Layout of a cache, written by ``tools/cache_teacher.py``::
 
     DIR/cache.json        which teacher, taps, voxels and data it was made from; whether it is whole
     DIR/scenes.json       path and bytes of each scan's points; the scan of every data set index
-    DIR/000/000012.npz    a scan, see ``teacher_cache_file``
+    DIR/000/000012.npz    a scan, or one of its K views, see ``teacher_cache_file``
+
+The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
 """
 
 import hashlib
@@ -20,14 +22,21 @@ from .teacher import teacher_config
 from .teacher_cache_file import SceneFile, check_scene
 
 LAYOUT = 1  # raise it when the files change
-_OPEN = 4096  # scans mapped at a time; Linux allows a process 65,530 mappings
+_OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings
 _MAKE = 'python tools/cache_teacher.py CONFIG'
-# Facts a training can compare, with their names in messages.
-_COMPARED = dict(
+# Facts of a cache, with their names in messages.
+_NAMES = dict(
     layout='layout of the files',
     voxel_size='voxel size',
     teacher='teacher config (digest)',
     checkpoint='teacher checkpoint (sha256)',
+    views='number of views of each scan (0: the clean scan)',
+    seed='seed of the views',
+    augmentation='augmentation of the views (digest)',
+    data='data set',
+    pipeline='test pipeline (digest)',
+    logits='choice of logits',
+    dtype='dtype',
 )
 
 
@@ -59,10 +68,11 @@ def teacher_facts(config: Mapping, checkpoint: str) -> dict[str, Any]:
 
 
 def differing(there: Mapping, here: Mapping) -> str | None:
-    """Name the first fact of :func:`teacher_facts` in which two differ, with both values."""
-    for key, name in _COMPARED.items():
-        if there.get(key) != here[key]:
-            return f'another {name}: {_short(there.get(key))} there, {_short(here[key])} here'
+    """Name the first fact of ``here`` that is another one there, with both values."""
+    there = dict(views=0) | dict(there)  # of caches older than views
+    for key, name in _NAMES.items():
+        if key in here and there.get(key) != here[key]:
+            return f'another {name}: {_told(there.get(key))} there, {_told(here[key])} here'
     return None
 
 
@@ -75,17 +85,18 @@ class TeacherCache:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._checked: set[int] = set()
-        self.scene = lru_cache(_OPEN)(self._open)
+        self._same: set[int] = set()  # scans whose points have the size they had
+        self._intact: set[int] = set()  # files compared with their checksums
+        self._file = lru_cache(_OPEN)(self._open)
 
     def read(self, name: str) -> dict:
         """Content of ``cache.json`` or ``scenes.json``; empty where there is none."""
         path = self.folder / name
         return json.loads(path.read_text()) if path.is_file() else {}
 
-    def path(self, scan: int) -> Path:
-        """File of a scan."""
-        return self.folder / f'{scan // 1000:03d}' / f'{scan:06d}.npz'
+    def path(self, number: int) -> Path:
+        """A file by its number."""
+        return self.folder / f'{number // 1000:03d}' / f'{number:06d}.npz'
 
     def check(self, facts: Mapping, taps: Iterable[str]) -> None:
         """Refuse a cache that a training cannot use, and learn what is in it.
@@ -124,18 +135,47 @@ class TeacherCache:
         self.facts, scenes = found, self.read('scenes.json')
         self.scan_of, self.names, self.sizes = (scenes[key] for key in ('scan', 'path', 'bytes'))
 
-    def find(self, slot: int) -> tuple[int, SceneFile]:
-        """The scan at an index of the training's data set, and its file.
+    def check_views(self, replay: Mapping) -> None:
+        """Refuse a sample that was augmented otherwise than what the teacher saw.
+
+        Args:
+            replay: What ``ReplayViews`` says of it; empty if the pipeline has none.
+        """
+        if not (difference := differing(self.facts, replay or dict(views=0))):
+            return
+        fitting = 'leave ReplayViews out'
+        if self.facts.get('views'):
+            views, seed = self.facts['views'], self.facts['seed']
+            fitting = f'wrap its augmentation in ReplayViews(views={views}, seed={seed})'
+        raise ValueError(
+            f'teacher cache {self.folder} is stale: it was made with {difference}; write one for '
+            f'this training with {_MAKE}, or {fitting} in the training pipeline'
+        )
+
+    def scan(self, slot: int) -> int:
+        """The scan at an index of the training's data set.
 
         Raises:
-            ValueError: If the cache has no such scan, or its file is damaged.
+            ValueError: If the cache has no such scan.
         """
         if not 0 <= slot < len(self.scan_of):
             raise ValueError(
                 f'teacher cache {self.folder} was made from other data: the training reads scan '
                 f'{slot} of its data set, the cache knows 0 to {len(self.scan_of) - 1}'
             )
-        return self.scan_of[slot], self.scene(self.scan_of[slot])
+        return self.scan_of[slot]
+
+    def scene(self, slot: int, view: int = 0) -> SceneFile:
+        """The file of the scan at an index of the data set, or of one of its views.
+
+        Raises:
+            ValueError: If the cache has no such scan, or its file is damaged.
+        """
+        return self._file(self.scan(slot) * (self.facts.get('views') or 1) + view)
+
+    def name(self, slot: int) -> str:
+        """Path of the points at an index of the data set, below the data root."""
+        return self.names[self.scan(slot)]
 
     def check_file(self, slot: int, path: str) -> None:
         """Refuse a sample whose file is not the one cached for its index.
@@ -144,12 +184,12 @@ class TeacherCache:
             slot: Index in the data set.
             path: Of the points the sample was loaded from.
         """
-        scan, _ = self.find(slot)
+        scan = self.scan(slot)
         path, name = str(path).replace('\\', '/'), self.names[scan]
         if f'/{path}'.endswith(f'/{name}'):
-            if scan in self._checked or not os.path.isfile(path):
+            if scan in self._same or not os.path.isfile(path):
                 return
-            self._checked.add(scan)
+            self._same.add(scan)
             size = os.path.getsize(path)
             if size == self.sizes[scan]:
                 return
@@ -161,15 +201,19 @@ class TeacherCache:
             f'this data with {_MAKE}'
         )
 
-    def _open(self, scan: int) -> SceneFile:
-        path = self.path(scan)
+    def _open(self, number: int) -> SceneFile:
+        path = self.path(number)
         if not path.is_file():
             raise ValueError(
                 f'{path} of the teacher cache is missing: run {_MAKE} --out {self.folder} again'
             )
-        check_scene(path)  # reads it once; from then on only the rows asked for
+        if number not in self._intact:
+            check_scene(path)  # reads it once; from then on only the rows asked for
+            self._intact.add(number)
         return SceneFile(path)
 
 
-def _short(value: Any) -> str:
-    return value[:12] if isinstance(value, str) and '/' not in value else str(value)
+def _told(fact: Any) -> str:
+    if isinstance(fact, Mapping):  # the data set
+        return '{scans} scans of {type} ({digest})'.format(**fact)
+    return fact[:12] if isinstance(fact, str) and '/' not in fact else str(fact)

@@ -1,10 +1,13 @@
-"""The training scans of a config as its test pipeline gives them, their points numbered.
+"""What a teacher is shown of a config's training scans: each clean, or in the views of ReplayViews.
 
-Shapes: P raw points of a scan, n of them left by the pipeline, D columns of a point.
+Shapes: P points of a file of the cache (a clean scan or a view), n of them shown to the teacher, D
+columns of a point.
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from mmcv.transforms import Compose
@@ -15,16 +18,33 @@ from torch import Tensor
 
 from ..analysis.config_files import digest
 from ..datasets import AddPointIdentity
+from ..datasets.replay_views import ReplayViews
 from ..models.data_preprocessor import IDENTITY_COLUMNS
 
 
-class CleanScans:
-    """Scans without augmentation: the training set through the transforms of the test pipeline.
+class Shown(NamedTuple):
+    """One cloud for the teacher.
 
-    Every file counts once, also where a resampled list of the data set names it several times.
+    Attributes:
+        points: ``(n, D)``.
+        row: ``(n,)`` int64, their numbers among the points of the file.
+        size: P.
+        sample: Packed with them.
+    """
+
+    points: Tensor
+    row: Tensor
+    size: int
+    sample: Det3DDataSample
+
+
+class TrainingScans(ABC):
+    """The scans of a config's training set; a file of the cache holds one, or one view of it.
+
+    Every scan counts once, also where a resampled list of the data set names it several times.
 
     Args:
-        cfg: With ``train_dataloader`` and ``test_dataloader``.
+        cfg: With ``train_dataloader``.
 
     Attributes:
         table: ``path`` (below the data root) and ``bytes`` of each scan's points, and the ``scan``
@@ -32,27 +52,24 @@ class CleanScans:
         facts: What a cache of these scans depends on.
 
     Raises:
-        ValueError: If several data sets are joined, or the test pipeline loads no points or changes
-            them at random.
+        ValueError: If several data sets are joined.
     """
 
     def __init__(self, cfg: Config) -> None:
-        pipeline = with_identity(_innermost(cfg.test_dataloader.dataset).pipeline)
-        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         config = _innermost(cfg.train_dataloader.dataset)
         self.dataset = DATASETS.build(dict(config, pipeline=[]))
         self.index: list[int] = []  # of each scan in the data set
         self.table = self._table()
-        data = dict(type=config.type, scans=len(self), digest=digest(self.table))
-        self.facts = dict(data=data, pipeline=digest(pipeline))
-        if not torch.equal(self.load(0)[0], self.load(0)[0]):
-            raise ValueError(
-                'the test pipeline of the config changes points at random, expected one that only '
-                'loads: the cache holds what the teacher says about the clean scan'
-            )
+        data = dict(type=config.type, scans=len(self.index), digest=digest(self.table))
+        self.facts: dict[str, Any] = dict(data=data, views=0)
 
     def __len__(self) -> int:
-        return len(self.index)
+        """Number of files."""
+        return len(self.index) * (self.facts['views'] or 1)
+
+    def __str__(self) -> str:
+        scans, views = f'{len(self.index)} scans', self.facts['views']
+        return f'{views} views of each of {scans}' if views else scans
 
     def _table(self) -> dict[str, list]:
         first: dict[str, int] = {}
@@ -68,33 +85,108 @@ class CleanScans:
             scan.append(first[name])
         return dict(path=list(first), bytes=size, scan=scan)
 
-    def load(self, scan: int) -> tuple[Tensor, Tensor, int, Det3DDataSample]:
-        """Read one scan.
+    @abstractmethod
+    def load(self, file: int) -> Shown:
+        """What the teacher sees for a file of the cache."""
 
-        Returns:
-            Points ``(n, D)``, their rows in the file ``(n,)`` int64, P, and the packed sample.
+    def draws(self) -> bool:
+        """Whether the first file is another one each time."""
+        return not torch.equal(self.load(0).points, self.load(0).points)
+
+    def share(self, files: Sequence[int]) -> float:
+        """How many times the first of some files they all are, judged by the size of their scans.
+
+        In remote storage sizes are unknown and all scans count the same.
         """
-        results, size = self.dataset.get_data_info(self.index[scan]), 0
+        size = [self.table['bytes'][file // (self.facts['views'] or 1)] for file in files]
+        return sum(size) / size[0] if size[0] else len(files)
+
+
+class CleanScans(TrainingScans):
+    """Scans without augmentation: the training set through the transforms of the test pipeline.
+
+    Args:
+        cfg: With ``train_dataloader`` and ``test_dataloader``.
+
+    Raises:
+        ValueError: If the test pipeline loads no points or changes them at random.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        super().__init__(cfg)
+        pipeline = with_identity(_innermost(cfg.test_dataloader.dataset).pipeline)
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
+        self.facts['pipeline'] = digest(pipeline)
+        if self.draws():
+            raise ValueError(
+                'the test pipeline of the config changes points at random, expected one that only '
+                'loads: the cache holds what the teacher says about the clean scan'
+            )
+
+    def load(self, file: int) -> Shown:
+        """Read one scan; its points are numbered as they lie in its file."""
+        results, size = self.dataset.get_data_info(self.index[file]), 0
         for step in self.pipeline.transforms:
             results = step(results)
             if isinstance(step, AddPointIdentity):
                 size = len(results['points'])
         cloud = results['inputs']['points']
         points = cloud[:, :-IDENTITY_COLUMNS].contiguous()
-        return points, cloud[:, -IDENTITY_COLUMNS].long(), size, results['data_samples']
+        return Shown(points, cloud[:, -IDENTITY_COLUMNS].long(), size, results['data_samples'])
 
-    def share(self, scans: Sequence[int]) -> float:
-        """How many times the first of some scans they all are, judged by the size of their files.
 
-        In remote storage sizes are unknown and all scans count the same.
-        """
-        size = self.table['bytes']
-        return sum(size[scan] for scan in scans) / size[scans[0]] if size[scans[0]] else len(scans)
+class ReplayedScans(TrainingScans):
+    """Scans in the views that a training shows: file ``K scan + view`` of K views each.
+
+    Args:
+        cfg: With ``train_dataloader``, whose pipeline ends with ``ReplayViews``.
+
+    Raises:
+        ValueError: If the pipeline goes on behind ``ReplayViews``, or views draw from elsewhere.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        super().__init__(cfg)
+        *steps, last = _innermost(cfg.train_dataloader.dataset).pipeline
+        self.loading, self.replay = Compose(steps), TRANSFORMS.build(last)
+        if not isinstance(self.replay, ReplayViews):
+            raise ValueError(
+                'the training pipeline goes on behind ReplayViews, expected it last: its '
+                f'transforms hold all of the pipeline behind loading, {_kind(last)} included'
+            )
+        self.facts |= self.replay.facts
+        if self.draws():
+            raise ValueError(
+                'a view of the first scan is another cloud each time: a transform in front of '
+                'ReplayViews draws at random, or one in it has a generator of its own, expected '
+                'all draws in it, from the generators of random, numpy and torch'
+            )
+
+    def load(self, file: int) -> Shown:
+        """Replay one view."""
+        scan, view = divmod(file, self.facts['views'])
+        results = self.dataset.get_data_info(self.index[scan])
+        results['dataset'] = self.dataset  # for transforms that mix scans
+        results = self.replay.replay(self.loading(results), view)
+        if results is None:
+            raise ValueError(
+                f'view {view} of {self.table["path"][scan]} leaves nothing of the scan, expected '
+                'points: look at the range and crop transforms in ReplayViews'
+            )
+        points = results['inputs']['points']
+        return Shown(points, torch.arange(len(points)), len(points), results['data_samples'])
+
+
+def training_scans(cfg: Config) -> TrainingScans:
+    """Scans as a training of this config needs them cached."""
+    pipeline = _innermost(cfg.train_dataloader.dataset).pipeline
+    replays = ReplayViews.__name__ in map(_kind, pipeline)
+    return ReplayedScans(cfg) if replays else CleanScans(cfg)
 
 
 def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:
     """A pipeline with ``AddPointIdentity`` behind the loading of points, unless it has one."""
-    kinds = [str(step['type']).split('.')[-1] for step in pipeline]
+    kinds = [_kind(step) for step in pipeline]
     if AddPointIdentity.__name__ in kinds:
         return list(pipeline)
     loaders = [i for i, kind in enumerate(kinds) if kind.startswith('LoadPoints')]
@@ -104,6 +196,10 @@ def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:
         )
     place = loaders[-1] + 1
     return [*pipeline[:place], dict(type=AddPointIdentity.__name__), *pipeline[place:]]
+
+
+def _kind(step: Mapping) -> str:
+    return str(step['type']).split('.')[-1]
 
 
 def _innermost(dataset: Mapping) -> Mapping:

@@ -1,6 +1,6 @@
-"""Runs a teacher once over clean scans and stores what the terms of a distillation config need.
+"""Runs a teacher once over training scans and stores what the terms of a distillation config need.
 
-Shapes: P raw points of a scan, N finest rows (voxels) of the teacher in it.
+Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
 """
 
 import json
@@ -24,19 +24,19 @@ from .matching import VoxelView
 from .model import _tap_paths
 from .segmentor import DistillSegmentor
 from .teacher import Teacher
-from .teacher_cache_file import POINTS, check_scene, pack, write_scene
+from .teacher_cache_file import POINTS, PROBE, check_scene, pack, probe, write_scene
 from .teacher_cache_folder import TeacherCache, differing, teacher_facts
-from .teacher_cache_scans import CleanScans
+from .teacher_cache_scans import training_scans
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
 
 
 class CacheWriter:
-    """The clean scans of a config, its teacher, and the folder that takes what they give.
+    """The training scans of a config, its teacher, and the folder that takes what they give.
 
     Args:
-        cfg: A distillation run of segmentors. Scans come from its training set, their transforms
-            from its test pipeline.
+        cfg: A distillation run of segmentors. Scans come from its training set: in the views of
+            ``ReplayViews`` where its pipeline ends with it, else clean, through the test pipeline.
         folder: Of the cache; None: the ``cache`` of the config's teacher.
         logits: ``full``, or ``topK`` for the K largest logits of each row and the mean of the rest.
         dtype: ``float16`` or ``float32``.
@@ -44,7 +44,7 @@ class CacheWriter:
 
     Raises:
         ValueError: If the config is no distillation run of segmentors, names no folder, or
-            ``logits`` does not fit its classes; see :class:`CleanScans`, too.
+            ``logits`` does not fit its classes; see :class:`TrainingScans`, too.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class CacheWriter:
         self.cache = TeacherCache(folder)
         self.dtype, self.device = dtype, torch.device(device)
         self.top = self._top(logits)
-        self.scans = CleanScans(cfg)
+        self.scans = training_scans(cfg)
         self.facts = (
             teacher_facts(self.teacher.config, self.teacher.checkpoint)
             | dict(logits=logits, dtype=dtype)
@@ -90,7 +90,7 @@ class CacheWriter:
         return int(logits[3:])
 
     def missing(self, check: bool = False) -> list[int]:
-        """Scans yet to be stored, after the folder's leftovers of a killed run are removed.
+        """Files yet to be stored, after the folder's leftovers of a killed run are removed.
 
         Args:
             check: Whether files are read and compared with their checksums; damaged ones are then
@@ -105,28 +105,22 @@ class CacheWriter:
         for part in self.cache.folder.glob('*/*.npz.*.tmp'):
             part.unlink()
         left = []
-        for scan in range(len(self.scans)):
-            path = self.cache.path(scan)
+        for file in range(len(self.scans)):
+            path = self.cache.path(file)
             if path.is_file() and check:
                 try:
                     check_scene(path)
                 except ValueError:
                     path.unlink()
             if not path.is_file():
-                left.append(scan)
+                left.append(file)
         return left
 
     def _check_same(self, found: Mapping) -> None:
         difference = differing(found, self.facts)
-        for key in ('data', 'pipeline', 'logits', 'dtype'):
-            if difference is None and found[key] != self.facts[key]:
-                there, here = _told(found[key]), _told(self.facts[key])
-                difference = f'other {key}: {there} there, {here} here'
         if difference is None and set(found['taps']) != set(self.teacher.paths):
-            difference = (
-                f'other taps: {", ".join(found["taps"])} there, {", ".join(self.teacher.paths)} '
-                'here'
-            )
+            there, here = ', '.join(found['taps']), ', '.join(self.teacher.paths)
+            difference = f'other taps: {there} there, {here} here'
         if difference:
             raise ValueError(
                 f'folder {self.cache.folder} already holds a teacher cache of {difference}: name '
@@ -144,21 +138,23 @@ class CacheWriter:
             os.replace(part, self.cache.folder / name)
 
     @torch.no_grad()
-    def run(self, scan: int) -> dict[str, np.ndarray]:
-        """What the teacher says about one scan, as arrays of its file.
+    def run(self, file: int) -> dict[str, np.ndarray]:
+        """What the teacher says about one scan or view, as arrays of its file.
 
         Raises:
             ValueError: If its values do not fit the dtype.
         """
-        cloud, row, size, sample = self.scans.load(scan)
+        shown = self.scans.load(file)
         self.teacher.to(self.device)
-        inputs = dict(points=[cloud.to(self.device)])
-        inputs, samples = self.teacher.prepare(inputs, [sample], training=False)
+        inputs = dict(points=[shown.points.to(self.device)])
+        inputs, samples = self.teacher.prepare(inputs, [shown.sample], training=False)
         taught = self.teacher(inputs, samples)
         view = VoxelView(inputs, samples)
-        points = np.full(size, -1, np.int32)
-        points[row.numpy()] = view.point_row.cpu().numpy()
+        points = np.full(shown.size, -1, np.int32)
+        points[shown.row.numpy()] = view.point_row.cpu().numpy()
         arrays = {POINTS: points}
+        if self.facts['views']:
+            arrays[PROBE] = probe(shown.points)
         for tap, features in taught.items():
             self.widths[tap] = features.feat.shape[1]
             rows = None if features.coors is None else view.rows_at(features)  # (N,)
@@ -169,25 +165,25 @@ class CacheWriter:
         return arrays
 
     def bytes(self) -> int:
-        """Bytes of all scans stored."""
-        paths = (self.cache.path(scan) for scan in range(len(self.scans)))
+        """Bytes of all files stored."""
+        paths = (self.cache.path(file) for file in range(len(self.scans)))
         return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False) -> None:
-    """Store all missing scans; print first what that will take and last what it took.
+    """Store all missing files; print first what that will take and last what it took.
 
     Args:
         writer: Of the cache.
-        check: Whether scans already stored are compared with their checksums.
+        check: Whether files already stored are compared with their checksums.
         dry_run: Whether to stop behind the estimate, leaving nothing.
 
     Raises:
         ValueError: If the folder holds another cache, or its disk has too little room.
     """
-    folder, scans = writer.cache.folder, len(writer.scans)
+    folder, files = writer.cache.folder, len(writer.scans)
     left = writer.missing(check)
-    print(f'teacher cache {folder}: {scans} scans, {scans - len(left)} of them stored')
+    print(f'teacher cache {folder}: {writer.scans}, {files - len(left)} of them stored')
     if left:
         start = time.perf_counter()
         arrays = writer.run(left[0])
@@ -213,15 +209,16 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
             )
         writer.describe(finished=False)
         bar = ProgressBar(len(left), file=sys.stdout)
-        for scan in left:
-            write_scene(writer.cache.path(scan), arrays or writer.run(scan))
+        for file in left:
+            write_scene(writer.cache.path(file), arrays or writer.run(file))
             arrays = None
             bar.update()
         print()
     if left or not writer.cache.read('cache.json')['finished']:
         writer.describe(finished=True)
     total = writer.bytes()
-    print(f'finished: {size_text(total)}, {size_text(total / scans)} per scan')
+    kind = 'view' if writer.facts['views'] else 'scan'
+    print(f'finished: {size_text(total)}, {size_text(total / files)} per {kind}')
 
 
 def size_text(size: float) -> str:
@@ -242,10 +239,6 @@ def _check_model(model: Mapping) -> None:
             f'the model of the config is {model["type"]}, expected a DistillSegmentor: what is '
             'cached follows from its teacher and its terms'
         )
-
-
-def _told(fact: str | Mapping) -> str:
-    return fact if isinstance(fact, str) else '{scans} scans of {type} ({digest})'.format(**fact)
 
 
 def _is_logits(tap: str) -> bool:
