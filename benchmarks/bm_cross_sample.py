@@ -1,6 +1,9 @@
 """Cross-sample KL: ours streamed in blocks beside autograd over pairs and one batched tensor.
 
-Value and gradient are checked against the definition in float64 before anything is timed.
+Value and gradient are checked against the definition in float64 before anything is timed. On a GPU
+the fused kernel takes part, too. The column ``reached`` is the share of a measured ceiling:
+similarities and gradients as one large product of the same precision, or features and gradient
+copied once, whichever takes longer.
 
     python benchmarks/bm_cross_sample.py [--samples 8] [--points 1024] [--device cuda]
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 from collections.abc import Callable
 
 import torch
@@ -30,6 +34,7 @@ from torch import Tensor
 from projects.SRKD.losses import cross_sample_kl
 
 TEMPERATURE = 2.0
+PLAIN = 'by_pairs', 'batched'
 CHECKED = 256  # points per sample at which ours is compared with the definitions in float64
 LIMIT = 1024  # MiB that ours may take at four times the paper's points
 
@@ -69,32 +74,48 @@ def variants(points: int, args: argparse.Namespace) -> tuple[dict[str, Callable]
         for _ in range(2)
     )
     batch = torch.arange(args.samples, device=args.device).repeat_interleave(points)
-    forms = dict(
-        ours=functools.partial(
-            cross_sample_kl, teacher=teacher, batch=batch, temperature=TEMPERATURE
-        ),
-        by_pairs=functools.partial(by_pairs, teacher=teacher, num_samples=args.samples),
-        batched=functools.partial(batched, teacher=teacher, num_samples=args.samples),
-    )
+    ours = functools.partial(cross_sample_kl, teacher=teacher, batch=batch, temperature=TEMPERATURE)
+    forms = dict(ours=ours)
+    if student.is_cuda and importlib.util.find_spec('triton') and student.dtype != torch.float64:
+        forms['fused'] = functools.partial(ours, backend='triton')
+    for plain in (by_pairs, batched):
+        forms[plain.__name__] = functools.partial(plain, teacher=teacher, num_samples=args.samples)
     return forms, student.requires_grad_()
+
+
+def rates(args: argparse.Namespace) -> tuple[float, float]:
+    """Operations per second of a large matrix product and bytes per second of a copy."""
+    size = 2048 if torch.device(args.device).type == 'cpu' else 8192
+    dtype = torch.promote_types(DTYPES[args.dtype], torch.float32)
+    matrix, out = torch.ones(2, size, size, dtype=dtype, device=args.device)
+    calls = dict(product=lambda: torch.mm(matrix, matrix, out=out), copy=lambda: out.copy_(matrix))
+    seconds = in_turn(calls, args.repeats, args.device)
+    return 2 * size**3 / seconds['product'], 2 * matrix.nbytes / seconds['copy']
+
+
+def ceiling(points: int, args: argparse.Namespace) -> float:
+    """Least seconds: products of every pair of points at the rates that :func:`rates` measures."""
+    operations, bandwidth = args.rates
+    entries = args.samples * (args.samples - 1) // 2 * points**2
+    bytes_moved = 3 * args.samples * points * args.channels * 4  # two features and the gradient
+    return max(8 * args.channels * entries / operations, bytes_moved / bandwidth)
 
 
 def measure(points: int, args: argparse.Namespace) -> float:
     """Print one line per form; returns ours' seconds."""
     forms, student = variants(points, args)
     if points > args.largest:  # the plain forms keep every matrix of every pair
-        forms = dict(ours=forms['ours'])
-    calls = {
-        name: functools.partial(value_and_grad, form, student) for name, form in forms.items()
-    }
+        forms = {name: form for name, form in forms.items() if name not in PLAIN}
+    calls = {name: functools.partial(value_and_grad, form, student) for name, form in forms.items()}
     seconds = in_turn(calls, args.repeats, args.device)
     memory = {name: peak_mib(call, args.device) for name, call in calls.items()}
     for name in calls:
         print(f'{points:7d} {name:>9} {1e3 * seconds[name]:9.1f} '
               f'{seconds[name] / seconds["ours"]:7.2f}x {memory[name]:8.0f} '
-              f'{memory["ours"] / memory[name]:7.1%}', flush=True)  # fmt: skip
+              f'{memory["ours"] / memory[name]:7.1%} {ceiling(points, args) / seconds[name]:7.0%}',
+              flush=True)  # fmt: skip
     what = f'cross-sample KL, {args.samples} samples of {points:,} points'
-    for name in list(calls)[1:]:
+    for name in [name for name in calls if name in PLAIN]:
         ratio, share = seconds[name] / seconds['ours'], memory['ours'] / memory[name]
         if (args.samples, points) == (8, 1024):
             report_goal(f'{what}: {name} / ours', ratio, '>=', 1.0)
@@ -116,10 +137,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     describe(args.device)
     forms, student = variants(CHECKED, args)
-    for name in ('by_pairs', 'batched'):
-        equal = check_equal(forms['ours'], forms[name], student, TOLERANCE[DTYPES[args.dtype]])
-        print(f'{CHECKED} points, {name}: {equal}')
-    print(f'{"points":>7} {"form":>9} {"ms":>9} {"of ours":>8} {"MiB":>8} {"share":>7}')
+    for name in PLAIN:
+        for ours in [form for form in forms if form not in PLAIN]:
+            equal = check_equal(forms[ours], forms[name], student, TOLERANCE[DTYPES[args.dtype]])
+            print(f'{CHECKED} points, {ours} and {name}: {equal}')
+    args.rates = rates(args)
+    print('peak: {:.2g} operations and {:.2g} bytes per second'.format(*args.rates))
+    heads = dict(points=7, form=9, ms=9, of_ours=8, MiB=8, share=7, reached=7)
+    print(' '.join(f'{head.replace("_", " "):>{width}}' for head, width in heads.items()))
     seconds = [measure(points, args) for points in args.points]
     if len(seconds) > 1:
         power = growth(args.points, seconds)

@@ -1,4 +1,6 @@
+import functools
 import importlib
+import importlib.util
 import math
 
 import pytest
@@ -107,8 +109,8 @@ def test_the_student_first_order_equals_its_definition(scale):
     torch.testing.assert_close(value, expected)
 
 
-@pytest.mark.parametrize('gap', [1.0, 1e-2, 1e-4])
-def test_float32_keeps_tiny_values(gap):
+@pytest.mark.parametrize(('gap', 'rtol'), [(1.0, 1e-6), (1e-2, 2e-5), (1e-4, 1e-3)])
+def test_float32_keeps_tiny_values(gap, rtol):
     batch = torch.arange(3).repeat_interleave(100)
     teacher, noise = make(batch, 16, 16)
     student = torch.nn.functional.normalize(teacher + gap * noise).float()
@@ -117,8 +119,27 @@ def test_float32_keeps_tiny_values(gap):
     expected, expected_grad = value_and_grad(
         cross_sample_kl, student.double(), teacher.double(), batch
     )
-    torch.testing.assert_close(value.double(), expected, rtol=2e-3, atol=0)
-    assert (grad.double() - expected_grad).norm() < 2e-3 * expected_grad.norm()
+    torch.testing.assert_close(value.double(), expected, rtol=rtol, atol=0)
+    assert (grad.double() - expected_grad).norm() < rtol * expected_grad.norm()
+
+
+def test_float32_holds_up_to_the_bound_of_the_precise_form(monkeypatch):
+    # Logits of 16 and -16 that teacher and student rank in opposite order: d reaches 64.
+    batch = torch.tensor([0] * 4 + [1] * 9)
+    sign = torch.tensor([1.0, -1, 1, -1, 1, 1, 1, 1, 1, 1, 1, 1, -1])
+    student, teacher = (torch.stack([4 * sign, 0.1 * sign.cumsum(0) / 13], dim=1) for _ in 'st')
+    student[4:] *= -1
+    args = teacher, batch, 1.01
+    monkeypatch.setattr(module, '_forward_kl', functools.partial(_only_precise, module._forward_kl))
+    value, grad = value_and_grad(cross_sample_kl, student, *args)
+    expected, expected_grad = value_and_grad(reference, student.double(), *args)
+    torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(grad.double(), expected_grad, rtol=1e-5, atol=1e-6)
+
+
+def _only_precise(divergence, own, taught, spare, precise):
+    assert precise
+    return divergence(own, taught, spare, precise)
 
 
 def test_only_blocks_are_held():
@@ -146,6 +167,7 @@ def test_only_blocks_are_held():
         (dict(temperature=0.0), 'temperature must be positive and finite, but got 0.0'),
         (dict(temperature=-1.0), 'temperature must be positive and finite, but got -1.0'),
         (dict(pairs='uper'), "pairs must be one of .* but got 'uper'; did you mean 'upper'"),
+        (dict(backend='trition'), "backend must be one of .* did you mean 'triton'"),
         (dict(batch=torch.zeros(4)), 'batch must hold integer ids'),
         (dict(batch=torch.zeros(5).long()), r'batch must have shape \(4,\)'),
     ],
@@ -155,3 +177,18 @@ def test_bad_arguments_are_refused(change, message):
     arguments['batch'] = torch.tensor([0, 0, 1, 1])
     with pytest.raises(ValueError, match=message):
         cross_sample_kl(**{**arguments, **change})
+
+
+@pytest.mark.parametrize(
+    ('direction', 'dtype', 'message'),
+    [
+        ('student_teacher', torch.float32, 'knows no direction but teacher_student, and this is'),
+        ('teacher_student', torch.float64, 'takes features up to float32, but these are .*float64'),
+        ('teacher_student', torch.bfloat16, 'needs the package triton, which is not installed'),
+    ],
+)
+def test_where_the_kernel_cannot_run_it_is_refused(monkeypatch, direction, dtype, message):
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    feat, batch = torch.zeros(4, 2, dtype=dtype), torch.tensor([0, 0, 1, 1])
+    with pytest.raises(ValueError, match=f"backend 'triton' {message}.*; use 'torch'"):
+        module._cross_sample_kl(feat, feat, batch, 2.0, 'upper', direction, 'triton')

@@ -70,7 +70,8 @@ def _channel_kl(
         log_p = F.log_softmax(taught / temperature, dim=0)
         if direction == 'student_teacher':
             log_p, log_q = log_q, log_p
-        divergences.append((log_p.exp() * (log_p - log_q)).sum(dim=0).mean())
+        divergence = F.kl_div(log_q, log_p, reduction='sum', log_target=True)
+        divergences.append(divergence / own.shape[1])
     return temperature**2 * torch.stack(divergences).mean()
 
 

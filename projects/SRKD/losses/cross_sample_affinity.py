@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..ops import draw_rows, gather_rows, l2_normalize, world_size
 from .checks import check_choice, check_ids, check_positive, check_temperature, full_precision
-from .cross_sample_kl import PAIRS, _cross_sample_kl
+from .cross_sample_kl import BACKENDS, PAIRS, _cross_sample_kl
 from .soft_target_kl import DIRECTIONS
 
 
@@ -34,6 +34,7 @@ class CrossSampleAffinityLoss(nn.Module):
         valid_only: Draw among points with a valid label where labels are given.
         gather: Compare the clouds of all ranks of a distributed run.
         loss_weight: 0.1 in the paper, 0.001 in the release.
+        backend: As in :func:`cross_sample_kl`.
 
     Raises:
         ValueError: If an argument is out of range or unknown.
@@ -49,12 +50,14 @@ class CrossSampleAffinityLoss(nn.Module):
         valid_only: bool = True,
         gather: bool = False,
         loss_weight: float = 1.0,
+        backend: str = 'torch',
     ) -> None:
         super().__init__()
         check_positive(n_points=n_points)
         check_temperature(temperature)
         check_choice('pairs', pairs, PAIRS)
         check_choice('direction', direction, DIRECTIONS)
+        check_choice('backend', backend, BACKENDS)
         self.n_points = n_points
         self.temperature = temperature
         self.pairs = pairs
@@ -63,6 +66,7 @@ class CrossSampleAffinityLoss(nn.Module):
         self.valid_only = valid_only
         self.gather = gather
         self.loss_weight = loss_weight
+        self.backend = backend
         self._warned = False
 
     def forward(
@@ -82,7 +86,9 @@ class CrossSampleAffinityLoss(nn.Module):
         if self.pairs != 'all':
             self._warn_without_pair(batch)
         scale = self.temperature**2 if self.t2_scale else 1.0
-        loss = _cosine_kl(student, teacher, batch, self.temperature, self.pairs, self.direction)
+        loss = _cosine_kl(
+            student, teacher, batch, self.temperature, self.pairs, self.direction, self.backend
+        )
         return loss * (self.loss_weight * scale)
 
     def _warn_without_pair(self, batch: Tensor) -> None:
@@ -105,6 +111,7 @@ def _cosine_kl(
     temperature: float,
     pairs: str,
     direction: str,
+    backend: str,
 ) -> Tensor:
     student, teacher = l2_normalize(student), l2_normalize(teacher)
-    return _cross_sample_kl(student, teacher, batch, temperature, pairs, direction)
+    return _cross_sample_kl(student, teacher, batch, temperature, pairs, direction, backend)

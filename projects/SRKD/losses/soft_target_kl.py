@@ -60,7 +60,7 @@ def _soft_target_kl(student: Tensor, teacher: Tensor, temperature: float, direct
     log_p = F.log_softmax(teacher / temperature, dim=1)
     if direction == 'student_teacher':
         log_p, log_q = log_q, log_p
-    divergence = (log_p.exp() * (log_p - log_q)).sum(dim=1)  # (N,)
+    divergence = F.kl_div(log_q, log_p, reduction='none', log_target=True).sum(dim=1)  # (N,)
     return temperature**2 * divergence.mean()
 
 
