@@ -5,6 +5,8 @@ import pytest
 import torch
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import DepthPoints
+from scipy.interpolate import RegularGridInterpolator
+from scipy.ndimage import convolve
 
 import projects.SRKD  # noqa: F401 - registers the transforms
 
@@ -133,6 +135,24 @@ def test_elastic_distortion_is_smooth_and_as_large_as_it_says():
     close = nearest < 0.3
     change = (shift[:500] - shift[neighbour]).norm(dim=1)[close]
     assert close.sum() > 50 and change.mean() < 0.5 * shift.norm(dim=1).mean()
+
+
+def test_elastic_distortion_adds_the_smoothed_noise_interpolated_linearly():
+    results, cell, magnitude = scan(n=300, scale=3.0), 0.8, 1.6
+    results['points'].coord *= torch.tensor([1.0, 0.7, 0.4])  # another number of cells per axis
+    before = results['points'].coord.double().numpy()
+    after = apply(results, 'ElasticDistortion', fields=[(cell, magnitude)], p=1.0)['points'].coord
+    np.random.seed(0)
+    np.random.rand()
+    low = before.min(axis=0)
+    size = ((before.max(axis=0) - low) // cell).astype(int) + 3
+    noise = np.random.standard_normal((*size, 3))
+    box = np.ones((3, 3, 3, 1)) / 27
+    for _ in range(2):
+        noise = convolve(noise, box, mode='constant')
+    axes = [low[a] + cell * (np.arange(size[a]) - 1) for a in range(3)]
+    shift = magnitude * RegularGridInterpolator(axes, noise)(before)
+    np.testing.assert_allclose(after.numpy(), before + shift, rtol=0, atol=1e-6)
 
 
 def test_center_shift_puts_the_box_over_the_origin():
