@@ -12,6 +12,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +30,8 @@ COMMANDS = (
     'bm_local_graph --repeats 1',
     'bm_ptv3 --modes eval',
     'bm_ptv3 --modes train --voxels 31834',
-    'bm_step --pairs mini half_base',
-    'bm_cache --pairs mini half_base',
+    'bm_step --pairs mini half',
+    'bm_cache --pairs mini half',
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',
@@ -63,7 +64,7 @@ def run(command: str, device: str) -> Run:
     ) as process:  # fmt: skip
         for line in map(bytes.decode, process.stdout):
             print(line, end='', flush=True)
-            if '\r' not in line:  # progress bars
+            if '\r' not in line and tempfile.gettempdir() not in line:  # progress bars, loading
                 lines.append(line)
     taken = time.perf_counter() - start
     return Run(' '.join([name, *words]), ''.join(lines), taken, process.returncode != 0)

@@ -1,6 +1,6 @@
 """What a step of SRKD costs when the teacher is read from disk, beside the student's own step.
 
-    python benchmarks/bm_cache.py [--pairs mini half_base] [--clouds 8] [--device cuda]
+    python benchmarks/bm_cache.py [--pairs mini half] [--clouds 8] [--device cuda]
 
 Procedural rooms and a teacher with random weights: the cache is written as
 ``tools/cache_teacher.py`` does, then batches come through the config's own training pipeline. Pairs
@@ -88,7 +88,7 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print one table per pair."""
-    parser = options(__doc__, repeats=7)
+    parser = options(__doc__, repeats=5)
     parser.add_argument('--pairs', nargs='+', choices=PAIRS, default=['mini'])
     parser.add_argument('--clouds', type=int, default=8)
     parser.add_argument('--points', type=int, default=POINTS)

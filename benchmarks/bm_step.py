@@ -175,7 +175,7 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print one table per pair."""
-    parser = options(__doc__, repeats=7)
+    parser = options(__doc__, repeats=5)
     parser.add_argument('--pairs', nargs='+', choices=PAIRS, default=['mini'])
     parser.add_argument('--clouds', type=int, default=8)
     parser.add_argument('--voxels', type=int, default=4000)
