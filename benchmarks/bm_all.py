@@ -22,16 +22,16 @@ from timing import GOAL, setting
 from projects.SRKD.analysis.report import markdown_table
 
 HERE = Path(__file__).resolve().parent
-# What runs by default, one line per process. Plain training steps of 60,152 voxels need more than
-# 16 GiB: they are left to who has them.
+# What runs by default, one line per process. Plain training steps of the base model, or of 60,152
+# voxels (more than 16 GiB), are left to who has time or memory.
 COMMANDS = (
     'bm_affinity',
     'bm_cross_sample',
     'bm_local_graph --repeats 1',
     'bm_ptv3 --modes eval',
-    'bm_ptv3 --modes train --voxels 31834',
-    'bm_step --pairs mini half',
-    'bm_cache --pairs mini half',
+    'bm_ptv3 --modes train --sizes half --voxels 31834',
+    'bm_step --pairs mini half --repeats 3',
+    'bm_cache --pairs mini half --repeats 3',
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',

@@ -93,7 +93,8 @@ def measure(size: str, mode: str, voxels: int, args: argparse.Namespace) -> None
     )
     step(network, feat[:256], coors[:256])  # libraries allocate at their first call
     equal, memory = compare(network, calls, args.device)
-    seconds = in_turn(calls | dict(unit=matmul(args.device)), args.repeats, args.device)
+    calls['unit'] = matmul(args.device)
+    seconds = in_turn(calls, args.repeats, args.device, warm_up=False)  # compared: they have run
     ours, plain, unit = (seconds[name] for name in ('ours', 'plain', 'unit'))
     print(
         f'{size:>5} {mode:>6} {voxels:7d} {ours:8.3f} {plain:8.3f} {plain / ours:6.2f}x '

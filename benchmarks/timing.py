@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-PATIENCE = 10.0  # seconds after which a slow call is not repeated: what is long varies little
+PATIENCE = 15.0  # seconds after which a slow call is not repeated: what is long varies little
 GOAL = 'goal | '  # how a line that `bm_all.py` collects begins
 DTYPES = dict(float32=torch.float32, float64=torch.float64, bfloat16=torch.bfloat16)
 # How far value and gradient may be from the definition in float64.
@@ -84,15 +84,24 @@ def check_equal(
 
 
 def in_turn(
-    calls: Mapping[str, Callable[[], object]], repeats: int, device: str = 'cpu'
+    calls: Mapping[str, Callable[[], object]],
+    repeats: int,
+    device: str = 'cpu',
+    warm_up: bool = True,
 ) -> dict[str, float]:
-    """Return the median seconds of every call, taken in turn after a warm-up.
+    """Return the median seconds of every call, taken in turn.
 
     What runs beside a benchmark then slows all calls alike. A call is not repeated once it has
     taken :data:`PATIENCE` seconds in all.
+
+    Args:
+        calls: By name.
+        repeats: How often each is timed.
+        device: To wait for.
+        warm_up: Whether a first round goes before them that is not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats + 1):
+    for _ in range(repeats + warm_up):
         for name, call in calls.items():
             if sum(seconds[name]) < PATIENCE:
                 finish(device)
@@ -100,7 +109,7 @@ def in_turn(
                 call()
                 finish(device)
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken[1:] or taken) for name, taken in seconds.items()}
+    return {name: statistics.median(taken[warm_up:] or taken) for name, taken in seconds.items()}
 
 
 def finish(device: str | torch.device) -> None:

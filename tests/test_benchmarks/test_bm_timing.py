@@ -38,8 +38,8 @@ def test_a_slow_call_is_not_repeated(timing, monkeypatch):
         clock[0] += seconds
 
     monkeypatch.setattr(timing.time, 'perf_counter', lambda: clock[0])
-    calls = dict(slow=lambda: call('slow', 12.0), quick=lambda: call('quick', 1.0))
-    assert timing.in_turn(calls, repeats=2) == dict(slow=12.0, quick=1.0)
+    calls = dict(slow=lambda: call('slow', 16.0), quick=lambda: call('quick', 1.0))
+    assert timing.in_turn(calls, repeats=2) == dict(slow=16.0, quick=1.0)
     assert order == ['slow', 'quick', 'quick', 'quick']
 
 

@@ -158,13 +158,13 @@ class _Sums(NamedTuple):
 
     @classmethod
     def of(cls, rows: _Rows) -> _Sums:
-        own, delta, total, u = rows
+        own, delta, total, u, _ = rows
         grams = delta.mT @ delta, total.mT @ total, total.mT @ delta
         return cls(u.sum(dim=1), u.square().sum(dim=1), u[:, None] @ own, *grams)
 
     def add_(self, rows: _Rows) -> None:
         """Add those of further rows."""
-        own, delta, total, u = rows
+        own, delta, total, u, _ = rows
         self.u.add_(u.sum(dim=1))
         self.u_square.add_(u.square().sum(dim=1))
         for mine, left, right in (
@@ -183,9 +183,10 @@ class _Sums(NamedTuple):
 
     def slope(self, rows: _Rows, n: Tensor, factor: Tensor) -> Tensor:
         """An eighth of the value's gradient in rows (g, m, C), times a factor (g,)."""
-        own, delta, total, u = rows
+        own, delta, total, u, spare = rows
         wide = factor[:, None, None]
-        slope = torch.baddbmm(-wide * self.u_own, delta, wide / 2 * (self.tt + self.td))
+        constant, by_delta = -wide * self.u_own, wide / 2 * (self.tt + self.td)
+        slope = torch.baddbmm(constant, delta, by_delta, out=spare)
         slope.baddbmm_(total, wide / 2 * (self.td.mT + self.dd))
         along = factor[:, None] * (n[:, None] * u + self.u[:, None])
         return slope.addcmul_(along[:, :, None], own)
@@ -194,17 +195,21 @@ class _Sums(NamedTuple):
 class _Rows(NamedTuple):
     """Centred rows of g groups."""
 
-    own: Tensor  # (g, m, C), as delta and total
+    own: Tensor  # (g, m, C), as delta, total and spare
     delta: Tensor
     total: Tensor
     u: Tensor  # (g, m)
+    spare: Tensor  # may be written to
 
     @classmethod
-    def of(cls, own: Tensor, taught: Tensor) -> _Rows:
-        """Take both networks' rows; ``taught`` is overwritten."""
-        total = own + taught
+    def of(
+        cls, own: Tensor, taught: Tensor, total: Tensor | None = None, spare: Tensor | None = None
+    ) -> _Rows:
+        """Take both networks' rows; all but ``own`` is overwritten."""
+        total = torch.add(own, taught, out=total)
         delta = torch.sub(own, taught, out=taught)
-        return cls(own, delta, total, torch.linalg.vecdot(delta, total))
+        spare = torch.mul(delta, total, out=spare)
+        return cls(own, delta, total, spare.sum(dim=-1), spare)
 
 
 class _Stream:
@@ -241,12 +246,17 @@ class _Stream:
             grad.index_copy_(0, index, slope.to(grad.dtype))
 
     def _walk(self, both: tuple[Tensor, Tensor]) -> Iterator[_Rows]:
+        # Written again by every block: fresh memory would cost a CPU as much as the arithmetic.
+        size = len(self.blocks[0])
+        fetched = [feat.new_empty(size, feat.shape[1]) for feat in both]
+        buffers = self.n.new_empty(4, 1, size, self.width)
         for index in self.blocks:
-            own, taught = (
-                _widened(feat.index_select(0, index).double().sub_(mean)[None], self.width)
-                for feat, mean in zip(both, self.means)
-            )
-            yield _Rows.of(own, taught)
+            own, taught, *others = buffers[:, :, : len(index)]
+            for feat, mean, narrow, wide in zip(both, self.means, fetched, (own, taught)):
+                narrow = torch.index_select(feat, 0, index, out=narrow[: len(index)])
+                wide[0, :, : feat.shape[1]].copy_(narrow).sub_(mean)
+                wide[0, :, feat.shape[1] :].zero_()
+            yield _Rows.of(own, taught, *others)
 
 
 def _centred(feat: Tensor, rows: Tensor, real: Tensor, width: int) -> Tensor:
@@ -277,7 +287,7 @@ def _pair_form(
     own: Tensor, taught: Tensor, real: Tensor, factor: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """The same through m x m pairs, cheaper for small groups."""
-    own, delta, total, u = _Rows.of(own, taught)
+    own, delta, total, u, _ = _Rows.of(own, taught)
     energy = delta @ total.mT
     residual = (u[:, :, None] + u[:, None, :]).sub_(energy).sub_(energy.mT)  # D_S - D_T, (g, m, m)
     residual.mul_(real[:, :, None] & real[:, None, :])
