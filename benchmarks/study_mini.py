@@ -1,9 +1,10 @@
 """Does a teacher help on mini data, and how sure is that? ``python benchmarks/study_mini.py``.
 
-Per seed: each student alone and with each method; one teacher for all. Every run is a
-subprocess of ``tools/train.py`` and ``tools/test.py`` and is done once; the results file is
-rewritten after each, so the study can be stopped and started at will. Networks this small train
-faster side by side, one thread each, than one after the other on all cores: see ``--jobs``.
+Per seed: each student alone and with each method; one teacher for all, whose words are stored
+first for rows that read them from a cache. Every run is a subprocess of ``tools/train.py``,
+``tools/test.py`` or ``tools/cache_teacher.py`` and is done once; the results file is rewritten
+after each, so the study can be stopped and started at will. Networks this small train faster side
+by side, one thread each, than one after the other on all cores: see ``--jobs``.
 """
 
 import argparse
@@ -92,12 +93,12 @@ def summary(results: dict) -> str:
     table = markdown_table(['network', 'seeds', *titles, 'training (min)'], rows)
     lines = [f'# {study.title}: {study.compared}', '', table, '', 'Paired by seed:', '']
     pairs = results.get('pairs', {})
-    for name, by_seed in results['rows'].items():
-        base = pairs.get(name, 'alone')
-        alone = results['rows'].get(base, {})
-        common = sorted(seed for seed in by_seed if seed in alone)
+    bases = [(name, base) for name in results['rows'] for base in pairs.get(name, ['alone'])]
+    for name, base in bases:
+        by_seed, other = results['rows'][name], results['rows'].get(base, {})
+        common = sorted(seed for seed in by_seed if seed in other)
         for metric in study.metrics[: study.paired] if name != base and common else ():
-            gains = [metric.percent(by_seed[s]) - metric.percent(alone[s]) for s in common]
+            gains = [metric.percent(by_seed[s]) - metric.percent(other[s]) for s in common]
             of = spread(gains)
             each = ', '.join(f'{gain:+.2f}' for gain in gains)
             over = f' +- {of["std"]:.2f} ({each})' if len(gains) > 1 else ''
@@ -117,6 +118,11 @@ def summary(results: dict) -> str:
         '',
         f'- command: `{results["command"]}`',
         f'- data: {made}{facts}, teacher seed {TEACHER_SEED}',
+        *(
+            f'- teacher cache of {name}: {cache["bytes"] / 1e6:.1f} MB, written in '
+            f'{cache["seconds"]:.0f} s'
+            for name, cache in results.get('caches', {}).items()
+        ),
         f'- hardware: {about["cpu"]}, {about["cores"]} cores, GPU: {about["gpu"]}',
         f'- Python {about["python"]}, {versions}',
         f'- commit of the runs: {", ".join(commits)}',
@@ -143,23 +149,44 @@ def run(args: argparse.Namespace) -> str:
     """
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, os.cpu_count() // args.jobs)))
     echo = None if args.jobs == 1 else print_headlines  # lines of several runs would mix
-    runs = Runs(args.work_dir.resolve(), total=3 + 2 * len(args.seeds) * len(args.rows), echo=echo)
-    extra = dict(option.split('=', 1) for option in args.cfg_options)
     study = STUDIES[args.data]
+    plain = {row.name: row.config for row in study.rows}
+    teachers = {row: config_content(row.config)['model'].get('teacher') for row in args.rows}
+    cached = {row for row, teacher in teachers.items() if teacher and teacher.get('cache')}
+    steps = 3 + len(cached) + 2 * len(args.seeds) * len(args.rows)
+    runs = Runs(args.work_dir.resolve(), total=steps, echo=echo)
+    extra = dict(option.split('=', 1) for option in args.cfg_options)
     if study.data is None:
         root, data_key = found_data(args.data_root)
     else:
         root, data_key = make_data(runs, study.data, args.scenes, args.data_seed)
 
-    def score(
-        name: str, config: Path, seed: int, plain: Path, teacher: Future | None = None
-    ) -> tuple[Trained, dict]:
-        options = {'randomness.seed': seed, **extra, **data_options(config, root)}
-        needs = [data_key]
+    def inputs(config: Path, teacher: Future | None) -> tuple[dict, list[str]]:
+        options, needs = {**extra, **data_options(config, root)}, [data_key]
         if teacher is not None:
             trained, _ = teacher.result()
             options['model.teacher.checkpoint'] = trained.checkpoint
             needs.append(trained.key)
+        return options, needs
+
+    def store(name: str, config: Path, teacher: Future) -> tuple[Path, str, dict]:
+        stored = runs.cache_teacher(name, f'write {name}', config, *inputs(config, teacher))
+        size = sum(path.stat().st_size for path in stored[0].glob('*/*.npz'))
+        return *stored, {'bytes': size, 'seconds': runs.note(name)['seconds']}
+
+    def score(
+        name: str,
+        config: Path,
+        seed: int,
+        plain: Path,
+        teacher: Future | None = None,
+        cache: Future | None = None,
+    ) -> tuple[Trained, dict]:
+        options, needs = inputs(config, teacher)
+        options = {'randomness.seed': seed} | options
+        if cache is not None:
+            options['model.teacher.cache'], key, _ = cache.result()
+            needs.append(key)
         trained = runs.train(name, f'train {name}', config, options, needs)
         changes = data_options(plain, root)
         found = runs.test(f'{name}_test', f'test {name}', plain, trained, changes)
@@ -173,24 +200,24 @@ def run(args: argparse.Namespace) -> str:
         real=real,
         command=' '.join(['python benchmarks/study_mini.py', *words]),
         data=args.data,
-        pairs={row.name: row.alone for row in [*study.rows, *args.rows]},
+        pairs={row.name: [row.alone, *row.beside] for row in [*study.rows, *args.rows]},
         scenes=args.scenes,
         data_seed=args.data_seed,
         surroundings=surroundings(),
     )
     for row in args.rows:
         results['rows'].setdefault(row.name, {})
-    plain = {row.name: row.config for row in study.rows}
-    distilled = {row: 'teacher' in config_content(row.config)['model'] for row in args.rows}
     with ThreadPoolExecutor(args.jobs) as pool:
         teacher = pool.submit(score, 'teacher', study.teacher, TEACHER_SEED, study.teacher)
-        students = {}
+        students, caches = {}, {}
         # those that wait for the teacher last, so that they do not keep a core idle
-        for row in sorted(args.rows, key=distilled.get):
+        for row in sorted(args.rows, key=lambda row: bool(teachers[row])):
+            if row in cached:
+                caches[row.name] = pool.submit(store, f'{row.name}_cache', row.config, teacher)
             for seed in args.seeds:
-                needed = teacher if distilled[row] else None
+                needed = teacher if teachers[row] else None, caches.get(row.name)
                 future = pool.submit(
-                    score, f'{row.name}_{seed}', row.config, seed, plain[row.alone], needed
+                    score, f'{row.name}_{seed}', row.config, seed, plain[row.alone], *needed
                 )
                 students[future] = row.name, seed
         failures = []
@@ -200,6 +227,8 @@ def run(args: argparse.Namespace) -> str:
                 continue
             name, seed = students[future]
             results['rows'][name][str(seed)] = future.result()[1]
+            if name in caches:
+                results.setdefault('caches', {})[name] = caches[name].result()[2]
             if teacher.done() and teacher.exception() is None:
                 results['teacher'] = teacher.result()[1]
             write_atomically(args.out, json.dumps(results, indent=1) + '\n')

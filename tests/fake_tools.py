@@ -26,6 +26,22 @@ found = dict((key, (i + 1) * score) for i, key in enumerate({metrics!r}))
 (folder / 'now' / 'now.json').write_text(json.dumps(found))
 """
 
+CACHE = """
+import json, pathlib, sys
+config, folder = sys.argv[1], pathlib.Path(sys.argv[3])
+options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
+found = len(list(folder.glob('*/*.npz')))
+with open({log!r}, 'a') as log:
+    log.write(json.dumps(['cache', pathlib.Path(config).stem, options, found]) + '\\n')
+failing = pathlib.Path({fail!r}).exists()
+(folder / '000').mkdir(exist_ok=True)
+(folder / 'cache.json').write_text(json.dumps(dict(finished=not failing)))
+for scan in range(1 if failing else 2):
+    (folder / '000' / f'00000{{scan}}.npz').write_bytes(bytes(600_000))
+if failing:
+    sys.exit('no space left')
+"""
+
 ROOMS = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])
@@ -48,8 +64,9 @@ def install(folder, monkeypatch, scores, metrics=('miou', 'acc_cls')):
     tools.mkdir()
     log, fail = folder / 'calls', folder / 'fail'
     names = dict(log=str(log), fail=str(fail), scores=scores, metrics=tuple(metrics))
-    for name, text in {'train.py': TRAIN, 'test.py': TEST, 'rooms.py': ROOMS}.items():
-        (tools / name).write_text(text.format(**names))
+    texts = {'train': TRAIN, 'test': TEST, 'cache_teacher': CACHE, 'rooms': ROOMS}
+    for name, text in texts.items():
+        (tools / f'{name}.py').write_text(text.format(**names))
     monkeypatch.setattr(runs, 'ROOT', folder)
     monkeypatch.setattr(mini_data, 'MAKER', tools / 'rooms.py')
     return log, fail
@@ -66,7 +83,9 @@ def write_configs(folder, names):
     """Configs of segmentation runs that only these tools can run; returns their paths."""
     paths = {}
     for name in names:
-        teacher = "teacher=dict(checkpoint='none')" if name in ('kd', 'srkd') else ''
+        cache = ", cache='none'" if name.endswith('cached') else ''
+        taught = name.split('-')[0] in ('kd', 'srkd')
+        teacher = f"teacher=dict(checkpoint='none'{cache})" if taught else ''
         paths[name] = folder / f'{name}.py'
         paths[name].write_text(
             "loader = dict(dataset=dict(data_root='data/x/'))\n"

@@ -9,6 +9,7 @@ from projects.SRKD.analysis.runs import (
     STAMP,
     Runs,
     StepFailed,
+    finished_cache,
     last_checkpoint,
     read_metrics,
     write_atomically,
@@ -102,6 +103,13 @@ def test_metrics_come_from_the_latest_test(tmp_path):
         write_atomically(tmp_path / stamp / f'{stamp}.json', json.dumps({'miou': miou}))
     write_atomically(tmp_path / '20260103_000000' / 'scalars.json', '{}')
     assert read_metrics(tmp_path) == {'miou': 0.2}
+
+
+def test_only_a_finished_cache_is_a_product(tmp_path):
+    assert finished_cache(tmp_path) is None
+    for finished, found in ((False, None), (True, tmp_path)):
+        (tmp_path / 'cache.json').write_text(json.dumps({'finished': finished}))
+        assert finished_cache(tmp_path) == found
 
 
 def test_missing_metrics_are_a_failure(tmp_path):

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from fake_tools import calls, install, write_configs
 
+from projects.SRKD.analysis.config_files import config_content
 from projects.SRKD.analysis.mini_data import ROOMS
 from projects.SRKD.analysis.mini_studies import STUDIES, Row, Study, named_row
 from projects.SRKD.analysis.runs import StepFailed
 
 FILE = Path(__file__).resolve().parents[2] / 'benchmarks' / 'study_mini.py'
 SCORES = {'teacher': 0.5, 'alone': 0.3, 'kd': 0.31, 'srkd': 0.34}
+CACHED = 'srkd-cached'
 
 
 @pytest.fixture
@@ -138,6 +140,85 @@ def test_a_data_root_is_for_real_data_alone(study, monkeypatch, words, message):
     monkeypatch.setattr('sys.argv', ['study_mini.py', *words])
     with pytest.raises(ValueError, match=message):
         study.parse_args()
+
+
+@pytest.fixture
+def cached(args, tmp_path, monkeypatch):
+    """A study whose last row reads its teacher from a cache."""
+    scores = SCORES | {CACHED: 0.35}
+    (tmp_path / 'cached').mkdir()
+    log, fail = install(tmp_path / 'cached', monkeypatch, scores)
+    config = write_configs(tmp_path, [CACHED])[CACHED]
+    alone, _, srkd = STUDIES['rooms'].rows
+    args.rows = [alone, srkd, Row(CACHED, config, 'alone', ('srkd',))]
+    monkeypatch.setitem(STUDIES, 'rooms', STUDIES['rooms']._replace(rows=args.rows))
+    return Namespace(log=log, fail=fail)
+
+
+def test_cache_is_written_once_by_the_teacher_and_read_by_every_seed(study, args, cached):
+    args.cfg_options = ['model.terms.kd=None']
+    text = study.run(args)
+    found = calls(cached.log)
+    (cache,) = [call for call in found if call[0] == 'cache']
+    folder, rooms = args.work_dir / f'{CACHED}_cache', f'{args.work_dir / "data" / "rooms"}/'
+    assert cache[1:] == [CACHED, {
+        'model.terms.kd': 'None',
+        'model.teacher.checkpoint': str(args.work_dir / 'teacher' / 'epoch_1.pth'),
+        'train_dataloader.dataset.data_root': rooms,
+        'test_dataloader.dataset.data_root': rooms,
+    }, 0]  # fmt: skip
+    read = [(c[1], c[2].get('model.teacher.cache')) for c in found if c[0] == 'train']
+    assert read[-2:] == [(CACHED, str(folder))] * 2
+    assert {where for name, where in read if name != CACHED} == {None}
+    assert ['test', 'alone', CACHED] in found
+    assert f'- {CACHED} - alone: +5.00 mIoU +- 0.00 (+5.00, +5.00)' in text
+    assert f'- {CACHED} - srkd: +1.00 mIoU +- 0.00 (+1.00, +1.00)' in text
+    assert 'srkd - alone: +4.00' in text and f'- teacher cache of {CACHED}: 1.2 MB, wri' in text
+    assert study.run(args) == text and calls(cached.log) == []
+
+
+@pytest.mark.parametrize('jobs', [2, 4])
+def test_cache_side_by_side_is_written_once_too(study, args, cached, jobs):
+    one = study.run(args)
+    calls(cached.log)
+    args.work_dir, args.jobs = args.work_dir.with_name('side_by_side'), jobs
+    assert study.run(args).splitlines()[:6] == one.splitlines()[:6]
+    assert [call[0] for call in calls(cached.log)].count('cache') == 1
+
+
+def test_cache_that_was_interrupted_goes_on(study, args, cached):
+    args.seeds = [0]
+    study.run(args)
+    (args.work_dir / f'{CACHED}_cache' / 'cache.json').unlink()
+    calls(cached.log)
+    cached.fail.touch()
+    with pytest.raises(StepFailed, match='no space left'):
+        study.run(args)
+    assert [call[0] for call in calls(cached.log)] == ['cache']
+    cached.fail.unlink()
+    (args.work_dir / f'{CACHED}_cache' / '000' / '000001.npz').unlink()
+    study.run(args)
+    assert [(c[0], c[3]) for c in calls(cached.log)] == [('cache', 1)]  # of the scans before
+
+
+def test_cache_of_another_teacher_is_written_anew(study, args, cached):
+    args.seeds = [0]
+    study.run(args)
+    calls(cached.log)
+    teacher = STUDIES['rooms'].teacher
+    teacher.write_text(teacher.read_text() + 'lr = 2\n')
+    study.run(args)
+    found = calls(cached.log)
+    assert [c[1] for c in found if c[0] == 'train'] == ['teacher', 'srkd', CACHED]
+    assert [c[3] for c in found if c[0] == 'cache'] == [0]  # in an empty folder
+
+
+def test_study_of_the_cache_differs_from_live_srkd_in_the_cache_alone():
+    alone, live, cached = STUDIES['cache'].rows
+    teachers = [config_content(row.config)['model'].get('teacher') for row in (live, cached)]
+    assert teachers[1].pop('cache') and teachers[0] == teachers[1]
+    assert cached.beside == ('srkd',) and {live.alone, cached.alone} == {alone.name}
+    assert STUDIES['cache'].teacher == STUDIES['rooms'].teacher
 
 
 def test_real_data_is_found_where_it_lies(study, args, tmp_path, monkeypatch):

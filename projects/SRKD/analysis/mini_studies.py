@@ -16,6 +16,7 @@ class Row(NamedTuple):
     name: str
     config: Path
     alone: str
+    beside: tuple[str, ...] = ()  # further rows it is compared with
 
 
 class Study(NamedTuple):
@@ -53,6 +54,13 @@ def _pillars(sort: str, *methods: str) -> list[Row]:
     return rows
 
 
+def _cached() -> list[Row]:
+    """The student of the rooms alone, with SRKD, and with SRKD from a cache of the teacher."""
+    alone, _, srkd = _rows('mini-scannet-seg', {'': 'ptv3-mini-s'})
+    file = srkd.config.with_name(srkd.config.name.replace('srkd', 'srkd-cached'))
+    return [alone, srkd, Row('srkd-cached', file, alone.name, (srkd.name,))]
+
+
 _TWO = {'ptv3_': 'ptv3-mini-s', 'minkunet_': 'minkunet-mini'}
 STUDIES = {
     'rooms': Study(
@@ -61,6 +69,14 @@ STUDIES = {
         _rows('mini-scannet-seg', {'': 'ptv3-mini-s'}),
         ROOMS,
         120,
+    ),
+    'cache': Study(
+        'Mini rooms',
+        CONFIGS / 'ptv3-mini-t_1xb4-20e_mini-scannet-seg.py',
+        _cached(),
+        ROOMS,
+        120,
+        compared='student alone, with SRKD of a live teacher, of a cached one',
     ),
     'streets': Study(
         'Mini streets',

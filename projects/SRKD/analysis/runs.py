@@ -67,6 +67,12 @@ def last_checkpoint(folder: Path) -> Path | None:
     return checkpoint if checkpoint.is_file() else None
 
 
+def finished_cache(folder: Path) -> Path | None:
+    """The folder, if ``tools/cache_teacher.py`` has stored every scan in it."""
+    about = folder / 'cache.json'
+    return folder if about.is_file() and json.loads(about.read_text())['finished'] else None
+
+
 def read_metrics(folder: Path) -> dict[str, float]:
     """Metrics of the latest ``tools/test.py`` run in a folder, from mmengine's JSON log.
 
@@ -218,6 +224,22 @@ class Runs:
         command = _tool('train.py', config, '--work-dir', self.root / name, options=options)
         found = self.step(name, title, command, key, last_checkpoint, resumed=('--resume',))
         return Trained(config, found, key)
+
+    def cache_teacher(
+        self,
+        name: str,
+        title: str,
+        config: Path,
+        options: Mapping[str, Any],
+        needs: Sequence[str] = (),
+    ) -> tuple[Path, str]:
+        """Store what a config's teacher says, with ``tools/cache_teacher.py``.
+
+        Takes what :meth:`train` takes; returns the folder of the cache and the key of the step.
+        """
+        key = digest(config_content(config), dict(options), list(needs))
+        command = _tool('cache_teacher.py', config, '--out', self.root / name, options=options)
+        return self.step(name, title, command, key, finished_cache), key
 
     def test(
         self,
