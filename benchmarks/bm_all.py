@@ -28,7 +28,7 @@ COMMANDS = (
     'bm_affinity',
     'bm_cross_sample',
     'bm_local_graph --repeats 1',
-    'bm_ptv3 --modes eval',
+    'bm_ptv3 --modes eval --repeats 2',
     'bm_ptv3 --modes train --sizes half --voxels 31834',
     'bm_step --pairs mini half --repeats 3',
     'bm_cache --pairs mini half --repeats 3',
