@@ -23,7 +23,7 @@ from projects.SRKD.analysis.report import markdown_table
 
 HERE = Path(__file__).resolve().parent
 # What runs by default, one line per process. Plain training steps of the base model, or of 60,152
-# voxels (more than 16 GiB), are left to who has time or memory.
+# voxels (more than 16 GiB), are left to whoever has time or memory.
 COMMANDS = (
     'bm_affinity',
     'bm_cross_sample',

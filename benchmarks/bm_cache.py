@@ -29,7 +29,7 @@ from projects.SRKD.datasets.mini import write_scannet
 from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
 
 CACHED = 'mini/srkd-cached_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
-POINTS = 12_000  # of a room: about 4,000 voxels
+POINTS = 12_000  # of a room: about 5,000 voxels
 GOAL = 1.25
 
 

@@ -58,8 +58,9 @@ def test_hooks_are_gone_after_the_context_even_after_an_error():
 
 def test_a_tap_that_fires_twice_is_refused():
     network = Stage(False)
-    with pytest.raises(RuntimeError, match="'first' of the student fired twice"), Taps(
-        network, ['first'], 'student'
+    with (
+        pytest.raises(RuntimeError, match="'first' of the student fired twice"),
+        Taps(network, ['first'], 'student'),
     ):
         network(torch.ones(1, 3))
         network(torch.ones(1, 3))
@@ -85,8 +86,9 @@ def test_a_network_is_left_when_all_taps_have_fired_but_not_the_first_time():
 
 def test_an_output_without_features_is_refused():
     network = nn.Sequential(nn.Linear(3, 8), nn.Unflatten(1, (2, 2, 2, 1)))
-    with pytest.raises(TypeError, match=r"tap '1' of the teacher.*shape \(5, 2, 2, 2, 1\)"), Taps(
-        network, ['1'], 'teacher'
+    with (
+        pytest.raises(TypeError, match=r"tap '1' of the teacher.*shape \(5, 2, 2, 2, 1\)"),
+        Taps(network, ['1'], 'teacher'),
     ):
         network(torch.ones(5, 3))
 

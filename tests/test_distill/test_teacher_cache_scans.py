@@ -158,8 +158,14 @@ def test_draws_in_front_of_views_are_refused(replayed):
         training_scans(replayed)
 
 
-def test_a_view_that_leaves_nothing_is_refused(replayed, monkeypatch):
+def empty(results):
+    results['inputs']['points'] = results['inputs']['points'][:0]
+    return results
+
+
+@pytest.mark.parametrize('last', [lambda results: None, empty])
+def test_a_view_that_leaves_nothing_is_refused(replayed, monkeypatch, last):
     scans = training_scans(replayed)
-    monkeypatch.setattr(scans.replay, 'transforms', [lambda results: None])
+    monkeypatch.setattr(scans.replay, 'transforms', [*scans.replay.transforms, last])
     with pytest.raises(ValueError, match=r'view 1 of points/scene0000_01.bin leaves nothing of'):
         scans.load(4)

@@ -131,11 +131,11 @@ def change(config, **changes):
 
 
 DIFFERENT = {
-    r'number of views .*: 2 there, 3 here; .* or wrap its .* in ReplayViews\(views=2, seed=7\)': (
+    r'number of views .*: 2 there, 3 here; .* or train with ReplayViews\(views=2, seed=7\)': (
         lambda config: change(config, views=3)
     ),
     'seed of the views: 7 there, 0 here': lambda config: change(config, seed=0),
-    r'augmentation of the views \(digest\): \w{12} there, \w{12} here': lambda config: (
+    r'augmentation of .*: \w{12} there, \w{12} here; .* or give ReplayViews': lambda config: (
         config.train_dataloader.dataset.pipeline[-1].transforms[0].update(ratio=0.2)
     ),
 }
@@ -156,10 +156,12 @@ def test_views_need_a_cache_of_views_and_clean_scans_one_of_clean_scans(
     write(clean)
     caches = [config.model.teacher.cache for config in (clean, replayed)]
     replayed.model.teacher.cache, clean.model.teacher.cache = caches
-    match = r'number of views of each scan \(0: the clean scan\): {}; .*, or {} in the training'
-    with pytest.raises(ValueError, match=match.format('0 there, 2 here', 'leave ReplayViews out')):
+    match = r'number of views of each scan \(0: the clean scan\): {}; .*, or {}'
+    with pytest.raises(
+        ValueError, match=match.format('0 there, 2 here', 'leave ReplayViews out of')
+    ):
         step(replayed)
-    wrap = r'wrap its augmentation in ReplayViews\(views=2, seed=7\)'
+    wrap = r'train with ReplayViews\(views=2, seed=7\)'
     with pytest.raises(ValueError, match=match.format('2 there, 0 here', wrap)):
         step(clean)
 
@@ -174,6 +176,13 @@ def test_a_view_that_comes_out_otherwise_is_refused(replayed, monkeypatch):
             step(replayed)
     monkeypatch.setattr(jitter, 'transform', lambda self, results: results)
     with pytest.raises(ValueError, match=r'another cloud than .* saw: points up to 0.\d+ apart'):
+        step(replayed)
+
+
+def test_identity_columns_are_named_where_they_take_columns_of_a_view(replayed):
+    replayed.model.student.data_preprocessor.identity_columns = True
+    there, here = r'\(280, 6\) points and columns there', r'\(280, 4\) here'
+    with pytest.raises(ValueError, match=f'{there}, {here} .identity_columns of the student takes'):
         step(replayed)
 
 

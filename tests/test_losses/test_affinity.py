@@ -198,6 +198,17 @@ def test_large_groups_are_streamed_to_the_same_value_and_gradient(monkeypatch, c
     torch.testing.assert_close(*found)
 
 
+def test_inputs_that_are_not_streamed_may_be_overwritten_after_the_loss():
+    student, teacher = make(50, 4, 4)
+    student.requires_grad_()
+    feat = student * 1
+    loss = affinity_mse(feat, teacher)
+    (expected,) = torch.autograd.grad(loss, student, retain_graph=True)
+    feat.relu_()
+    (grad,) = torch.autograd.grad(loss, student)
+    assert torch.equal(grad, expected)
+
+
 @pytest.mark.parametrize('block_rows', [1 << 10, 14])  # whole and streamed
 def test_an_incoming_factor_scales_the_gradient_at_every_call(monkeypatch, block_rows):
     monkeypatch.setattr(affinity, 'CPU_BLOCK_ROWS', block_rows)

@@ -55,7 +55,7 @@ class ReplayViews(Compose):
 
     def __init__(self, transforms: Sequence[dict], views: int = 4, seed: int = 0) -> None:
         for name, value, least in (('views', views, 1), ('seed', seed, 0)):
-            if not isinstance(value, int) or value < least:
+            if type(value) is not int or value < least:
                 raise ValueError(
                     f'{name} of ReplayViews must be an integer of at least {least}, got {value!r}'
                 )

@@ -49,8 +49,8 @@ class DistillDetector(DistillModel):
     ) -> None:
         if 'cache' in teacher:
             raise ValueError(
-                'DistillDetector has no teacher cache, whose scans have no pasted objects: remove '
-                'cache= from teacher, the teacher then runs in every step'
+                'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '
+                'from teacher, the teacher then runs in every step'
             )
         self.teaches_by_targets = teacher_boxes is not None
         super().__init__(student, teacher, terms, init_cfg)

@@ -13,12 +13,13 @@ import torch
 from mmdet3d.structures import Det3DDataSample, PointData
 from torch import Tensor
 
+from ..models.data_preprocessor import IDENTITY_COLUMNS
 from .features import Features
 from .teacher import Teacher
-from .teacher_cache_file import POINTS, PROBE, SceneFile, probe, unpack_logits
+from .teacher_cache_file import POINTS, PROBE, PROBED, SceneFile, probe, unpack_logits
 from .teacher_cache_folder import TeacherCache, teacher_facts
 
-_TOLERANCE = 1e-3  # metres, or parts of a colour: far above rounding, below any other draw
+_TOLERANCE = 1e-3  # metres, or parts of a colour: far above rounding, below any usual draw
 
 
 class Piece(NamedTuple):
@@ -151,16 +152,17 @@ class CachedTeacher(Teacher):
 
     def _check_cloud(self, cloud: Tensor, scene: SceneFile, replay: Mapping) -> None:
         """Refuse a view that is another cloud than the teacher saw."""
-        here = probe(cloud)
-        there = scene.read(PROBE, np.arange(len(here)))
+        there = scene.read(PROBE, np.arange(PROBED))
         sizes = (scene.size, there.shape[1]), tuple(cloud.shape)
         if sizes[0] == sizes[1]:
-            far = np.abs(there - here).max()
+            far = np.abs(there - probe(cloud)).max()
             if far <= _TOLERANCE:
                 return
             difference = f'points up to {far:.3g} apart'
         else:
             difference = f'{sizes[0]} points and columns there, {sizes[1]} here'
+            if sizes[0][1] - sizes[1][1] == IDENTITY_COLUMNS:
+                difference += ' (identity_columns of the student takes two)'
         raise ValueError(
             f'view {replay["view"]} of {self.cache.name(replay["scan"])} is another cloud than the '
             f'teacher of cache {self.cache.folder} saw: {difference}; what is loaded in front of '

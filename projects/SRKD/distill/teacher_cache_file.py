@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 POINTS, PROBE = 'points', 'probe'
-_PROBED = 8  # points
+PROBED = 8  # points
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
@@ -87,7 +87,7 @@ def unpack_logits(values: Tensor, classes: Tensor, rest: Tensor, width: int) -> 
 
 def probe(cloud: Tensor) -> np.ndarray:
     """A few points of a cloud ``(P, D)`` by which a view is known again, ``(k, D)``."""
-    rows = torch.arange(_PROBED, device=cloud.device) * (len(cloud) - 1) // (_PROBED - 1)
+    rows = torch.arange(PROBED, device=cloud.device) * (len(cloud) - 1) // (PROBED - 1)
     return cloud[rows].cpu().numpy()
 
 

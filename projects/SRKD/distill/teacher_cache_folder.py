@@ -140,16 +140,22 @@ class TeacherCache:
 
         Args:
             replay: What ``ReplayViews`` says of it; empty if the pipeline has none.
+
+        Raises:
+            ValueError: If number of views, seed or augmentation differ.
         """
         if not (difference := differing(self.facts, replay or dict(views=0))):
             return
-        fitting = 'leave ReplayViews out'
-        if self.facts.get('views'):
-            views, seed = self.facts['views'], self.facts['seed']
-            fitting = f'wrap its augmentation in ReplayViews(views={views}, seed={seed})'
+        views, seed = (self.facts.get(name) or 0 for name in ('views', 'seed'))
+        if not views:
+            fitting = 'leave ReplayViews out of the training pipeline'
+        elif replay and (replay['views'], replay['seed']) == (views, seed):
+            fitting = 'give ReplayViews the transforms that it was made with'
+        else:
+            fitting = f'train with ReplayViews(views={views}, seed={seed})'
         raise ValueError(
             f'teacher cache {self.folder} is stale: it was made with {difference}; write one for '
-            f'this training with {_MAKE}, or {fitting} in the training pipeline'
+            f'this training with {_MAKE}, or {fitting}'
         )
 
     def scan(self, slot: int) -> int:

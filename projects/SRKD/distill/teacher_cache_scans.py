@@ -168,7 +168,7 @@ class ReplayedScans(TrainingScans):
         results = self.dataset.get_data_info(self.index[scan])
         results['dataset'] = self.dataset  # for transforms that mix scans
         results = self.replay.replay(self.loading(results), view)
-        if results is None:
+        if results is None or not len(results['inputs']['points']):
             raise ValueError(
                 f'view {view} of {self.table["path"][scan]} leaves nothing of the scan, expected '
                 'points: look at the range and crop transforms in ReplayViews'

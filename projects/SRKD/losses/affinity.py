@@ -130,7 +130,8 @@ class _AffinityMSE(torch.autograd.Function):
                 if with_grad:
                     grad = torch.zeros_like(student) if grad is None else grad
                     grad[rows[real]] = slope[real][:, : student.shape[1]].to(grad.dtype)
-        ctx.save_for_backward(student, teacher, scale, grad)
+        kept = both if streams else (None, None)  # only streamed rows are read again
+        ctx.save_for_backward(*kept, scale, grad)
         ctx.streams = streams
         return value.to(student.dtype)
 

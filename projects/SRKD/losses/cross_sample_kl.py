@@ -123,15 +123,23 @@ def _sample_pairs(num_samples: int, pairs: str) -> Iterator[tuple[int, int]]:
                 yield a, b
 
 
+def check_backend(backend: str, direction: str) -> None:
+    """Refuse the fused kernel for a direction that it does not know."""
+    if backend == 'triton' and direction != 'teacher_student':
+        raise ValueError(
+            f"backend 'triton' knows no direction but teacher_student, and this is {direction}; "
+            "use 'torch'"
+        )
+
+
 def _fused_kernel(
     student: Tensor, width_t: int, direction: str, backend: str
 ) -> Callable[..., tuple[Tensor, Tensor | None]] | None:
     """The function that replaces :func:`_sweep`, or None to stay with that."""
+    check_backend(backend, direction)
     if backend == 'torch':
         return None
-    if direction != 'teacher_student':
-        obstacle = f'knows no direction but teacher_student, and this is {direction}'
-    elif student.dtype != torch.float32:
+    if student.dtype != torch.float32:
         obstacle = f'takes features up to float32, but these are {student.dtype}'
     elif importlib.util.find_spec('triton') is None:
         obstacle = 'needs the package triton, which is not installed'
