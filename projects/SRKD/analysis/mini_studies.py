@@ -55,10 +55,20 @@ def _pillars(sort: str, *methods: str) -> list[Row]:
 
 
 def _cached() -> list[Row]:
-    """The student of the rooms alone, with SRKD, and with SRKD from a cache of the teacher."""
+    """The student of the rooms alone and with SRKD: teacher live, cached, cached in four views."""
     alone, _, srkd = _rows('mini-scannet-seg', {'': 'ptv3-mini-s'})
-    file = srkd.config.with_name(srkd.config.name.replace('srkd', 'srkd-cached'))
-    return [alone, srkd, Row('srkd-cached', file, alone.name, (srkd.name,))]
+
+    def variant(name: str, of: Row, old: str, new: str, *beside: str) -> Row:
+        config = of.config.with_name(of.config.name.replace(old, new, 1))
+        return Row(name, config, alone.name, beside)
+
+    return [
+        alone,
+        srkd,
+        variant('srkd-cached', srkd, 'srkd', 'srkd-cached', srkd.name),
+        variant('alone-views', alone, 'mini-s', 'mini-s-views'),
+        variant('srkd-views', srkd, 'srkd', 'srkd-views', srkd.name, 'alone-views'),
+    ]
 
 
 _TWO = {'ptv3_': 'ptv3-mini-s', 'minkunet_': 'minkunet-mini'}
@@ -76,7 +86,7 @@ STUDIES = {
         _cached(),
         ROOMS,
         120,
-        compared='student alone, with SRKD of a live teacher, of a cached one',
+        compared='student alone and with SRKD; teacher live, cached, cached in four views',
     ),
     'streets': Study(
         'Mini streets',
