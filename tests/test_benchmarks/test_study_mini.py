@@ -213,11 +213,22 @@ def test_cache_of_another_teacher_is_written_anew(study, args, cached):
     assert [c[3] for c in found if c[0] == 'cache'] == [0]  # in an empty folder
 
 
-def test_study_of_the_cache_differs_from_live_srkd_in_the_cache_alone():
-    alone, live, cached = STUDIES['cache'].rows
-    teachers = [config_content(row.config)['model'].get('teacher') for row in (live, cached)]
-    assert teachers[1].pop('cache') and teachers[0] == teachers[1]
-    assert cached.beside == ('srkd',) and {live.alone, cached.alone} == {alone.name}
+def test_study_of_the_cache_changes_the_cache_or_the_views_alone():
+    rows = {row.name: row for row in STUDIES['cache'].rows}
+    configs = {name: config_content(row.config) for name, row in rows.items()}
+    assert {row.alone for row in rows.values()} == {'alone'}
+    live = configs['srkd']['model']['teacher']
+    for name in ('srkd-cached', 'srkd-views'):
+        teacher = configs[name]['model']['teacher']
+        assert teacher.pop('cache') and teacher == live
+        assert 'srkd' in rows[name].beside
+    assert 'alone-views' in rows['srkd-views'].beside
+    pipelines = [
+        configs[name]['train_dataloader']['dataset']['pipeline']
+        for name in ('alone-views', 'srkd-views')
+    ]
+    assert pipelines[0] == pipelines[1] and pipelines[0][-1]['type'] == 'ReplayViews'
+    assert configs['alone-views']['model'] == configs['alone']['model']
     assert STUDIES['cache'].teacher == STUDIES['rooms'].teacher
 
 
