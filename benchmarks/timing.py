@@ -142,6 +142,16 @@ def peak_mib(call: Callable[[], object], device: str = 'cpu') -> float:
     return (_resident(status, 'VmHWM') - before) / 2**10
 
 
+def share(part: float, whole: float) -> float:
+    """Return one peak memory as a share of another; NaN where that is too small to be seen.
+
+    Example:
+        >>> share(1.0, 4.0), share(0.0, 0.0)
+        (0.25, nan)
+    """
+    return part / whole if whole else math.nan
+
+
 def _resident(status: Path, field: str) -> int:
     return int(re.search(rf'{field}:\s+(\d+)', status.read_text())[1])
 

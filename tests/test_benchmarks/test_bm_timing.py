@@ -76,3 +76,8 @@ def test_a_wrong_gradient_is_noticed(timing):
         timing.check_equal(
             lambda x: (x.detach() * x).sum(), lambda x: (x * x).sum(), student, 1e-5
         )
+
+
+def test_a_share_of_memory_that_cannot_be_seen_is_no_number(timing):
+    assert timing.share(1.0, 4.0) == 0.25
+    assert math.isnan(timing.share(0.0, 0.0))
