@@ -119,3 +119,8 @@ def test_gathered_clouds_equal_one_process_that_sees_them_all(world):
         torch.testing.assert_close(value, expected.detach())
         for grad, parameter in zip(grads, net.parameters()):
             torch.testing.assert_close(grad, parameter.grad)
+
+
+def test_a_backend_that_does_not_know_the_direction_is_refused_while_building():
+    with pytest.raises(ValueError, match='knows no direction but teacher_student, and this is stu'):
+        CrossSampleAffinityLoss(direction='student_teacher', backend='triton')

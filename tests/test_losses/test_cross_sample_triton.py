@@ -200,6 +200,6 @@ def test_a_gpu_takes_them_where_they_agree(monkeypatch):
     asked = []
     monkeypatch.setattr(fused, 'check_agreement', lambda *args: asked.append(args[1:]))
     feat = SimpleNamespace(is_cuda=True, dtype=torch.float32, device='cuda:1', shape=(9, 4))
-    kernel = module._fused_kernel(feat, 6, 'teacher_student', 'triton')
+    kernel = module._fused_kernel(feat, 6, 'triton')
     assert kernel is fused.fused_sweep and asked == [('cuda:1', 4, 6)]
-    assert module._fused_kernel(feat, 6, 'teacher_student', 'torch') is None
+    assert module._fused_kernel(feat, 6, 'torch') is None

@@ -101,14 +101,14 @@ def _cross_sample_kl(
 ) -> Tensor:
     check_temperature(temperature)
     check_choice('pairs', pairs, PAIRS)
-    check_choice('backend', backend, BACKENDS)
+    check_backend(backend, direction)
     check_ids('batch', batch, len(student))
     groups = group_rows(batch)
     chosen = list(_sample_pairs(len(groups.ids), pairs))
     if not chosen:
         return connected_zero(student)
     with_grad = torch.is_grad_enabled() and student.requires_grad
-    kernel = _fused_kernel(student, teacher.shape[1], direction, backend)
+    kernel = _fused_kernel(student, teacher.shape[1], backend)
     # Rows sorted by sample: every sample is a slice, nothing is copied per pair.
     order, counts = groups.order, groups.counts.tolist()
     return _CrossSampleKL.apply(
@@ -124,7 +124,8 @@ def _sample_pairs(num_samples: int, pairs: str) -> Iterator[tuple[int, int]]:
 
 
 def check_backend(backend: str, direction: str) -> None:
-    """Refuse the fused kernel for a direction that it does not know."""
+    """Refuse an unknown backend, or the fused kernel for a direction that it does not know."""
+    check_choice('backend', backend, BACKENDS)
     if backend == 'triton' and direction != 'teacher_student':
         raise ValueError(
             f"backend 'triton' knows no direction but teacher_student, and this is {direction}; "
@@ -133,10 +134,9 @@ def check_backend(backend: str, direction: str) -> None:
 
 
 def _fused_kernel(
-    student: Tensor, width_t: int, direction: str, backend: str
+    student: Tensor, width_t: int, backend: str
 ) -> Callable[..., tuple[Tensor, Tensor | None]] | None:
     """The function that replaces :func:`_sweep`, or None to stay with that."""
-    check_backend(backend, direction)
     if backend == 'torch':
         return None
     if student.dtype != torch.float32:
