@@ -15,10 +15,18 @@ import multiprocessing
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import torch
-from timing import check_equal, report_goal, value_and_grad
+from timing import (
+    check_equal,
+    describe,
+    finish,
+    options,
+    peak_mib,
+    report_goal,
+    share,
+    value_and_grad,
+)
 from torch import Tensor
 
 from projects.SRKD.losses import LocalGraphLoss
@@ -78,43 +86,31 @@ def measure(which: int, elements: int, args: argparse.Namespace) -> tuple[float,
     torch.set_num_threads(args.threads)
     value_and_grad(*_only(variants(256, 64, 8, args.device), which))  # libraries are loaded once
     loss, student = _only(variants(elements, args.anchors, args.neighbors, args.device), which)
-    before = _peak(args.device, reset=True)
     seconds = []
-    for _ in range(args.repeats):
+
+    def call() -> None:
         start = time.perf_counter()
         value_and_grad(loss, student)
-        if student.is_cuda:
-            torch.cuda.synchronize()
+        finish(args.device)
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), _peak(args.device) - before
+
+    memory = max(peak_mib(call, args.device) for _ in range(args.repeats))
+    return statistics.median(seconds), memory
 
 
 def _only(both: tuple, which: int) -> tuple:
     return both[which], both[2]
 
 
-def _peak(device: str, reset: bool = False) -> float:
-    """Highest memory since the last reset, MiB: of the GPU's allocator, or resident (Linux)."""
-    if device != 'cpu':
-        if reset:
-            torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.max_memory_allocated() / 2**20
-    if reset:  # or the peak of building the inputs hides that of the loss
-        Path('/proc/self/clear_refs').write_text('5')
-    status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
-    return int(status['VmHWM'].split()[0]) / 2**10
-
-
 def main() -> None:
     """Print one line per number of elements."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument('--elements', type=int, nargs='+', default=[10_000, 100_000])
     parser.add_argument('--anchors', type=int, default=6000)
     parser.add_argument('--neighbors', type=int, default=128)
-    parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
-    parser.add_argument('--device', default='cpu')
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    describe(args.device)
     for elements, anchors, neighbors in ((300, 100, 16), (2000, 500, 32)):
         ours, definition, student = variants(elements, anchors, neighbors, args.device)
         print(f'{elements} elements: {check_equal(ours, definition, student, rtol=1e-4)}')
@@ -127,11 +123,11 @@ def main() -> None:
                 pool.submit(measure, which, elements, args).result() for which in (0, 1)
             )
             print(f'{elements:8d} {fast:8.2f} {slow:8.2f} {slow / fast:6.1f}x '
-                  f'{small:9.0f} {large:9.0f} {small / large:6.1%}', flush=True)  # fmt: skip
+                  f'{small:9.0f} {large:9.0f} {share(small, large):6.1%}', flush=True)  # fmt: skip
             if elements == 100_000:
                 report_goal('local graph, 100,000 elements: plain / ours', slow / fast, '>=', 1.0)
                 report_goal('local graph, 100,000 elements: memory of plain',
-                            100 * small / large, '<=', 10, ' %')  # fmt: skip
+                            100 * share(small, large), '<=', 10, ' %')  # fmt: skip
 
 
 if __name__ == '__main__':
