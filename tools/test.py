@@ -51,7 +51,8 @@ def main() -> None:
     try:
         launch.test(**args)
     except launch.UsageError as error:
-        sys.exit(f'test.py: {error}')
+        print(f'test.py: {error}', file=sys.stderr)
+        sys.exit(2)
     launch.leave()
 
 

@@ -53,7 +53,8 @@ def main() -> None:
     try:
         launch.train(**args)
     except launch.UsageError as error:
-        sys.exit(f'train.py: {error}')
+        print(f'train.py: {error}', file=sys.stderr)
+        sys.exit(2)
     launch.leave()
 
 

@@ -69,7 +69,7 @@ def test_missing_data_root_is_one_sentence_and_no_traceback(tmp_path, elsewhere)
     config = write_config(tmp_path)
     (tmp_path / 'data').rmdir()
     done = start(sys.executable, TOOLS / 'train.py', config, cwd=elsewhere)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     assert str(tmp_path / 'data') in done.stderr.splitlines()[-1]
 
@@ -135,7 +135,7 @@ def test_complexity_without_data_ends_in_one_sentence(tmp_path, elsewhere):
     config = write_room_config(tmp_path)
     (tmp_path / 'rooms').rename(tmp_path / 'moved')
     done = start(sys.executable, TOOLS / 'analysis_tools' / 'complexity.py', config, cwd=elsewhere)
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
     assert str(tmp_path / 'rooms') in done.stderr.splitlines()[-1]
 
 

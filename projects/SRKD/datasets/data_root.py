@@ -8,7 +8,7 @@ from typing import Any
 
 from .kitti_files import check_classes
 from .label_map import check_label_map
-from .nearest import nearest_name
+from ..base import FileMissingError, UsageError, nearest_path
 
 # What to do about a folder that many do not have.
 _REMEDIES = {
@@ -32,8 +32,8 @@ def check_data_root(
         splits: the loaders the run will use.
 
     Raises:
-        FileNotFoundError: On the first missing thing: what, for which loader, the nearest name.
-        ValueError: On the first label map that does not fit, or class that KITTI lacks.
+        FileMissingError: On the first missing thing: what, for which loader, the nearest name.
+        UsageError: On the first label map that does not fit, or class that KITTI lacks.
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
@@ -58,9 +58,9 @@ def _check(dataset: Mapping, loader: str) -> None:
         return
     if root and not os.path.isdir(root):
         what = 'is a file' if os.path.exists(root) else 'does not exist'
-        raise FileNotFoundError(
+        raise FileMissingError(
             f'data_root {root} of {loader} {what} (looked from {os.getcwd()}), expected the folder '
-            f'of {dataset.get("ann_file") or "the data"}; {nearest_name(root)}'
+            f'of {dataset.get("ann_file") or "the data"}; {nearest_path(root)}'
         )
     wanted = [('ann_file', dataset.get('ann_file'), os.path.isfile)]
     if isinstance(dataset.get('scene_idxs'), str):
@@ -75,9 +75,9 @@ def _check(dataset: Mapping, loader: str) -> None:
         if name and not _is_remote(name) and not exists(path):
             kind = 'file' if exists is os.path.isfile else 'folder'
             remedy = _REMEDIES.get((dataset.get('type'), key.removeprefix('data_prefix.')), '')
-            raise FileNotFoundError(
+            raise FileMissingError(
                 f'{key} of {loader} does not exist: expected the {kind} {path} (looked from '
-                f'{os.getcwd()}){remedy}; {nearest_name(path)}'
+                f'{os.getcwd()}){remedy}; {nearest_path(path)}'
             )
 
 

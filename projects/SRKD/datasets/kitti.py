@@ -17,7 +17,7 @@ import numpy as np
 from .data_folder import progress
 from .gt_database import write_gt_database
 from .kitti_files import CLASSES, DONT_CARE, Label, read_calibration, read_labels
-from .nearest import nearest_name
+from ..base import nearest_path
 from .points_in_boxes import points_inside
 
 REDUCED, FULL = 'training/velodyne_reduced', 'training/velodyne'
@@ -80,7 +80,7 @@ def read_frames(path: str | Path) -> list[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'the split {path} does not exist; {nearest_name(path)}')
+        raise FileNotFoundError(f'the split {path} does not exist; {nearest_path(path)}')
     names = path.read_text().split()
     wrong = next((name for name in names if not name.isdecimal()), None)
     if not names or wrong is not None:
@@ -119,7 +119,7 @@ def _info(root: Path, frame: str, sizes: _ImageSizes, split: Path) -> dict:
     clouds = [root / folder / f'{frame}.bin' for folder in (REDUCED, FULL)]
     if not any(path.is_file() for path in (calib, label, *clouds)):
         raise FileNotFoundError(f'{split} names frame {frame}, of which {root / "training"} holds '
-                                f'nothing; {nearest_name(label)}')  # fmt: skip
+                                f'nothing; {nearest_path(label)}')  # fmt: skip
     calibration, (height, width) = read_calibration(calib), sizes[frame]
     points = _points(clouds, lambda cloud: calibration.in_view(cloud, height, width))
     labels, matrices = read_labels(label), calibration.matrices
@@ -157,7 +157,7 @@ def _points(clouds: list[Path], in_view) -> np.ndarray:
     path = next((path for path in clouds if path.is_file()), None)
     if path is None:
         raise FileNotFoundError(f'the points {clouds[0]} do not exist, nor do {clouds[1]}; '
-                                f'{nearest_name(clouds[0])}')  # fmt: skip
+                                f'{nearest_path(clouds[0])}')  # fmt: skip
     flat = np.fromfile(path, np.float32)
     if flat.size % 4 or not flat.size:
         raise ValueError(f'{path} holds {flat.size} float32 values, expected x, y, z and '

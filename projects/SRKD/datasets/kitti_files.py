@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .nearest import nearest_name
+from ..base import nearest_path
 
 CLASSES = ('Pedestrian', 'Cyclist', 'Car', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
 DONT_CARE = 'DontCare'
@@ -133,7 +133,7 @@ def read_calibration(path: str | Path) -> Calibration:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'the calibration {path} does not exist; {nearest_name(path)}')
+        raise FileNotFoundError(f'the calibration {path} does not exist; {nearest_path(path)}')
     lines = (line.partition(':') for line in path.read_text().splitlines() if line.strip())
     values = {name.strip(): text.split() for name, _, text in lines}
     matrices = {}
@@ -161,7 +161,7 @@ def read_labels(path: str | Path) -> list[Label]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'the label file {path} does not exist; {nearest_name(path)}')
+        raise FileNotFoundError(f'the label file {path} does not exist; {nearest_path(path)}')
     rows = enumerate(path.read_text().splitlines(), 1)
     return [_label(line.split(), f'line {number} of {path}') for number, line in rows
             if line.strip()]  # fmt: skip

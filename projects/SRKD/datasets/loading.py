@@ -18,7 +18,7 @@ from mmengine.fileio import get
 
 from .data_root import check_data_root
 from .label_map import nearest_ids
-from .nearest import nearest_name
+from ..base import nearest_path
 
 __all__ = [
     'AddPointIdentity', 'DivideIntensity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked',
@@ -241,7 +241,7 @@ def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width
             size = content.nbytes
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'{kind} file {path} does not exist; {nearest_name(path)}'
+            f'{kind} file {path} does not exist; {nearest_path(path)}'
         ) from error
     except ValueError as error:  # numpy on bytes that are no whole number of values
         size = len(get(path, backend_args=backend_args))

@@ -21,7 +21,7 @@ from nuscenes.utils import splits
 from nuscenes.utils.geometry_utils import transform_matrix
 from pyquaternion import Quaternion
 
-from .nearest import nearest_name
+from ..base import nearest_path
 from .nuscenes_schema import check_tables
 
 CLASSES = NuScenesDataset.METAINFO['classes']
@@ -63,7 +63,7 @@ def write_nuscenes_infos(root: str | Path, version: str = 'v1.0-trainval', max_s
         path = nusc.get_sample_data_path(first['data']['LIDAR_TOP'])
         raise FileNotFoundError(
             f'{root} holds the first scan of none of its {len(nusc.scene)} scenes, expected '
-            f'{path} for {nusc.scene[0]["name"]}; {nearest_name(path)}'
+            f'{path} for {nusc.scene[0]["name"]}; {nearest_path(path)}'
         )
     counts = {}
     for split, names in SPLITS[version].items():
@@ -103,7 +103,7 @@ def nuscenes_info(nusc: NuScenes, sample: dict, max_sweeps: int = 10) -> dict:
     if not osp.isfile(path):
         raise FileNotFoundError(
             f'sample_data {lidar["token"]} names the scan {path}, which does not exist; '
-            f'{nearest_name(path)}'
+            f'{nearest_path(path)}'
         )
     pose, sensor = _records(nusc, lidar)
     world = np.linalg.inv(_lidar_to_global(nusc, lidar))[:3, :3]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from os.path import commonprefix
 from pathlib import Path
 
-from .nearest import nearest_name
+from ..base import nearest_path
 
 # The tables, and where the tokens in their fields lead (the devkit's docs/schema_nuscenes.md).
 LINKS = dict(
@@ -47,14 +47,14 @@ def check_tables(root: str | Path, version: str) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(
             f'the tables of nuScenes {version} are expected in {folder}, which does not exist; '
-            f'{nearest_name(folder)}'
+            f'{nearest_path(folder)}'
         )
     for table in LINKS:
         if not (folder / f'{table}.json').is_file():
             path = folder / f'{table}.json'
             raise FileNotFoundError(
                 f'{path} is missing, nuScenes has the tables {", ".join(sorted(LINKS))}; '
-                f'{nearest_name(path)}'
+                f'{nearest_path(path)}'
             )
     tables = {table: json.loads((folder / f'{table}.json').read_text()) for table in LINKS}
     _check_links(tables, folder)
@@ -84,7 +84,7 @@ def _check_maps(tables: dict[str, list[dict]], root: Path, folder: Path) -> None
         if not path.is_file():
             raise FileNotFoundError(
                 f'{folder}/map.json: filename of record {record["token"]} is {path}, which does '
-                f'not exist; {nearest_name(path)}'
+                f'not exist; {nearest_path(path)}'
             )
     mapped = {token for record in tables['map'] for token in record['log_tokens']}
     for record in tables['log']:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mmengine
 
-from .nearest import nearest_name
+from ..base import nearest_path
 
 
 def write_pandaset_infos(
@@ -55,7 +55,7 @@ def write_pandaset_infos(
 def _entry(root: Path, sequence: str, frame: str) -> dict:
     label = f'{sequence}/labels/{frame}.label'
     if not (root / label).is_file():
-        raise FileNotFoundError(f'{root / label} does not exist; {nearest_name(root / label)}')
+        raise FileNotFoundError(f'{root / label} does not exist; {nearest_path(root / label)}')
     return dict(
         lidar_points=dict(lidar_path=f'{sequence}/velodyne/{frame}.bin', num_pts_feats=4),
         pts_semantic_mask_path=label,

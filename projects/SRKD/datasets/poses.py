@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .nearest import nearest_name
+from ..base import nearest_path
 
 
 def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:
@@ -60,7 +60,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(
             f'{path} does not exist, expected it beside the scans (it comes with the calibration '
-            f"files of KITTI odometry, poses with SemanticKITTI's labels); {nearest_name(path)}"
+            f"files of KITTI odometry, poses with SemanticKITTI's labels); {nearest_path(path)}"
         )
     return [line for line in path.read_text().splitlines() if line.strip()]
 

@@ -17,14 +17,9 @@ from mmengine.model import BaseTTAModel
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from projects.SRKD.datasets import check_data_root
-
+from ..base import UsageError
+from ..preflight import check_config, check_run
 from .distill_checkpoint_hook import unwrap
-
-
-class UsageError(Exception):
-    """What was asked for cannot be run; the message says all there is to know."""
-
 
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
 _SHOWN = 3  # keys named in a message
@@ -64,10 +59,7 @@ def read_config(
         cfg.merge_from_dict(dict(cfg_options))
     if work_dir is not None or cfg.get('work_dir') is None:
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
-    try:
-        check_data_root(cfg, splits)
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(str(error)) from error
+    check_config(cfg, splits)
     return cfg
 
 
@@ -137,6 +129,7 @@ def train(
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
     runner = build_runner(cfg)
+    runner.register_hook(_Preflight(), priority='LOWEST')
     runner.train()
     return runner
 
@@ -188,6 +181,7 @@ def test(
     cfg.load_from = str(checkpoint)
     runner = build_runner(cfg)
     runner.register_hook(_RequireEveryWeight())
+    runner.register_hook(_Preflight(), priority='LOWEST')
     if not is_main_process():  # else all processes write their metrics over each other's
         runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, LoggerHook)]
     return runner.test()
@@ -231,6 +225,15 @@ def _draw(
         hook.update(show=True, wait_time=wait)
     if folder:
         hook.test_out_dir = folder
+
+
+class _Preflight(Hook):
+    """Ask what needs the built run, after every other hook has prepared it."""
+
+    def before_train(self, runner: Runner) -> None:
+        check_run(runner)
+
+    before_test = before_train
 
 
 class _RequireEveryWeight(Hook):

@@ -1,0 +1,45 @@
+"""What is asked before the first step, so that no run ends in a wrong number or another's words.
+
+Two lists, walked in order; a check raises :class:`~projects.SRKD.base.UsageError` in one sentence:
+
+* :data:`CONFIG_CHECKS` see the config when it is read, before anything is built. Each takes the
+  config and the splits whose loaders the run will use (``train``, ``val``, ``test``).
+* :data:`RUN_CHECKS` see the runner before its first step, with network and loaders built and the
+  weights loaded. Each takes the runner.
+
+A check is one function in a module named after what it compares. What a data set, file or network
+can judge by itself stands there and not here: these checks compare things that no single part
+sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ..datasets import check_data_root
+
+CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (check_data_root,)
+RUN_CHECKS: tuple[Callable[[Runner], None], ...] = ()
+
+
+def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
+    """Refuse a config that contradicts itself or its data.
+
+    Raises:
+        UsageError: From the first check that fails.
+    """
+    for check in CONFIG_CHECKS:
+        check(cfg, splits)
+
+
+def check_run(runner: Runner) -> None:
+    """Refuse a runner whose network, data and metrics do not belong together.
+
+    Raises:
+        UsageError: From the first check that fails.
+    """
+    for check in RUN_CHECKS:
+        check(runner)

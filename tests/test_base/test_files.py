@@ -1,0 +1,45 @@
+import os
+import stat
+
+import pytest
+
+from projects.SRKD.base import write_whole
+
+
+def test_the_new_content_takes_the_place_of_the_old_at_once(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_text('old')
+    with write_whole(path) as part:
+        part.write_text('new')
+        assert path.read_text() == 'old'
+    assert path.read_text() == 'new'
+    assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def test_an_error_leaves_the_old_content_and_nothing_beside_it(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_text('old')
+    with pytest.raises(OSError, match='disk full'), write_whole(path) as part:
+        part.write_text('half')
+        raise OSError('disk full')
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def test_a_new_file_may_be_read_by_others_as_the_umask_says(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with write_whole(tmp_path / 'note') as part:
+            part.write_text('')
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / 'note').stat().st_mode) == 0o644
+
+
+def test_a_file_keeps_the_mode_it_had(tmp_path):
+    path = tmp_path / 'note'
+    path.write_text('old')
+    path.chmod(0o640)
+    with write_whole(path) as part:
+        part.write_text('new')
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
