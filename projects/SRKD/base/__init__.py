@@ -3,8 +3,9 @@
 from .errors import FileMissingError, UsageError, UsageTypeError
 from .files import write_whole
 from .nearest import nearest_name, nearest_path
+from .random_numbers import seed_process, seeded
 
 __all__ = [
     'FileMissingError', 'UsageError', 'UsageTypeError', 'nearest_name', 'nearest_path',
-    'write_whole',
+    'seed_process', 'seeded', 'write_whole',
 ]  # fmt: skip

@@ -16,11 +16,13 @@ CURES = (
     'mmengine_loading',
     'mmengine_dist',
     'mmengine_amp',
+    'mmengine_mid_epoch',
     'mmdet3d_rotate_iou',
     'mmdet3d_box_overlaps',
     'mmdet3d_rotated_nms',
     'mmdet3d_kitti_empty_frames',
     'mmdet3d_nuscenes_cuda',
+    'mmdet3d_object_sample',
 )
 
 

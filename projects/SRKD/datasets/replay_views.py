@@ -1,17 +1,15 @@
 """A few augmented views of every scan that can be shown again, draw for draw."""
 
-import random
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
-import torch
 from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
 
 from ..analysis.config_files import digest
+from ..base import seeded
 from .loading import AddPointIdentity
 
 
@@ -83,7 +81,7 @@ class ReplayViews(Compose):
         """
         scan = int(results['sample_idx'])
         name = PurePosixPath(str(results['lidar_points']['lidar_path']).replace('\\', '/')).name
-        with _seeded(self.facts['seed'], zlib.crc32(name.encode()), view):
+        with seeded(self.facts['seed'], zlib.crc32(name.encode()), view):
             results = super().transform(results)
         if results is None:  # as of any transform: the data set tries another scan
             return None
@@ -99,19 +97,3 @@ class ReplayViews(Compose):
     def __repr__(self) -> str:
         views, seed = self.facts['views'], self.facts['seed']
         return super().__repr__().replace('(', f'(views={views}, seed={seed},', 1)
-
-
-@contextmanager
-def _seeded(*numbers: int) -> Iterator[None]:
-    """Seed the generators that transforms draw from, and put their states back afterwards."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seeds = np.random.SeedSequence(numbers).generate_state(3).tolist()
-    random.seed(seeds[0])
-    np.random.seed(seeds[1])
-    torch.default_generator.manual_seed(seeds[2])  # torch.manual_seed would seed GPUs as well
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
