@@ -6,6 +6,7 @@ import torch
 from mmdet3d.structures import CameraInstance3DBoxes, LiDARInstance3DBoxes, points_cam2img
 from toy_kitti import converter
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.datasets.kitti_files import Label, check_classes, read_calibration, read_labels
 from projects.SRKD.datasets.mini_streets.kitti_writer import HEIGHT, WIDTH, calibration
 
@@ -66,13 +67,24 @@ def test_a_label_is_read_as_it_is_written(tmp_path):
 
 
 @pytest.mark.parametrize('line, said', [
-    (CAR.rsplit(' ', 2)[0], r'line 2 of \S+000007.txt has 13 fields, expected 15 \(type, '),
-    (f'{CAR} 0.5 1', r'line 2 of \S+ has 17 fields, expected 15'),
+    (CAR.rsplit(' ', 2)[0], r'line 2 of \S+000007.txt has 13 fields, expected the type, truncated'),
+    (f'{CAR} 0.5 1', r'line 2 of \S+ has 17 fields, expected .* and at most a score$'),
+    (f'0 7 {CAR}', r'has 17 fields, .* a score; frame and track of a tracking label are left out'),
     (CAR.replace('Car', 'Cra'), r"class 'Cra' in line 2 of \S+000007.txt is not one of KITTI's; "
                                 'the nearest is Car'),
     (CAR.replace('Car', 'Zzzz'), "class 'Zzzz' in line 2 .* one of KITTI's; expected one of "
                                    'Pedestrian, Cyclist, Car, Van'),
-    (CAR.replace('1.49', 'x'), r'line 2 of \S+000007.txt has a field that is no number'),
+    (CAR.replace('1.49', 'x'), r"line 2 of \S+000007.txt has 'x' for y, expected a finite number"),
+    (CAR.replace('19.44', 'nan'), "line 2 of .* has 'nan' for z, expected a finite number"),
+    (CAR.replace('4.34', 'inf'), "line 2 of .* has 'inf' for length, expected a finite number"),
+    (CAR.replace(' 1.50 ', ' -1.50 '), 'has a box of height -1.5, expected metres above 0 and at'),
+    (CAR.replace(' 1.63 ', ' 0.00 '), 'has a box of width 0, expected metres above 0 and at most'),
+    (CAR.replace('4.34', '4340'), 'has a box of length 4340, expected metres .* at most 100'),
+    (CAR.replace('19.44', '19440'), 'has z 19440, expected metres from -1000 to 1000'),
+    (CAR.replace('-1.45', '-83'), 'has rotation_y -83, expected radians from -10 to 10'),
+    (CAR.replace('0.10 1', '0.10 0.7'), r'has occluded 0.7, expected 0 \(fully visible\), 1'),
+    (CAR.replace('0.10 1', '10 1'), 'has truncated 10, expected the share outside the image, 0'),
+    (CAR.replace('599.41', '699.41'), 'has the 2D box 699.41 156.4 629.75 209.25, expected left'),
 ])  # fmt: skip
 def test_a_broken_label_line_is_named(tmp_path, line, said):
     (tmp_path / '000007.txt').write_text(f'{CAR}\n{line}\n')
@@ -87,23 +99,46 @@ def test_a_missing_label_file_is_named(tmp_path):
     assert read_labels(tmp_path / '000007.txt') == []
 
 
+def test_a_region_nobody_cares_for_has_the_box_that_the_object_benchmark_gives_it(tmp_path):
+    forms = ('-1 -1 -1 -1000 -1000 -1000 -10', '-1000 -1000 -1000 -10 -1 -1 -1',
+             'nan 0 0 0 0 0 0')  # fmt: skip
+    (tmp_path / 'a.txt').write_text(
+        ''.join(f'DontCare -1 -1 -10 500 150 560 180 {form}\n' for form in forms))
+    first, second, third = read_labels(tmp_path / 'a.txt')
+    assert first == second == third
+    assert first.camera_box == [-1000, -1000, -1000, -1, -1, -1, -10]
+    assert first.bbox == (500, 150, 560, 180)
+
+
+def test_text_of_other_systems_is_read_and_what_is_no_text_is_named(tmp_path):
+    (tmp_path / 'a.txt').write_bytes(b'\xef\xbb\xbf' + f'{CAR}\r\n'.encode())
+    assert [str(label) for label in read_labels(tmp_path / 'a.txt')] == [CAR]
+    (tmp_path / 'a.txt').write_bytes(b'Car \xff\xfe 1')
+    with pytest.raises(UsageError, match='label file .*a.txt is no text: byte 4 is no UTF-8'):
+        read_labels(tmp_path / 'a.txt')
+
+
 def test_classes_of_a_config_are_checked():
     check_classes(['Car', 'Pedestrian', 'Cyclist'], 'train_dataloader')
     with pytest.raises(ValueError, match="class 'car' in train_dataloader .* nearest is Car"):
         check_classes(['Pedestrian', 'car'], 'train_dataloader')
 
 
-CALIB = ''.join(f'{name}: {" ".join(map(str, range(count)))}\n' for name, count in
-                dict(P0=12, P1=12, P2=12, P3=12, R0_rect=9, Tr_velo_to_cam=12).items())  # fmt: skip
+CALIB = (
+    'P0: 700 0 600 0 0 700 180 0 0 0 1 0\nP2: 700 0 600 45 0 700 180 1 0 0 1 0\n'
+    'P3: 700 0 600 -3 0 700 180 0 0 0 1 0\nR0_rect: 0 1 0 0 0 1 1 0 0\n'
+    'Tr_velo_to_cam: 0 -1 0 0.1 0 0 -1 -0.08 1 0 0 -0.27\n'
+)
 
 
 def test_a_calibration_is_extended_to_four_by_four(tmp_path):
     (tmp_path / 'a.txt').write_text(CALIB + '\n')
     matrices = read_calibration(tmp_path / 'a.txt').matrices
-    assert list(matrices) == ['P0', 'P1', 'P2', 'P3', 'R0_rect', 'Tr_velo_to_cam']
-    assert np.array_equal(matrices['P2'], [*np.arange(12).reshape(3, 4), [0, 0, 0, 1]])
-    assert np.array_equal(matrices['R0_rect'][:3, :3], np.arange(9).reshape(3, 3))
-    assert np.array_equal(matrices['R0_rect'][:, 3], [0, 0, 0, 1])
+    assert list(matrices) == ['P0', 'P2', 'P3', 'R0_rect', 'Tr_velo_to_cam']
+    assert matrices['P2'].tolist() == [
+        [700, 0, 600, 45], [0, 700, 180, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert matrices['R0_rect'].tolist() == [
+        [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize('old, new, said', [
@@ -111,8 +146,14 @@ def test_a_calibration_is_extended_to_four_by_four(tmp_path):
                                       'Tr_velo_cam'),
     ('P2:', 'Q:', 'a.txt has no matrix P2; the nearest is P3'),
     ('R0_rect: 0 ', 'R0_rect: ', 'R0_rect of .*a.txt has 8 values, expected 9'),
+    ('R0_rect:', 'R_rect', 'a.txt has no matrix R0_rect; the nearest is R_rect'),
+    ('P2: 700', 'P2: seven', "P2 of .*a.txt has 'seven' for a value, expected a finite number"),
+    ('P2: 700', 'P2: nan', "P2 of .*a.txt has 'nan' for a value, expected a finite number"),
+    ('P2: 700', 'P2: 0', 'P2 of .*a.txt projects nothing: its diagonal is 0, 700, 1, expected'),
+    ('R0_rect: 0 1', 'R0_rect: 0 2', r'R0_rect of .*a.txt is no rotation: its rows are \[\[0'),
+    ('0 -1 0 0.1', '0 1 0 0.1', 'Tr_velo_to_cam of .*a.txt is no rotation: .* a right-handed set'),
 ])  # fmt: skip
-def test_a_calibration_without_a_needed_matrix_is_refused(tmp_path, old, new, said):
+def test_a_calibration_that_cannot_be_is_refused(tmp_path, old, new, said):
     (tmp_path / 'a.txt').write_text(CALIB.replace(old, new))
     with pytest.raises(ValueError, match=said):
         read_calibration(tmp_path / 'a.txt')

@@ -19,8 +19,8 @@ from toy_kitti import interpret, small_streets
 
 import projects.SRKD.datasets  # noqa: F401 - registers its loaders
 from projects.SRKD import compat
-from projects.SRKD.datasets.kitti import CLASSES, count_valid
-from projects.SRKD.datasets.kitti_files import read_calibration, read_labels
+from projects.SRKD.datasets.kitti import count_valid
+from projects.SRKD.datasets.kitti_files import CLASSES, read_calibration, read_labels
 from projects.SRKD.datasets.mini_streets.boxes import StreetObject
 from projects.SRKD.datasets.mini_streets.kitti_writer import (
     HEIGHT,

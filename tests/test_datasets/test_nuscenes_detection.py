@@ -19,6 +19,7 @@ from nuscenes.eval.detection.evaluate import DetectionEval
 from nuscenes.utils import splits
 from pyquaternion import Quaternion
 
+from projects.SRKD.base import FileMissingError
 from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
@@ -216,10 +217,97 @@ def scene_file(root, scene=1):
     return Path(nusc.get_sample_data_path(sample['data']['LIDAR_TOP']))
 
 
-def test_a_scene_that_was_not_downloaded_is_left_out(copy):
+def test_a_scene_that_was_not_downloaded_is_left_out_and_named(copy):
     scene_file(copy).unlink()
-    assert write_nuscenes_infos(copy, 'v1.0-mini') == dict(train=3, val=3)
+    with pytest.warns(UserWarning, match='1 of 3 scenes are left out, their scans are not there: '
+                      'scene-0103; scores then need NuScenesPartMetric'):  # fmt: skip
+        assert write_nuscenes_infos(copy, 'v1.0-mini') == dict(train=3, val=3)
     assert len(dataset(copy, test_mode=True)) == 3
+
+
+def test_a_split_of_which_nothing_is_there_is_refused_before_anything_is_written(copy):
+    before = (copy / 'nuscenes_infos_val.pkl').read_bytes()
+    scene_file(copy, 0).unlink()
+    with pytest.raises(FileMissingError, match='holds the scans of none of the scenes of train, '
+                       'expected one at least, such as scene-0061'):  # fmt: skip
+        write_nuscenes_infos(copy, 'v1.0-mini')
+    assert (copy / 'nuscenes_infos_val.pkl').read_bytes() == before
+
+
+def with_sweeps(root):
+    """Put a sweep between the key frames into the tables; returns its paths."""
+    paths = []
+
+    def add(records):
+        by_token = {record['token']: record for record in records}
+        for number, record in enumerate(list(records)):
+            if not record['prev']:
+                continue
+            token, name = f'{number:032d}', f'sweeps/LIDAR_TOP/sweep{number}.pcd.bin'
+            records.append({**record, 'token': token, 'is_key_frame': False, 'filename': name,
+                            'timestamp': record['timestamp'] - 50_000, 'next': record['token']})
+            by_token[record['prev']]['next'] = record['prev'] = token
+            paths.append((root / name, root / record['filename']))
+
+    edit(root, 'sample_data', add)
+    return paths
+
+
+def test_sweeps_that_are_not_there_are_counted_and_named(copy):
+    paths = with_sweeps(copy)
+    assert len(paths) == 6
+    (copy / 'sweeps/LIDAR_TOP/sweep1.pcd.bim').touch()
+    with pytest.raises(FileMissingError, match='2 of the 4 sweeps that the tables name for train '
+                       'are not there, the first is .*sweep1.pcd.bin; the nearest name .*sweep1.pcd'
+                       '.bim; --max-sweeps 0 leaves them all out'):  # fmt: skip
+        write_nuscenes_infos(copy, 'v1.0-mini')
+    write_nuscenes_infos(copy, 'v1.0-mini', max_sweeps=0)
+    assert all('lidar_sweeps' not in info for info in infos(copy, 'train')['data_list'])
+    for path, source in paths:
+        shutil.copy(source, path)
+    write_nuscenes_infos(copy, 'v1.0-mini')
+    assert len(infos(copy, 'train')['data_list'][2]['lidar_sweeps']) == 4
+
+
+def test_objects_are_those_of_mmdet3ds_converter(copy, tmp_path):
+    write_nuscenes_infos(copy, 'v1.0-mini')
+    ours = pickle.loads((copy / 'nuscenes_dbinfos_train.pkl').read_bytes())
+    converter = runpy.run_path(str(CONVERTERS / 'create_gt_database.py'))
+    converter['create_groundtruth_database'](
+        'NuScenesDataset', str(copy), 'nuscenes', 'nuscenes_infos_train.pkl',
+        database_save_path=str(tmp_path / 'nuscenes_gt_database'),
+        db_info_save_path=str(tmp_path / 'theirs.pkl'))  # fmt: skip
+    theirs = pickle.loads((tmp_path / 'theirs.pkl').read_bytes())
+    assert set(ours) == set(theirs) and sum(map(len, ours.values())) > 30
+    for name, entries in theirs.items():
+        for one, other in zip(ours[name], entries, strict=True):
+            assert (one['image_idx'], one['gt_idx']) == (other['image_idx'], other['gt_idx'])
+            assert np.allclose(one['box3d_lidar'], other['box3d_lidar'], atol=1e-4)
+            assert abs(one['num_points_in_gt'] - other['num_points_in_gt']) <= 5  # on a face
+            points = np.fromfile(copy / one['path'], np.float32).reshape(-1, 5)
+            assert len(points) == one['num_points_in_gt']
+
+
+def test_masks_of_lidarseg_are_named_where_they_are_there(copy):
+    frames = json.loads((copy / 'v1.0-mini/sample_data.json').read_text())
+    folder = copy / 'lidarseg/v1.0-mini'
+    folder.mkdir(parents=True)
+    records = [dict(token=frame['token'], sample_data_token=frame['token'],
+                    filename=f'lidarseg/v1.0-mini/{frame["token"]}_lidarseg.bin')
+               for frame in frames]  # fmt: skip
+    for record in records:
+        (copy / record['filename']).touch()
+    (copy / 'v1.0-mini/lidarseg.json').write_text(json.dumps(records))
+    edit(copy, 'category', lambda table: [
+        record.update(index=i) for i, record in enumerate(table)])  # fmt: skip
+    write_nuscenes_infos(copy, 'v1.0-mini', database=False)
+    named = [info['pts_semantic_mask_path'] for info in infos(copy)['data_list']]
+    assert len(set(named)) == 6 and all((folder / name).is_file() for name in named)
+    assert not (copy / 'nuscenes_dbinfos_train.pkl').exists()
+    (copy / records[0]['filename']).unlink()
+    with pytest.raises(FileMissingError, match='lidarseg.json names 9 masks of which 8 lie in '
+                       '.*lidarseg/v1.0-mini, the first that does not is .*_lidarseg.bin'):
+        write_nuscenes_infos(copy, 'v1.0-mini')
 
 
 def test_a_test_set_has_no_instances(copy):

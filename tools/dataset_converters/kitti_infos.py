@@ -20,12 +20,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
+    from projects.SRKD.base import UsageError
     from projects.SRKD.datasets.kitti import write_kitti_infos  # --help is quick
 
     try:
         counts = write_kitti_infos(args.root, args.train, args.val, args.prefix)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'kitti_infos.py: {error}')
+    except UsageError as error:
+        print(f'kitti_infos.py: {error}', file=sys.stderr)
+        sys.exit(2)
     print(f'{counts["train"]} + {counts["val"]} frames in {args.root}')
 
 

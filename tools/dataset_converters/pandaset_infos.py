@@ -21,12 +21,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
+    from projects.SRKD.base import UsageError
     from projects.SRKD.datasets.pandaset import write_pandaset_infos  # --help is quick
 
     try:
         counts = write_pandaset_infos(args.root, args.sequences, args.train_share)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'pandaset_infos.py: {error}')
+    except UsageError as error:
+        print(f'pandaset_infos.py: {error}', file=sys.stderr)
+        sys.exit(2)
     print(f'{counts["train"]} + {counts["val"]} scans in {args.root}')
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..base import write_whole
+
 
 @contextmanager
 def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
@@ -64,5 +66,10 @@ def progress(what: str, names: list) -> Iterable:
 
 def write_infos(path: Path, dataset: str, infos: list[dict]) -> None:
     """Write an info file of version 2, as MMDetection3D's data sets read it."""
-    content = dict(metainfo=dict(dataset=dataset, info_version='1.1'), data_list=infos)
-    path.write_bytes(pickle.dumps(content, protocol=4))
+    dump_infos(path, dict(metainfo=dict(dataset=dataset, info_version='1.1'), data_list=infos))
+
+
+def dump_infos(path: Path, content: dict) -> None:
+    """Write a pickle that is whole or not there."""
+    with write_whole(path) as part:
+        part.write_bytes(pickle.dumps(content, protocol=4))

@@ -1,28 +1,31 @@
 """Info files for a folder in KITTI's layout, written without opening an image.
 
 What ``tools/create_data.py kitti`` of MMDetection3D makes, in the form its ``KittiDataset`` and
-``KittiMetric`` read (version 2), less ``cam_instances``, which camera-only detectors use.
+``KittiMetric`` read (version 2), less ``cam_instances``, which camera-only detectors use. All that
+is there is judged before the first file is written.
 """
 
 from __future__ import annotations
 
-import csv
-import pickle
-import struct
+import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from .data_folder import progress
-from .gt_database import write_gt_database
-from .kitti_files import CLASSES, DONT_CARE, Label, read_calibration, read_labels
-from ..base import nearest_path
+from ..base import UsageError
+from .data_folder import dump_infos, progress
+from .gt_database import kitti_objects, write_gt_database
+from .kitti_clouds import REDUCED, cut_cloud, write_cut_cloud
+from .kitti_files import CLASSES, DONT_CARE, Calibration, Label, read_calibration, read_labels
+from .kitti_images import ImageSizes, with_image_boxes
+from .kitti_planes import missing_planes, read_plane
+from .kitti_splits import check_frames, read_frames, repeated_frames
 from .points_in_boxes import points_inside
 
-REDUCED, FULL = 'training/velodyne_reduced', 'training/velodyne'
 _CATEGORIES = {name: number for number, name in enumerate(CLASSES)} | {DONT_CARE: -1}
-_PNG_HEADER = struct.Struct('>8x8xII')  # signature, IHDR, width, height
+_MUCH = 0.2  # share of a cut cloud outside of its image that is worth a word
 
 
 def write_kitti_infos(
@@ -37,7 +40,11 @@ def write_kitti_infos(
     points cut to the image; where only ``training/velodyne`` is there, they are cut and written.
     Ground planes are taken along from ``training/planes``.
     Image sizes come from ``image_sizes.csv`` (frame, width, height) or the heads of
-    ``training/image_2/*.png``.
+    ``training/image_2/*.png``. 2D boxes that are unknown (four times -1 or 0, of data without a
+    camera) become those of the 3D boxes, as KITTI's evaluation needs them.
+
+    Warns of frames that a split names twice or that both name, of planes that some frames lack, of
+    cut clouds that are not cut and of objects labelled twice.
 
     Args:
         root: Folder of the data; receives ``{prefix}_infos_{train,val,trainval}.pkl``,
@@ -50,80 +57,92 @@ def write_kitti_infos(
         Number of frames by split.
 
     Raises:
-        FileNotFoundError: If a split's file or a frame's points, calibration or labels are missing.
-        ValueError: If a file has a mistake or an image's size is unknown.
+        FileMissingError: If a split's file or a frame's points, calibration or labels are missing.
+        UsageError: If a file has a mistake, an image's size is unknown or the root is read-only.
     """
     root = Path(root)
     files = {split: Path(given or root / f'ImageSets/{split}.txt')
              for split, given in dict(train=train, val=val).items()}  # fmt: skip
     frames = {split: read_frames(file) for split, file in files.items()}
-    sizes, infos = _ImageSizes(root), {}
-    reports = iter(progress('infos', [frame for split in frames.values() for frame in split]))
-    for split, names in frames.items():
-        infos[split] = [_info(root, next(reports), sizes, files[split]) for _ in names]
-    next(reports, None)
-    infos['trainval'] = infos['train'] + infos['val']
-    for split, entries in infos.items():
-        metainfo = dict(categories=_CATEGORIES, dataset='kitti', info_version='1.1')
-        content = pickle.dumps(dict(metainfo=metainfo, data_list=entries), protocol=4)
-        (root / f'{prefix}_infos_{split}.pkl').write_bytes(content)
-    write_gt_database(root, infos['train'], REDUCED, prefix)
+    if not os.access(root, os.W_OK):
+        raise UsageError(f'{root} receives the info files and cannot be written to')
+    check_frames(root, frames, files)
+    every = list(dict.fromkeys(name for names in frames.values() for name in names))
+    sizes, said = ImageSizes(root), _Remarks(len(every))
+    infos = {frame: _info(root, frame, sizes, said) for frame in progress('infos', every)}
+    for sentence in (*repeated_frames(frames), *missing_planes(root, every), *said):
+        warnings.warn(sentence, stacklevel=2)
+    _write(root, prefix, {split: [infos[name] for name in names]
+                          for split, names in frames.items()}, every, sizes)  # fmt: skip
     return {split: len(names) for split, names in frames.items()}
 
 
-def read_frames(path: str | Path) -> list[str]:
-    """Frames a split's file names, as in the names of their files.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If it names no frame, or a line is no number.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the split {path} does not exist; {nearest_path(path)}')
-    names = path.read_text().split()
-    wrong = next((name for name in names if not name.isdecimal()), None)
-    if not names or wrong is not None:
-        what = 'is empty' if wrong is None else f'names the frame {wrong!r}'
-        raise ValueError(f'{path} {what}, expected a number such as 000123 on each line')
-    return names
+def _write(root: Path, prefix: str, infos: dict[str, list[dict]], frames: list[str],
+           sizes: ImageSizes) -> None:  # fmt: skip
+    for frame in frames:
+        camera = read_calibration(root / f'training/calib/{frame}.txt')
+        write_cut_cloud(root, frame, camera, *sizes[frame])
+    unique = {info['sample_idx']: info for info in infos['train']}
+    write_gt_database(root, kitti_objects(root / REDUCED, unique.values()), prefix)
+    metainfo = dict(categories=_CATEGORIES, dataset='kitti', info_version='1.1')
+    for split, entries in dict(trainval=infos['train'] + infos['val'], **infos).items():
+        content = dict(metainfo=metainfo, data_list=entries)
+        dump_infos(root / f'{prefix}_infos_{split}.pkl', content)
 
 
-class _ImageSizes:
-    """Height and width of the images of a root, looked up when asked for."""
+class _Remarks:
+    """What is worth a word, frame by frame, told once with a number."""
 
-    def __init__(self, root: Path) -> None:
-        self._root, self._table = root, {}
-        if (root / 'image_sizes.csv').is_file():
-            with open(root / 'image_sizes.csv', newline='') as file:
-                for row in csv.DictReader(file):
-                    self._table[row['frame']] = int(row['height']), int(row['width'])
+    def __init__(self, frames: int) -> None:
+        self._frames, self._uncut, self._unknown, self._twice = frames, [], [], []
 
-    def __getitem__(self, frame: str) -> tuple[int, int]:
-        image = self._root / f'training/image_2/{frame}.png'
-        if frame in self._table:
-            return self._table[frame]
-        if image.is_file():
-            with open(image, 'rb') as file:
-                width, height = _PNG_HEADER.unpack(file.read(_PNG_HEADER.size))
-            return height, width
-        raise ValueError(
-            f'the image size of frame {frame} is unknown: expected a row of '
-            f'{self._root / "image_sizes.csv"} (frame,width,height) or the image {image}'
-        )
+    def uncut(self, frame: str, outside: float) -> None:
+        if outside > _MUCH:
+            self._uncut.append(f'{frame} with {outside:.0%}')
+
+    def unknown(self, frame: str, count: int) -> None:
+        self._unknown += [frame] * count
+
+    def twice(self, frame: str, labels: list[Label]) -> None:
+        boxes = [(label.name, *label.camera_box) for label in labels if label.name != DONT_CARE]
+        self._twice += [frame] * (len(boxes) - len(set(boxes)))
+
+    def __iter__(self):
+        if self._uncut:
+            yield (f'{len(self._uncut)} of {self._frames} clouds in {REDUCED} reach outside of '
+                   f'their image, where KITTI labels nothing, the first is {self._uncut[0]} of its '
+                   'points there: without them the converter cuts training/velodyne')  # fmt: skip
+        if self._unknown:
+            yield (f'{len(self._unknown)} objects have no 2D box, the first in frame '
+                   f'{self._unknown[0]}: theirs are computed from the 3D boxes')  # fmt: skip
+        if self._twice:
+            yield (f'{len(self._twice)} objects are labelled twice, the first in frame '
+                   f'{self._twice[0]}')  # fmt: skip
 
 
-def _info(root: Path, frame: str, sizes: _ImageSizes, split: Path) -> dict:
-    calib = root / f'training/calib/{frame}.txt'
-    label = root / f'training/label_2/{frame}.txt'
-    clouds = [root / folder / f'{frame}.bin' for folder in (REDUCED, FULL)]
-    if not any(path.is_file() for path in (calib, label, *clouds)):
-        raise FileNotFoundError(f'{split} names frame {frame}, of which {root / "training"} holds '
-                                f'nothing; {nearest_path(label)}')  # fmt: skip
-    calibration, (height, width) = read_calibration(calib), sizes[frame]
-    points = _points(clouds, lambda cloud: calibration.in_view(cloud, height, width))
-    labels, matrices = read_labels(label), calibration.matrices
-    lidar_to_camera = calibration.lidar_to_camera
+def _info(root: Path, frame: str, sizes: ImageSizes, said: _Remarks) -> dict:
+    path = root / f'training/label_2/{frame}.txt'
+    calibration = read_calibration(root / f'training/calib/{frame}.txt')
+    height, width = sizes[frame]
+    labels, unknown = with_image_boxes(read_labels(path), calibration, height, width, str(path))
+    points = cut_cloud(root, frame, calibration, height, width)
+    said.uncut(frame, 1 - calibration.in_view(points, height, width).mean())
+    said.unknown(frame, unknown)
+    said.twice(frame, labels)
+    info = dict(
+        sample_idx=int(frame),
+        images=_images(frame, calibration, height, width),
+        lidar_points=dict(num_pts_feats=4, lidar_path=f'{frame}.bin') | {
+            name: calibration.matrices[name].tolist()
+            for name in ('Tr_velo_to_cam', 'Tr_imu_to_velo') if name in calibration.matrices},
+        instances=_instances(labels, points, calibration),
+    )  # fmt: skip
+    plane = read_plane(root, frame)
+    return info if plane is None else info | dict(plane=plane)
+
+
+def _images(frame: str, calibration: Calibration, height: int, width: int) -> dict:
+    matrices, lidar_to_camera = calibration.matrices, calibration.lidar_to_camera
     images = {
         f'CAM{i}': dict(
             cam2img=matrices[f'P{i}'].tolist(),
@@ -135,39 +154,19 @@ def _info(root: Path, frame: str, sizes: _ImageSizes, split: Path) -> dict:
     images['CAM2'] |= dict(img_path=f'{frame}.png', height=height, width=width,
                            lidar2cam=lidar_to_camera.tolist())  # fmt: skip
     images['R0_rect'] = matrices['R0_rect'].tolist()
-    lidar = dict(num_pts_feats=4, lidar_path=f'{frame}.bin')
-    lidar |= {name: matrices[name].tolist() for name in ('Tr_velo_to_cam', 'Tr_imu_to_velo')
-              if name in matrices}  # fmt: skip
+    return images
+
+
+def _instances(labels: list[Label], points: np.ndarray, calibration: Calibration) -> list[dict]:
     inside = points_inside(calibration.to_lidar(labels), points).tolist()
-    instances = [_instance(*row, matrices['P2']) for row in zip(labels, inside)]
+    projection = calibration.matrices['P2']
+    instances = [_instance(*row, projection) for row in zip(labels, inside)]
     cared = (instance for instance in instances if instance['bbox_label'] >= 0)
     for number, instance in enumerate(cared):
         instance['index'] = number
     for number, instance in enumerate(instances):
         instance['group_id'] = number
-    info = dict(sample_idx=int(frame), images=images, lidar_points=lidar, instances=instances)
-    plane = root / f'training/planes/{frame}.txt'
-    if plane.is_file():  # three lines of header
-        info['plane'] = [float(value) for value in plane.read_text().splitlines()[3].split()]
-    return info
-
-
-def _points(clouds: list[Path], in_view) -> np.ndarray:
-    """Points (n, 4) of the first cloud, cut from the second and written where it is missing."""
-    path = next((path for path in clouds if path.is_file()), None)
-    if path is None:
-        raise FileNotFoundError(f'the points {clouds[0]} do not exist, nor do {clouds[1]}; '
-                                f'{nearest_path(clouds[0])}')  # fmt: skip
-    flat = np.fromfile(path, np.float32)
-    if flat.size % 4 or not flat.size:
-        raise ValueError(f'{path} holds {flat.size} float32 values, expected x, y, z and '
-                         'reflectance of each point')  # fmt: skip
-    points = flat.reshape(-1, 4)
-    if path != clouds[0]:
-        points = points[in_view(points)]
-        clouds[0].parent.mkdir(exist_ok=True)
-        points.tofile(clouds[0])
-    return points
+    return instances
 
 
 def _instance(label: Label, inside: int, projection: np.ndarray) -> dict:

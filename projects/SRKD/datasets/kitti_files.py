@@ -1,4 +1,4 @@
-"""KITTI's text files, calibration and labels, read with their mistakes named, and written.
+"""KITTI's text files, calibration and labels, read with their mistakes named.
 
 Layout and units of the object detection benchmark's development kit (Geiger et al., CVPR 2012).
 Camera frame: x right, y down, z forward; LiDAR frame: x forward, y left, z up; metres, radians.
@@ -15,16 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base import nearest_path
+from ..base import FileMissingError, UsageError, nearest_path
+from .kitti_values import check_label_numbers, check_projection, check_rotation, read_number
 
 CLASSES = ('Pedestrian', 'Cyclist', 'Car', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
 DONT_CARE = 'DontCare'
 _ROWS = dict(P0=3, P1=3, P2=3, P3=3, R0_rect=3, Tr_velo_to_cam=3, Tr_imu_to_velo=3)
 _NEEDED = ('P2', 'R0_rect', 'Tr_velo_to_cam')
 _LEVELS = ((40, 0, 0.15), (25, 1, 0.3), (25, 2, 0.5))  # pixels, occlusion, truncation
-_FIELDS = 15
-_EXPECTED = ('type, truncated, occluded, alpha, four of the 2D box, three sizes, three of the '
-             'location, rotation_y')  # fmt: skip
+_FIELDS = ('truncated', 'occluded', 'alpha', 'left', 'top', 'right', 'bottom', 'height', 'width',
+           'length', 'x', 'y', 'z', 'rotation_y', 'score')  # fmt: skip
+_NO_BOX = dict(size=(-1.0,) * 3, location=(-1000.0,) * 3, rotation_y=-10.0)
 
 
 class Label(NamedTuple):
@@ -35,7 +36,7 @@ class Label(NamedTuple):
         truncated: share outside the image, 0 to 1.
         occluded: 0 fully visible, 1 partly occluded, 2 largely occluded, 3 unknown.
         alpha: observation angle, radians.
-        bbox: left, top, right, bottom, pixels.
+        bbox: left, top, right, bottom, pixels; four times -1 or 0 where it is unknown.
         size: height, width, length, metres.
         location: (x, y, z) of the middle of the box's bottom, camera frame.
         rotation_y: about the camera's y axis.
@@ -124,45 +125,64 @@ def wrapped(angle):
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
+def read_lines(path: str | Path, what: str) -> list[str]:
+    """Lines of a text file, whatever the system it was written on.
+
+    Raises:
+        FileMissingError: If it is not there.
+        UsageError: If it holds no text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileMissingError(f'the {what} {path} does not exist; {nearest_path(path)}')
+    try:
+        return path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f'the {what} {path} is no text: byte {error.start} is no UTF-8') from None
+
+
 def read_calibration(path: str | Path) -> Calibration:
     """Read ``calib/*.txt``.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If a matrix is missing or has another number of values.
+        FileMissingError: If it is not there.
+        UsageError: If a matrix is missing, has another number of values, is no projection or no
+            rotation.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the calibration {path} does not exist; {nearest_path(path)}')
-    lines = (line.partition(':') for line in path.read_text().splitlines() if line.strip())
-    values = {name.strip(): text.split() for name, _, text in lines}
+    fields = (line.replace(':', ' ', 1).split() for line in read_lines(path, 'calibration'))
+    values = {name: texts for name, *texts in filter(None, fields)}
     matrices = {}
     for name, rows in _ROWS.items():
         if name not in values:
             if name in _NEEDED:
-                raise ValueError(f'{path} has no matrix {name}; {_nearest(name, values)}')
+                raise UsageError(f'{path} has no matrix {name}; {_nearest(name, values)}')
             continue
         columns = 3 if name == 'R0_rect' else 4
         if len(values[name]) != rows * columns:
-            raise ValueError(f'{name} of {path} has {len(values[name])} values, expected '
+            raise UsageError(f'{name} of {path} has {len(values[name])} values, expected '
                              f'{rows * columns}')  # fmt: skip
+        numbers = [read_number(text, 'a value', f'{name} of {path}') for text in values[name]]
         matrices[name] = np.eye(4)
-        matrices[name][:3, :columns] = np.array(values[name], float).reshape(rows, columns)
+        matrices[name][:3, :columns] = np.array(numbers).reshape(rows, columns)
+    check_projection(matrices['P2'], f'P2 of {path}')
+    for name in ('R0_rect', 'Tr_velo_to_cam'):
+        check_rotation(matrices[name], f'{name} of {path}')
     return Calibration(matrices)
 
 
 def read_labels(path: str | Path) -> list[Label]:
     """Read ``label_2/*.txt``.
 
+    A region of the image that is ``DontCare`` has no box: whatever its line holds in the place of
+    one becomes what the object benchmark writes there. KITTI's tracking labels hold a box of -1000
+    metres, which would excuse every false alarm around it.
+
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If a line has too few or too many fields, one that is no number, or a class
-            that KITTI does not have.
+        FileMissingError: If it is not there.
+        UsageError: If a line has too few or too many fields, a class that KITTI does not have or a
+            number that cannot be; names line and field.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the label file {path} does not exist; {nearest_path(path)}')
-    rows = enumerate(path.read_text().splitlines(), 1)
+    rows = enumerate(read_lines(path, 'label file'), 1)
     return [_label(line.split(), f'line {number} of {path}') for number, line in rows
             if line.strip()]  # fmt: skip
 
@@ -171,34 +191,43 @@ def check_classes(classes: Sequence[str], where: str) -> None:
     """Refuse classes that KITTI does not label.
 
     Raises:
-        ValueError: On the first one, with the nearest name.
+        UsageError: On the first one, with the nearest name.
 
     Example:
         >>> check_classes(['Car', 'Cyclists'], 'metainfo of train_dataloader')
         Traceback (most recent call last):
         ...
-        ValueError: class 'Cyclists' in metainfo of train_dataloader is not one of KITTI's; \
-the nearest is Cyclist
+        projects.SRKD.base.errors.UsageError: class 'Cyclists' in metainfo of train_dataloader is \
+not one of KITTI's; the nearest is Cyclist
     """
     for name in classes:
         if name not in CLASSES:
-            raise ValueError(f"class {name!r} in {where} is not one of KITTI's; "
+            raise UsageError(f"class {name!r} in {where} is not one of KITTI's; "
                              + _nearest(name, CLASSES))  # fmt: skip
 
 
 def _label(fields: list[str], where: str) -> Label:
-    if len(fields) not in (_FIELDS, _FIELDS + 1):
-        raise ValueError(f'{where} has {len(fields)} fields, expected {_FIELDS} ({_EXPECTED}) and '
-                         'at most a score')  # fmt: skip
+    if len(fields) not in (len(_FIELDS), len(_FIELDS) + 1):
+        raise UsageError(f'{where} has {len(fields)} fields, expected the type, '
+                         f'{", ".join(_FIELDS[:-1])} and at most a score{_tracking(fields)}')
     if fields[0] != DONT_CARE:
         check_classes(fields[:1], where)
-    try:
-        numbers = [float(field) for field in fields[1:]]
-    except ValueError:
-        raise ValueError(f'{where} has a field that is no number, expected {_EXPECTED}') from None
-    truncated, occluded, alpha, *rest = numbers
-    return Label(fields[0], truncated, int(occluded), alpha, tuple(rest[:4]), tuple(rest[4:7]),
-                 tuple(rest[7:10]), *rest[10:])  # fmt: skip
+    region = fields[0] == DONT_CARE
+    read = {name: read_number(text, name, where) for name, text in zip(_FIELDS, fields[1:])
+            if not region or name in ('left', 'top', 'right', 'bottom')}  # fmt: skip
+    bbox = tuple(read[name] for name in ('left', 'top', 'right', 'bottom'))
+    if region:
+        return Label(DONT_CARE, -1.0, -1, -10.0, bbox, **_NO_BOX)
+    check_label_numbers(read, where)
+    return Label(fields[0], read['truncated'], int(read['occluded']), read['alpha'], bbox,
+                 tuple(read[name] for name in ('height', 'width', 'length')),
+                 tuple(read[name] for name in 'xyz'), read['rotation_y'],
+                 read.get('score', 0.0))  # fmt: skip
+
+
+def _tracking(fields: list[str]) -> str:
+    known = len(fields) > 2 and fields[2] in (*CLASSES, DONT_CARE)
+    return '; frame and track of a tracking label are left out' if known else ''
 
 
 def _nearest(name: str, names) -> str:
@@ -207,4 +236,4 @@ def _nearest(name: str, names) -> str:
 
 
 __all__ = ['CLASSES', 'Calibration', 'DONT_CARE', 'Label', 'check_classes', 'lidar_boxes',
-           'moved', 'read_calibration', 'read_labels', 'wrapped']  # fmt: skip
+           'moved', 'read_calibration', 'read_labels', 'read_lines', 'wrapped']  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from os.path import commonprefix
 from pathlib import Path
 
-from ..base import nearest_path
+from ..base import FileMissingError, UsageError, nearest_path
 
 # The tables, and where the tokens in their fields lead (the devkit's docs/schema_nuscenes.md).
 LINKS = dict(
@@ -39,20 +39,21 @@ def check_tables(root: str | Path, version: str) -> None:
         version: name of the tables' folder.
 
     Raises:
-        FileNotFoundError: For the first table or mask image of a map that is missing.
-        ValueError: For the first token that leads nowhere, log without map or key frame without
+        FileMissingError: For the first table, mask image of a map or mask of nuScenes-lidarseg
+            that is missing.
+        UsageError: For the first token that leads nowhere, log without map or key frame without
             a scan of the LiDAR.
     """
     folder = Path(root) / version
     if not folder.is_dir():
-        raise FileNotFoundError(
+        raise FileMissingError(
             f'the tables of nuScenes {version} are expected in {folder}, which does not exist; '
             f'{nearest_path(folder)}'
         )
     for table in LINKS:
         if not (folder / f'{table}.json').is_file():
             path = folder / f'{table}.json'
-            raise FileNotFoundError(
+            raise FileMissingError(
                 f'{path} is missing, nuScenes has the tables {", ".join(sorted(LINKS))}; '
                 f'{nearest_path(path)}'
             )
@@ -60,6 +61,7 @@ def check_tables(root: str | Path, version: str) -> None:
     _check_links(tables, folder)
     _check_maps(tables, Path(root), folder)
     _check_scans(tables, folder)
+    _check_masks(Path(root), folder)
 
 
 def _check_links(tables: dict[str, list[dict]], folder: Path) -> None:
@@ -71,7 +73,7 @@ def _check_links(tables: dict[str, list[dict]], folder: Path) -> None:
                 for token in _listed(record[field]):
                     if token in known or (token == '' and field in _MAY_BE_EMPTY):
                         continue
-                    raise ValueError(
+                    raise UsageError(
                         f'{folder / table}.json: {field} of record {record["token"]} is '
                         f'{token!r}, which names none of the {len(known)} records of '
                         f'{target}.json{_nearest(token, known)}'
@@ -82,14 +84,14 @@ def _check_maps(tables: dict[str, list[dict]], root: Path, folder: Path) -> None
     for record in tables['map']:
         path = root / record['filename']
         if not path.is_file():
-            raise FileNotFoundError(
+            raise FileMissingError(
                 f'{folder}/map.json: filename of record {record["token"]} is {path}, which does '
                 f'not exist; {nearest_path(path)}'
             )
     mapped = {token for record in tables['map'] for token in record['log_tokens']}
     for record in tables['log']:
         if record['token'] not in mapped:
-            raise ValueError(
+            raise UsageError(
                 f'{folder}/log.json: record {record["token"]} is in the log_tokens of none of the '
                 f'{len(tables["map"])} records of map.json, the devkit expects one map for each log'
             )
@@ -104,11 +106,26 @@ def _check_scans(tables: dict[str, list[dict]], folder: Path) -> None:
                if record['calibrated_sensor_token'] in lidar}  # fmt: skip
     for record in tables['sample']:
         if record['token'] not in scanned:
-            raise ValueError(
+            raise UsageError(
                 f'{folder}/sample.json: record {record["token"]} has no key frame of LIDAR_TOP in '
                 f'sample_data.json, expected one for each sample ({len(scanned)} of '
                 f'{len(tables["sample"])} have one)'
             )
+
+
+def _check_masks(root: Path, folder: Path) -> None:
+    """The devkit asserts that the masks of nuScenes-lidarseg are as many as their table says."""
+    table = folder / 'lidarseg.json'
+    if not table.is_file():
+        return
+    names = [record['filename'] for record in json.loads(table.read_text())]
+    lacking = [name for name in names if not (root / name).is_file()]
+    if lacking:
+        raise FileMissingError(
+            f'{table} names {len(names)} masks of which {len(names) - len(lacking)} lie in '
+            f'{root / "lidarseg" / folder.name}, the first that does not is {root / lacking[0]}; '
+            f'{nearest_path(root / lacking[0])}'
+        )
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mmengine
 
-from ..base import nearest_path
+from ..base import FileMissingError, UsageError, nearest_path
 
 
 def write_pandaset_infos(
@@ -28,19 +28,19 @@ def write_pandaset_infos(
         Number of scans by split.
 
     Raises:
-        FileNotFoundError: If there is no sequence, or a scan has no labels.
-        ValueError: If a split of a sequence would be empty.
+        FileMissingError: If there is no sequence, or a scan has no labels.
+        UsageError: If a split of a sequence would be empty.
     """
     root = Path(root)
     names = sequences or sorted(folder.parent.name for folder in root.glob('*/velodyne'))
     if not names:
-        raise FileNotFoundError(f'{root} holds no sequence, expected folders */velodyne')
+        raise FileMissingError(f'{root} holds no sequence, expected folders */velodyne')
     entries = dict(train=[], val=[])
     for name in names:
         scans = sorted((root / name / 'velodyne').glob('*.bin'))
         first_val = round(train_share * len(scans))
         if not 0 < first_val < len(scans):
-            raise ValueError(
+            raise UsageError(
                 f'sequence {root / name} has {len(scans)} scans, of which {first_val} would be for '
                 f'training (train_share {train_share}): expected some in each split'
             )
@@ -55,7 +55,7 @@ def write_pandaset_infos(
 def _entry(root: Path, sequence: str, frame: str) -> dict:
     label = f'{sequence}/labels/{frame}.label'
     if not (root / label).is_file():
-        raise FileNotFoundError(f'{root / label} does not exist; {nearest_path(root / label)}')
+        raise FileMissingError(f'{root / label} does not exist; {nearest_path(root / label)}')
     return dict(
         lidar_points=dict(lidar_path=f'{sequence}/velodyne/{frame}.bin', num_pts_feats=4),
         pts_semantic_mask_path=label,

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..data_folder import check_limits, new_folder, progress
-from ..kitti import REDUCED, write_kitti_infos
+from ..kitti import write_kitti_infos
+from ..kitti_clouds import REDUCED
 from ..kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
+from ..kitti_images import image_box
 from ..points_in_boxes import points_inside
 from .boxes import StreetObject, street_objects
 from .lidar import HDL64E, Lidar
@@ -147,7 +149,7 @@ def frame_labels(things: list[StreetObject], points: np.ndarray, camera: Calibra
         place = moved(np.array([[x, y, z - height / 2]]), camera.lidar_to_camera)[0]
         size, place = np.round((height, width, length), 2).tolist(), np.round(place, 2).tolist()
         turn = float(np.round(wrapped(-yaw - np.pi / 2), 2))
-        box, truncated = _seen(place, size, turn, camera)
+        box, truncated = image_box(place, size, turn, camera, HEIGHT, WIDTH)
         if inside < _LEAST_POINTS or truncated > 0.95:
             continue
         if place[2] > _LABELLED:
@@ -159,22 +161,6 @@ def frame_labels(things: list[StreetObject], points: np.ndarray, camera: Calibra
         name = 'Van' if thing.kind == 'car' and height > _VAN else _CLASS[thing.kind]
         labels.append(Label(name, truncated, occluded, alpha, box, size, place, turn))
     return labels + ignored
-
-
-def _seen(place: list[float], size: list[float], turn: float, camera: Calibration
-          ) -> tuple[tuple[float, ...], float]:  # fmt: skip
-    """2D box in the image of a box as its label gives it, and the share that is cut off."""
-    height, width, length = size
-    sign = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 0) for k in (-1, 1)])
-    along, down, across = (sign * (length / 2, height, width / 2)).T
-    cos, sin = np.cos(turn), np.sin(turn)
-    corners = np.stack([cos * along + sin * across, down, cos * across - sin * along], 1) + place
-    corners[:, 2] = np.maximum(corners[:, 2], 0.2)  # of what reaches behind the camera
-    pixel, _ = camera.project(corners)
-    low, high = pixel.min(0), pixel.max(0)
-    left_top, right_bottom = np.maximum(low, 0), np.minimum(high, (WIDTH - 1, HEIGHT - 1))
-    share = np.prod((right_bottom - left_top).clip(0)) / np.prod(high - low)
-    return (*left_top.tolist(), *right_bottom.tolist()), float(1 - share)
 
 
 def visible_share(box: np.ndarray, points: np.ndarray) -> float:

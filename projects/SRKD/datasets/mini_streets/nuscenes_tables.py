@@ -97,7 +97,7 @@ def write_nuscenes_detection(
             _write_scene(folder, tables, name, scans, lidar, period, reports)
         next(reports, None)
         tables.write(folder / VERSION)
-        write_nuscenes_infos(folder, VERSION)
+        write_nuscenes_infos(folder, VERSION, database=False)  # mini detectors paste nothing
     return Path(out).absolute()
 
 
