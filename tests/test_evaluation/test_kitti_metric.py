@@ -1,10 +1,12 @@
 """KittiMetric and the one with ceilings, from predictions to scores, without CUDA and images."""
 
 import kitti_ap_reference as reference
+import mmengine
 import numpy as np
 import pytest
 
 from projects.SRKD import compat
+from projects.SRKD.base import UsageError
 
 pytest.importorskip('mmdet3d')
 import toy_kitti_scenes as toy  # noqa: E402  (needs mmdet3d)
@@ -182,3 +184,39 @@ def test_boxes_in_the_image_alone_are_left_to_the_parent(tmp_path):
     scores = evaluate(tmp_path, truth, truth, 'KittiMetricWithCeiling', ['Car'], metric='img_bbox')
     assert scores[f'{NAME}/Car_2D_AP40_easy_strict'] == 100
     assert not any('3D' in key or 'objects' in key for key in scores)
+
+
+def submission(folder, names, format_only=True):
+    """Write a submission of one car per frame, of frames with these names."""
+    truth = toy.row_of_cars(len(names), per_frame=1)
+    path = toy.write_infos(folder / 'infos.pkl', truth)
+    infos = mmengine.load(path)
+    for info, name in zip(infos['data_list'], names):
+        info['lidar_points'] = dict(lidar_path=f'{name}.bin')
+        if format_only:  # as in a test split
+            del info['instances']
+    mmengine.dump(infos, path)
+    out = str(folder / 'out')
+    kwargs = dict(ann_file=path, format_only=format_only, submission_prefix=out)
+    evaluator = Evaluator(METRICS.build(dict(type='KittiMetric', **kwargs)))
+    evaluator.dataset_meta = dict(classes=['Car'])
+    evaluator.process(toy.predictions(truth, ['Car']), {})
+    return evaluator.evaluate(len(names)), truth
+
+
+@pytest.mark.parametrize('format_only', [True, False])
+def test_a_submission_names_its_files_by_the_frames(tmp_path, format_only):
+    scores, truth = submission(tmp_path, ['000004', '000007'], format_only)
+    written = sorted((tmp_path / 'out').rglob('*.txt'))
+    assert [path.name for path in written] == ['000004.txt', '000007.txt']
+    for path, frame in zip(written, truth):
+        name, *numbers = path.read_text().split()
+        assert name == 'Car' and len(numbers) == 15
+        np.testing.assert_allclose(np.array(numbers[10:13], float), frame['location'][0], atol=1e-3)
+    assert list((tmp_path / 'out/pred_instances_3d').iterdir()) == written
+    assert bool(scores) != format_only
+
+
+def test_frames_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UsageError, match='infos.pkl has 2 frames named 000004, expected one'):
+        submission(tmp_path, ['000004', '000004'])

@@ -15,6 +15,7 @@ from toy import save_checkpoint
 from toy_nuscenes import write_nuscenes_config
 from toy_run import write_config
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.engine import launch
 from projects.SRKD.evaluation import SegMetricWithVoxels
 
@@ -174,9 +175,26 @@ def test_a_pipeline_that_drops_points_is_refused():
         score([sample])
 
 
-def test_submissions_are_refused():
-    with pytest.raises(ValueError, match=r"submission_prefix='out': .* keeps no predictions"):
+def test_a_submission_needs_a_format_and_a_folder():
+    with pytest.raises(UsageError, match=r"submission_prefix='out' .* needs a format, .* ScanNetS"):
         SegMetricWithVoxels(submission_prefix='out')
+    with pytest.raises(UsageError, match="format_only=True .* expected submission_prefix='FOLDER'"):
+        SegMetricWithVoxels(format_only=True)
+
+
+def test_mmdet3ds_own_submission_is_refused_while_building():
+    with pytest.raises(UsageError, match="prefix='out' cannot write .* type='SegMetricWithVoxels'"):
+        SegMetric(submission_prefix='out')
+
+
+def test_a_submission_leaves_the_scores_as_they_are(tmp_path):
+    submission = dict(type='ScanNetSubmission', ids=[10, 11, 12, 13])
+    metric = SegMetricWithVoxels(submission_prefix=tmp_path / 'out', submission=submission)
+    samples = scans(count=2)
+    assert score(samples, metric) == pytest.approx(score(samples), nan_ok=True)
+    for i, sample in enumerate(samples):
+        lines = np.loadtxt(tmp_path / f'out/scan{i}.txt', dtype=int)
+        np.testing.assert_array_equal(lines, 10 + sample.pred_pts_seg.pts_semantic_mask.numpy())
 
 
 def _part(rank, size):

@@ -95,3 +95,5 @@ val_dataloader = dict(
     dataset=dict(
         ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
+# with submission_prefix='FOLDER' the predictions are written, too: docs/with_mmdet3d.md
+test_evaluator = dict(submission=dict(type='ScanNetSubmission'))

@@ -21,6 +21,8 @@ CURES = (
     'mmdet3d_box_overlaps',
     'mmdet3d_rotated_nms',
     'mmdet3d_kitti_empty_frames',
+    'mmdet3d_kitti_frames',
+    'mmdet3d_seg_submission',
     'mmdet3d_nuscenes_cuda',
     'mmdet3d_object_sample',
 )

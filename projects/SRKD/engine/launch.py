@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from ..base import UsageError
 from ..preflight import check_config, check_run
 from .distill_checkpoint_hook import unwrap
+from .format_only import drop_labels
 
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
 _SHOWN = 3  # keys named in a message
@@ -178,6 +179,7 @@ def test(
                 raise UsageError(f'--tta needs `{key}` in the config, {config} has none')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    drop_labels(cfg)
     cfg.load_from = str(checkpoint)
     runner = build_runner(cfg)
     runner.register_hook(_RequireEveryWeight())

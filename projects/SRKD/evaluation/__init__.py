@@ -3,10 +3,13 @@
 from .kitti_metric import KittiMetricWithCeiling
 from .rotated_iou import rotate_iou_eval, rotated_intersection, rotated_iou_3d
 from .seg_metric import SegMetricWithVoxels
+from .submission import SUBMISSION_FORMATS, SubmissionFormat
 
 __all__ = [
     'KittiMetricWithCeiling',
+    'SUBMISSION_FORMATS',
     'SegMetricWithVoxels',
+    'SubmissionFormat',
     'rotate_iou_eval',
     'rotated_intersection',
     'rotated_iou_3d',

@@ -5,7 +5,8 @@ Letters: n raw points of a scan, V voxels, L classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from mmdet3d.evaluation.functional.seg_eval import (
 from mmdet3d.registry import METRICS
 from mmengine.logging import MMLogger, print_log
 from terminaltables import AsciiTable
+
+from ..base import UsageError
+from .submission import SUBMISSION_FORMATS
 
 
 @METRICS.register_module()
@@ -35,19 +39,42 @@ class SegMetricWithVoxels(SegMetric):
     points on nuScenes val), and only its non-zero cells.
 
     Args:
-        kwargs: As for ``SegMetric``; ``submission_prefix`` is refused.
+        submission_prefix: Folder of a submission; the predictions of every scan are written there
+            as soon as they are made. None: nothing is written.
+        submission: Config of its format, see :mod:`~projects.SRKD.evaluation.submission`; the
+            configs of the data sets name theirs.
+        format_only: Whether nothing is scored, so that labels are not needed.
+        kwargs: As for ``SegMetric``.
 
     Raises:
-        ValueError: If a scan has no ground truth, or another number of predictions than labels.
+        UsageError: If a scan to be scored has no ground truth, another number of predictions than
+            labels, or a submission has no format or no folder.
     """
 
-    def __init__(self, submission_prefix: str | None = None, **kwargs) -> None:
-        if submission_prefix is not None:
-            raise ValueError(
-                f'submission_prefix={submission_prefix!r}: {type(self).__name__} keeps no '
-                'predictions to write, expected None'
-            )
+    def __init__(
+        self,
+        submission_prefix: str | None = None,
+        submission: Mapping | None = None,
+        format_only: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
+        if format_only and submission_prefix is None:
+            raise UsageError(
+                'format_only=True of the metric writes predictions and scores nothing, expected '
+                "submission_prefix='FOLDER' to say where they go"
+            )
+        if submission_prefix is not None and submission is None:
+            known = ', '.join(SUBMISSION_FORMATS.module_dict)
+            raise UsageError(
+                f'submission_prefix={str(submission_prefix)!r} of the metric needs a format, '
+                f'expected submission=dict(type=...), one of {known}'
+            )
+        self.format_only = format_only
+        self.folder = None if submission_prefix is None else Path(submission_prefix)
+        self.format = None
+        if self.folder is not None:
+            self.format = SUBMISSION_FORMATS.build(dict(submission))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count what the scans of a batch add to the confusion matrices.
@@ -61,9 +88,14 @@ class SegMetricWithVoxels(SegMetric):
         views = len(inputs) if isinstance(inputs, (list, tuple)) else 0
         for sample in data_samples:
             predicted = _array(sample['pred_pts_seg']['pts_semantic_mask'])  # (n,)
+            if self.format is not None:
+                self._submit(sample, predicted)
+            if self.format_only:
+                self.results.append({})
+                continue
             truth = _array(_truth(sample))  # (n,)
             if len(truth) != len(predicted):
-                raise ValueError(
+                raise UsageError(
                     f'{_name(sample)} has {len(predicted)} predictions for {len(truth)} labels, '
                     'expected one per raw point: no transform of a test pipeline may add or '
                     'remove points without its labels'
@@ -75,8 +107,18 @@ class SegMetricWithVoxels(SegMetric):
                 entry['voxels'] = self._cells(truth[first], predicted[first])
             self.results.append(entry)
 
+    def _submit(self, sample: dict, predicted: np.ndarray) -> None:
+        if not self.results:
+            self.format.open(self.folder, self.dataset_meta)
+        self.format.write(_name(sample), predicted)
+
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Add the confusion matrices up, print a table and return the scores."""
+        if self.format is not None:
+            print_log(f'predictions of {len(results)} scans are in {self.folder}',
+                      logger=MMLogger.get_current_instance())  # fmt: skip
+        if self.format_only:
+            return {}
         names = self.dataset_meta['label2cat']
         points = self._confusion([entry['points'] for entry in results])  # (L, L)
         views = max((entry['views'] for entry in results), default=0)
@@ -133,10 +175,10 @@ def _first_points(rows: np.ndarray) -> np.ndarray:
 def _truth(sample: dict) -> np.ndarray:
     truth = (sample.get('eval_ann_info') or {}).get('pts_semantic_mask')
     if truth is None:
-        raise ValueError(
+        raise UsageError(
             f'{_name(sample)} has no ground truth, expected eval_ann_info with pts_semantic_mask: '
-            'the test pipeline loads it with LoadSegAnnotationsChecked and PointSegClassMapping '
-            '(a split without labels cannot be scored)'
+            'the test pipeline loads it with LoadAnnotations3D and PointSegClassMapping (a split '
+            'without labels cannot be scored: format_only=True of the metric writes predictions)'
         )
     return truth
 
