@@ -82,7 +82,7 @@ def test_a_missing_checkpoint_or_none_is_refused(tmp_path):
 
 def test_a_missing_config_names_the_nearest(tmp_path):
     (tmp_path / 'ptv3-base.py').write_text('model = dict()')
-    message = r'ptv3-bse.py does not exist; nearest in .*ptv3-base.py'
+    message = r'ptv3-bse.py does not exist; the nearest name there is .*ptv3-base.py'
     with pytest.raises(FileNotFoundError, match=message):
         Teacher(tmp_path / 'ptv3-bse.py', 'unused.pth')
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..base import UsageError
 from .networks import predict
 from .operations import count_operations
 from .report import markdown_table
@@ -48,10 +49,10 @@ def measure(
         repeats: Timed passes over each scene.
 
     Raises:
-        ValueError: If there is no scene or nothing to time.
+        UsageError: If there is no scene or nothing to time.
     """
     if not batches or repeats < 1:
-        raise ValueError(
+        raise UsageError(
             f'need at least one scene and one repeat, got {len(batches)} and {repeats}'
         )
     device = next(network.parameters()).device

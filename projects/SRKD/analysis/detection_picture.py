@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 
 from projects.SRKD.evaluation.rotated_iou import rotated_iou
 
+from ..base import UsageError
+
 _POINT, _TRUTH = (0.72, 0.74, 0.77), (0.15, 0.15, 0.15)
 _PANEL = 4.2  # inches: width of a panel
 _SEEN_FROM_ABOVE = [0, 1, 3, 4, 6]
@@ -116,12 +118,12 @@ def draw_boxes(
         min_iou: Overlap from above at which an object counts as found.
 
     Raises:
-        ValueError: If a detector's boxes, labels and scores differ in number.
+        UsageError: If a detector's boxes, labels and scores differ in number.
     """
     for name, of in found.items():
         sizes = [len(of.boxes), len(of.labels), 0 if of.scores is None else len(of.scores)]
         if len(set(sizes)) > 1:
-            raise ValueError(
+            raise UsageError(
                 f'{name} has {sizes[0]} boxes, {sizes[1]} labels and {sizes[2]} scores, expected '
                 'as many of each'
             )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from ..base import UsageError
+
 
 class Metric(NamedTuple):
     """A figure of ``tools/test.py``."""
@@ -16,11 +18,11 @@ class Metric(NamedTuple):
         """Its value as logged.
 
         Raises:
-            ValueError: If the test did not log it.
+            UsageError: If the test did not log it.
         """
         if self.key not in scores:
             near = get_close_matches(self.key, scores, n=1) or list(scores)[:3] or ['nothing']
-            raise ValueError(
+            raise UsageError(
                 f'the test logged no {self.key!r} ({self.title}), the nearest is '
                 f'{", ".join(near)}: see the evaluator of its config'
             )

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from ..base import FileMissingError
 from .config_files import digest
 from .runs import ROOT, Runs
 
@@ -63,9 +64,9 @@ def found_data(root: Path) -> tuple[Path, str]:
     """A data set that is there already: its root, and a key that follows its info files.
 
     Raises:
-        FileNotFoundError: If there are no info files.
+        FileMissingError: If there are no info files.
     """
     infos = sorted(root.glob('*_infos_*.pkl'))
     if not infos:
-        raise FileNotFoundError(f'{root} has no *_infos_*.pkl, expected the root of a data set')
+        raise FileMissingError(f'{root} has no *_infos_*.pkl, expected the root of a data set')
     return root.resolve(), digest(*[path.read_bytes().hex() for path in infos])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from ..base import UsageError
 from .metrics import KITTI, MACC, MIOU, VIEWS, Metric, kitti_ap
 from .mini_data import FRAMES, ROOMS, STREETS, MiniData
 from .runs import ROOT
@@ -145,14 +146,14 @@ def named_row(text: str, study: Study) -> Row:
     """Read ``NAME`` or ``NAME=CONFIG``; the latter is another way to train the first student.
 
     Raises:
-        ValueError: If the name is unknown and has no config.
+        UsageError: If the name is unknown and has no config.
     """
     name, _, config = text.partition('=')
     known = {row.name: row for row in study.rows}
     if config:
         return Row(name, Path(config).resolve(), study.rows[0].name)
     if name not in known:
-        raise ValueError(
+        raise UsageError(
             f'{name!r} is none of {", ".join(known)}: write {name}=CONFIG to add a network'
         )
     return known[name]

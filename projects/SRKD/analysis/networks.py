@@ -13,15 +13,17 @@ from torch import nn
 
 from projects.SRKD.datasets import check_data_root
 
+from ..base import FileMissingError
+
 
 def read_plain(config: str | Path, cfg_options: dict | None = None) -> Config:
     """Read a config; of a distillation config, ``model`` becomes the student.
 
     Raises:
-        FileNotFoundError: If the file does not exist.
+        FileMissingError: If the file does not exist.
     """
     if not Path(config).is_file():
-        raise FileNotFoundError(f'config {config} does not exist (looked from {Path.cwd()})')
+        raise FileMissingError(f'config {config} does not exist (looked from {Path.cwd()})')
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
     cfg.model = cfg.model.get('student', cfg.model)
@@ -50,7 +52,7 @@ def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, A
     """Load scenes of the test set through the test pipeline, as one batch each.
 
     Raises:
-        FileNotFoundError: If the data root of the test set does not exist.
+        FileMissingError: If the data root of the test set does not exist.
         IndexError: If the test set has fewer scenes.
     """
     check_data_root(cfg, ['test'])

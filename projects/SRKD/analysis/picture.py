@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..base import UsageError
+
 _UNLABELLED = (0.85, 0.85, 0.85)
 _RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.84, 0.10, 0.11)
 _PANEL, _LEGEND = 3.6, 2.9  # inches: width of a panel, least height of a row
@@ -62,11 +64,11 @@ def draw_scene(
         ceiling: Leave out points higher than this above the lowest one, metres.
 
     Raises:
-        ValueError: If a prediction has another length than the points.
+        UsageError: If a prediction has another length than the points.
     """
     for name, labels in {'truth': truth, **predictions}.items():
         if len(labels) != len(points):
-            raise ValueError(f'{name} has {len(labels)} labels for {len(points)} points')
+            raise UsageError(f'{name} has {len(labels)} labels for {len(points)} points')
     scores = {k: scene_miou(truth, v, len(classes)) for k, v in predictions.items()}
     height = points[:, 2] - points[:, 2].min()
     kept = np.flatnonzero(height < (np.inf if ceiling is None else ceiling))

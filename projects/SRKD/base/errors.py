@@ -21,3 +21,9 @@ class FileMissingError(UsageError, FileNotFoundError):
     """A file or folder that is not there; names the nearest one that is."""
 
     __str__ = ValueError.__str__  # OSError's would print an errno
+
+
+class FileInTheWayError(UsageError, FileExistsError):
+    """A file or folder that would be lost; says how to have it replaced."""
+
+    __str__ = ValueError.__str__

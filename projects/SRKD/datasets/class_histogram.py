@@ -21,6 +21,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
 from mmengine.utils import ProgressBar
 
+from ..base import FileMissingError, UsageError
+
 _LAYOUT = 1  # of the cache file; raise it when its arrays or the way masks are read change
 _SPOT_CHECKS = 8
 _THREADS = 8
@@ -58,13 +60,13 @@ class MaskReader:
         """Path of a mask -> (L,) int64 points per class.
 
         Raises:
-            FileNotFoundError: if there is no such file.
-            ValueError: if a label lies outside the class mapping.
+            FileMissingError: if there is no such file.
+            UsageError: if a label lies outside the class mapping.
         """
         try:
             label = self.loader._load_semantic_seg_3d({'pts_semantic_mask_path': path})
         except FileNotFoundError as error:
-            raise FileNotFoundError(
+            raise FileMissingError(
                 f'{self.name} names the semantic mask {path}, which does not exist; check '
                 'data_root and data_prefix.'
             ) from error
@@ -72,7 +74,7 @@ class MaskReader:
         if self.mapping is not None and len(label):
             low, high = int(label.min()), int(label.max())
             if low < 0 or high >= len(self.mapping):
-                raise ValueError(
+                raise UsageError(
                     f'The semantic mask {path} holds labels from {low} to {high}, but the class '
                     f'mapping of {self.name} covers 0 to {len(self.mapping) - 1}; check '
                     'seg_3d_dtype and seg_offset of LoadAnnotations3D.'

@@ -11,6 +11,7 @@ from mmdet3d.registry import DATA_SAMPLERS
 from mmengine.dist import broadcast_object_list, get_dist_info
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
+from ..base import UsageError, UsageTypeError
 from .batch_composition import compose_batches, rarity, visibility
 from .scene_statistics import SceneStatistics, scene_statistics
 
@@ -49,8 +50,8 @@ class CrossSampleBatchSampler(BatchSampler):
         statistics: facts about the data set, if they are known already.
 
     Raises:
-        TypeError: if ``sampler`` is not a ``Sampler``.
-        ValueError: if a number is out of range, or ``statistics`` of another length.
+        UsageTypeError: if ``sampler`` is not a ``Sampler``.
+        UsageError: if a number is out of range, or ``statistics`` of another length.
 
     Example:
         .. code-block:: python
@@ -72,15 +73,15 @@ class CrossSampleBatchSampler(BatchSampler):
         statistics: SceneStatistics | None = None,
     ) -> None:
         if not isinstance(sampler, Sampler):
-            raise TypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
+            raise UsageTypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
         counts = dict(batch_size=batch_size, candidates=candidates, group_size=group_size)
         for name, value in counts.items():
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise ValueError(
+                raise UsageError(
                     f'{name} should be a positive integer value, but got {name}={value}'
                 )
         if not window >= 0:
-            raise ValueError(f'window should be a number of seconds >= 0, but got window={window}')
+            raise UsageError(f'window should be a number of seconds >= 0, but got window={window}')
         self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -93,7 +94,7 @@ class CrossSampleBatchSampler(BatchSampler):
         if statistics is None:
             statistics = _statistics_of_all_ranks(dataset)
         elif dataset is not None and len(statistics) != len(dataset):
-            raise ValueError(
+            raise UsageError(
                 f'statistics should cover the {len(dataset)} scans of the data set, '
                 f'but cover {len(statistics)}'
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..base import write_whole
+from ..base import FileInTheWayError, UsageError, write_whole
 
 
 @contextmanager
@@ -22,11 +22,11 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
         force: replace what ``out`` holds.
 
     Raises:
-        FileExistsError: If ``out`` is not empty and ``force`` is not set.
+        FileInTheWayError: If ``out`` is not empty and ``force`` is not set.
     """
     out = Path(out).absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise FileExistsError(
+        raise FileInTheWayError(
             f'{out} exists and is not an empty folder; --force replaces it by the new data set'
         )
     part = out.with_name(f'.{out.name}.{os.getpid()}.part')
@@ -49,11 +49,11 @@ def check_limits(**limits: tuple[float, float, float]) -> None:
         limits: by name: value, least and greatest.
 
     Raises:
-        ValueError: For the first value that lies outside.
+        UsageError: For the first value that lies outside.
     """
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:
-            raise ValueError(f'{name} must lie between {low} and {high}, got {value}')
+            raise UsageError(f'{name} must lie between {low} and {high}, got {value}')
 
 
 def progress(what: str, names: list) -> Iterable:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..base import FileMissingError, nearest_path
 from .kitti_files import check_classes
 from .label_map import check_label_map
-from ..base import FileMissingError, UsageError, nearest_path
 
 # What to do about a folder that many do not have.
 _REMEDIES = {

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from ..base import UsageError
+
 _LISTED = 3  # ids shown in a message
 
 
@@ -28,32 +30,32 @@ def check_label_map(
         owner: Whose map it is, for the message.
 
     Raises:
-        ValueError: If a target is no class, a class has no raw id, or a raw id exceeds
+        UsageError: If a target is no class, a class has no raw id, or a raw id exceeds
             ``max_label``.
 
     Example:
         >>> check_label_map({0: 2, 1: 0}, ('car', 'bus'), 2, 1, 'Toy')  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: seg_label_mapping of Toy maps no raw id to class 1, 'bus': the class list ...
+        projects.SRKD.base.errors.UsageError: seg_label_mapping of Toy maps no raw id to class ...
     """
     last = len(classes) - 1
     for raw, target in label_map.items():
         if not (0 <= target <= last or target == ignore_index):
-            raise ValueError(
+            raise UsageError(
                 f'seg_label_mapping of {owner} maps raw id {raw} to class {target}, expected 0 to '
                 f'{last} for its {len(classes)} classes or the ignored label {ignore_index}: the '
                 'class list does not fit the label map'
             )
         if not 0 <= raw <= max_label:
-            raise ValueError(
+            raise UsageError(
                 f'seg_label_mapping of {owner} has raw id {raw}, expected 0 to its max_label '
                 f'{max_label}'
             )
     targets = set(label_map.values())
     for number, name in enumerate(classes):
         if number not in targets and number != ignore_index:
-            raise ValueError(
+            raise UsageError(
                 f'seg_label_mapping of {owner} maps no raw id to class {number}, {name!r}: the '
                 'class list does not fit the label map'
             )
@@ -76,14 +78,14 @@ def label_map_by_name(
         owner: Whose classes they are, for the message.
 
     Raises:
-        ValueError: If a class is not among ``raw_classes``; names the nearest.
+        UsageError: If a class is not among ``raw_classes``; names the nearest.
     """
     known = sorted(set(raw_classes.values()))
     for name in classes:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f'the nearest is {near[0]!r}' if near else f'it has {", ".join(known)}'
-            raise ValueError(f'{owner} has no class {name!r}; {hint}')
+            raise UsageError(f'{owner} has no class {name!r}; {hint}')
     number = {name: i for i, name in enumerate(classes)}
     return {raw: number.get(raw_classes.get(raw), ignore_index) for raw in range(max_label + 1)}
 

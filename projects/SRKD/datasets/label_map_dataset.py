@@ -9,6 +9,7 @@ import numpy as np
 from mmdet3d.datasets import Seg3DDataset
 from mmdet3d.registry import DATASETS
 
+from ..base import UsageError
 from .label_map import check_label_map, nearest_ids
 
 _TURN = 0.618034  # golden ratio: hues of neighbouring classes lie far apart
@@ -31,7 +32,7 @@ class LabelMapSegDataset(Seg3DDataset):
         kwargs: As for ``Seg3DDataset``.
 
     Raises:
-        ValueError: If the map does not fit the class list or leaves raw ids out.
+        UsageError: If the map does not fit the class list or leaves raw ids out.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class LabelMapSegDataset(Seg3DDataset):
         metainfo = dict(metainfo or {})
         classes = metainfo.setdefault('classes', self.METAINFO['classes'])
         if not classes:
-            raise ValueError(f"{type(self).__name__} needs metainfo['classes'], got none")
+            raise UsageError(f"{type(self).__name__} needs metainfo['classes'], got none")
         if ignore_index is None:
             ignore_index = len(classes)
         if not metainfo.get('seg_label_mapping'):
@@ -51,7 +52,7 @@ class LabelMapSegDataset(Seg3DDataset):
     def _one_id_each(self, metainfo: Mapping, ignore_index: int) -> dict[int, int]:
         ids, classes = metainfo.get('seg_valid_class_ids') or (), metainfo['classes']
         if len(ids) != len(classes):
-            raise ValueError(
+            raise UsageError(
                 f"{type(self).__name__} needs metainfo['seg_label_mapping'], or "
                 f"metainfo['seg_valid_class_ids'] of one raw id for each of its {len(classes)} "
                 f'classes, got {len(ids)}'
@@ -71,7 +72,7 @@ class LabelMapSegDataset(Seg3DDataset):
         check_label_map(label_map, metainfo['classes'], self.ignore_index, max_label, name)
         left_out = [raw for raw in range(max_label + 1) if raw not in label_map]
         if left_out:
-            raise ValueError(
+            raise UsageError(
                 f'seg_label_mapping of {name} leaves out raw id {left_out[0]} and '
                 f'{len(left_out) - 1} more of 0 to {max_label}, expected all (the ignored label is '
                 f'{self.ignore_index}); the nearest ids in it are '

@@ -16,9 +16,9 @@ from mmdet3d.datasets.transforms import LoadAnnotations3D, LoadPointsFromFile
 from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
+from ..base import FileMissingError, UsageError, nearest_path
 from .data_root import check_data_root
 from .label_map import nearest_ids
-from ..base import nearest_path
 
 __all__ = [
     'AddPointIdentity', 'DivideIntensity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked',
@@ -36,8 +36,8 @@ class LoadPointsChecked(LoadPointsFromFile):
     Takes the same arguments.
 
     Raises:
-        FileNotFoundError: If the file does not exist; names the nearest one that does.
-        ValueError: If the file is empty, is no whole number of points, or holds NaN or infinity;
+        FileMissingError: If the file does not exist; names the nearest one that does.
+        UsageError: If the file is empty, is no whole number of points, or holds NaN or infinity;
             or if the info file tells of another number of columns than ``load_dim``.
     """
 
@@ -45,7 +45,7 @@ class LoadPointsChecked(LoadPointsFromFile):
         """Load the points of ``results['lidar_points']``."""
         told = results['lidar_points'].get('num_pts_feats', self.load_dim)
         if told != self.load_dim:
-            raise ValueError(
+            raise UsageError(
                 f'points file {results["lidar_points"]["lidar_path"]} has {told} columns as its '
                 f'info file says (num_pts_feats), {type(self).__name__} reads '
                 f'load_dim={self.load_dim}: expected equal numbers'
@@ -60,12 +60,12 @@ class LoadPointsChecked(LoadPointsFromFile):
         )  # fmt: skip
         points = values.reshape(-1, self.load_dim)[:, self.use_dim]  # (n, D)
         if len(points) == 0:
-            raise ValueError(f'points file {pts_filename} is empty, expected at least one point')
+            raise UsageError(f'points file {pts_filename} is empty, expected at least one point')
         broken = ~np.isfinite(points)
         if broken.any():
             rows = broken.any(1)
             what = 'coordinates' if broken[:, :3].any() else 'features'
-            raise ValueError(
+            raise UsageError(
                 f'points file {pts_filename} has NaN or infinite {what} in {int(rows.sum())} of '
                 f'{len(points)} points, the first is point {int(rows.argmax())}; expected finite '
                 'numbers'
@@ -87,8 +87,8 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
         kwargs: As for ``LoadAnnotations3D``.
 
     Raises:
-        FileNotFoundError: If a mask does not exist; names the nearest one that does.
-        ValueError: If the info file names no mask, or a mask is truncated, of another length than
+        FileMissingError: If a mask does not exist; names the nearest one that does.
+        UsageError: If the info file names no mask, or a mask is truncated, of another length than
             the points, or holds an id that the data set's label mapping does not know.
     """
 
@@ -100,7 +100,7 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
     def _load_semantic_seg_3d(self, results: dict) -> dict:
         path = results.get('pts_semantic_mask_path')
         if path is None:
-            raise ValueError(
+            raise UsageError(
                 f'the info file names no pts_semantic_mask_path for '
                 f'{results.get("lidar_path", "a scan")}, expected the mask that '
                 f'{type(self).__name__} is to load'
@@ -114,7 +114,7 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
             return results
         strange = (mask < 0) | (mask >= len(mapping))
         if strange.any():
-            raise ValueError(
+            raise UsageError(
                 f'semantic mask {path} has label id {int(mask[strange][0])} in point '
                 f'{int(strange.argmax())}, expected ids 0 to {len(mapping) - 1} as the label '
                 f'mapping of {_dataset_name(results)} knows them'
@@ -134,7 +134,7 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
         strange = ~np.isin(mask, self.known_ids)
         if strange.any():
             label = int(mask[strange][0])
-            raise ValueError(
+            raise UsageError(
                 f'semantic mask {path} has label id {label} in {int(strange.sum())} of {len(mask)} '
                 f'points, the first is point {int(strange.argmax())}; the label map does not know '
                 f'it, the nearest ids it knows are {nearest_ids(label, self.known_ids)}'
@@ -169,14 +169,14 @@ class DivideIntensity(BaseTransform):
 
     def __init__(self, divisor: float = 255.0) -> None:
         if not divisor > 0:
-            raise ValueError(f'divisor of DivideIntensity must be positive, got {divisor}')
+            raise UsageError(f'divisor of DivideIntensity must be positive, got {divisor}')
         self.divisor = divisor
 
     def transform(self, results: dict) -> dict:
         """Change ``points``, ``(n, D)`` with D at least 4."""
         points = results['points']
         if points.tensor.shape[1] < 4:
-            raise ValueError(
+            raise UsageError(
                 f'DivideIntensity expects points of at least 4 columns (x, y, z, intensity), got '
                 f'{points.tensor.shape[1]}: see use_dim of the loader'
             )
@@ -207,7 +207,7 @@ class AddPointIdentity(BaseTransform):
     - points, ``(n, D + 2)``
 
     Raises:
-        ValueError: If a number exceeds 2^24, from where float32 does not count exactly.
+        UsageError: If a number exceeds 2^24, from where float32 does not count exactly.
     """
 
     def transform(self, results: dict) -> dict:
@@ -215,7 +215,7 @@ class AddPointIdentity(BaseTransform):
         points, slot = results['points'], int(results['sample_idx'])
         for what, count in (('points', len(points)), ('scans', slot)):
             if count > _EXACT:
-                raise ValueError(
+                raise UsageError(
                     f'AddPointIdentity numbers at most 2^24 = {_EXACT} {what} exactly in float32, '
                     f'got {count} in {results.get("lidar_path", "a scan without a path")}'
                 )
@@ -240,7 +240,7 @@ def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width
         if isinstance(content, np.ndarray):
             size = content.nbytes
     except FileNotFoundError as error:
-        raise FileNotFoundError(
+        raise FileMissingError(
             f'{kind} file {path} does not exist; {nearest_path(path)}'
         ) from error
     except ValueError as error:  # numpy on bytes that are no whole number of values
@@ -251,7 +251,7 @@ def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width
     else:
         cause = None
     if size is not None and size % width:
-        raise ValueError(
+        raise UsageError(
             f'{kind} file {path} is truncated or of another layout: {size} bytes, expected a '
             f'multiple of {width} ({expected}){hint(size)}'
         ) from cause
@@ -266,7 +266,7 @@ def _fitting_columns(size: int) -> str:
 def _check_length(kind: str, path: str, mask: np.ndarray, results: dict) -> None:
     points = results.get('points')
     if points is not None and len(mask) != len(points):
-        raise ValueError(
+        raise UsageError(
             f'{kind} mask {path} has {len(mask)} labels, expected {len(points)}: one per point of '
             f'{results.get("lidar_path", "its scan")}'
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mmdet3d.registry import DATASETS
 from mmengine.fileio import load
 
+from ..base import UsageError
 from .label_map import label_map_by_name
 from .label_map_dataset import LabelMapSegDataset
 
@@ -45,7 +46,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
         kwargs: As for ``Seg3DDataset``.
 
     Raises:
-        ValueError: If the info file is of an older mmdet3d or names no masks.
+        UsageError: If the info file is of an older mmdet3d or names no masks.
     """
 
     METAINFO = {
@@ -91,7 +92,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
             content = load(self.ann_file)
             if not isinstance(content, list) and 'infos' not in content:
                 raise
-            raise ValueError(
+            raise UsageError(
                 f'info file {self.ann_file} was written by mmdet3d below 1.0, expected the keys '
                 "metainfo and data_list: convert it with mmdet3d's "
                 'tools/dataset_converters/update_infos_to_v2.py --dataset nuscenes '
@@ -101,7 +102,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
             return infos
         bare = [i for i, info in enumerate(infos) if not info.get('pts_semantic_mask_path')]
         if bare:
-            raise ValueError(
+            raise UsageError(
                 f'info file {self.ann_file} names no pts_semantic_mask_path in {len(bare)} of '
                 f'{len(infos)} entries (the first is entry {bare[0]}): unpack nuScenes-lidarseg '
                 f"into {self.data_root}, then write it with mmdet3d's tools/create_data.py "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base import nearest_path
+from ..base import FileMissingError, UsageError, nearest_path
 
 
 def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:
@@ -28,8 +28,8 @@ def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:
         ``(F, 4, 4)`` float64, from the lidar of a scan to the lidar of the first one, metres.
 
     Raises:
-        FileNotFoundError: If one of the files does not exist.
-        ValueError: If one of them is malformed, or has too few poses.
+        FileMissingError: If one of the files does not exist.
+        UsageError: If one of them is malformed, or has too few poses.
     """
     sequence = Path(sequence)
     lines = _lines(sequence / 'poses.txt')
@@ -38,7 +38,7 @@ def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:
         or [np.empty((0, 4, 4))]
     ).reshape(-1, 4, 4)  # (F, 4, 4)
     if len(camera) < scans:
-        raise ValueError(
+        raise UsageError(
             f'{sequence / "poses.txt"} has {len(camera)} poses, expected at least {scans}: one per '
             f'scan of {sequence / "velodyne"}'
         )
@@ -53,12 +53,12 @@ def _lidar_to_camera(path: Path) -> np.ndarray:
         if key.strip() == 'Tr':
             return _matrix(values.split(), path, number)
     keys = ', '.join(line.partition(':')[0] for line in lines)
-    raise ValueError(f'{path} has no line "Tr:" (lidar to camera), it has {keys or "no lines"}')
+    raise UsageError(f'{path} has no line "Tr:" (lidar to camera), it has {keys or "no lines"}')
 
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise FileNotFoundError(
+        raise FileMissingError(
             f'{path} does not exist, expected it beside the scans (it comes with the calibration '
             f"files of KITTI odometry, poses with SemanticKITTI's labels); {nearest_path(path)}"
         )
@@ -69,12 +69,12 @@ def _matrix(words: list[str], path: Path, number: int) -> np.ndarray:
     try:
         values = np.array(words, np.float64)
     except ValueError as error:
-        raise ValueError(
+        raise UsageError(
             f'line {number} of {path} holds something that is no number, expected the 12 numbers '
             'of a 3 x 4 matrix'
         ) from error
     if len(values) != 12 or not np.isfinite(values).all():
-        raise ValueError(
+        raise UsageError(
             f'line {number} of {path} has {len(values)} numbers, expected the 12 finite numbers of '
             'a 3 x 4 matrix'
         )

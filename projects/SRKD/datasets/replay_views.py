@@ -9,7 +9,7 @@ from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
 
 from ..analysis.config_files import digest
-from ..base import seeded
+from ..base import UsageError, seeded
 from .loading import AddPointIdentity
 
 
@@ -48,19 +48,19 @@ class ReplayViews(Compose):
         facts: ``views``, ``seed`` and a digest of the ``augmentation``: what the views follow from.
 
     Raises:
-        ValueError: If ``views`` or ``seed`` is no count, or ``transforms`` number the points.
+        UsageError: If ``views`` or ``seed`` is no count, or ``transforms`` number the points.
     """
 
     def __init__(self, transforms: Sequence[dict], views: int = 4, seed: int = 0) -> None:
         for name, value, least in (('views', views, 1), ('seed', seed, 0)):
             if type(value) is not int or value < least:
-                raise ValueError(
+                raise UsageError(
                     f'{name} of ReplayViews must be an integer of at least {least}, got {value!r}'
                 )
         self.facts = dict(views=views, seed=seed, augmentation=digest(transforms))
         super().__init__(transforms)
         if any(isinstance(step, AddPointIdentity) for step in self.transforms):
-            raise ValueError(
+            raise UsageError(
                 'AddPointIdentity is among the transforms of ReplayViews, whose points are known '
                 'by their place in the view: leave it out'
             )
@@ -77,7 +77,7 @@ class ReplayViews(Compose):
             view: Number of the view.
 
         Raises:
-            ValueError: If the transforms do not pack what they give.
+            UsageError: If the transforms do not pack what they give.
         """
         scan = int(results['sample_idx'])
         name = PurePosixPath(str(results['lidar_points']['lidar_path']).replace('\\', '/')).name
@@ -86,7 +86,7 @@ class ReplayViews(Compose):
         if results is None:  # as of any transform: the data set tries another scan
             return None
         if 'data_samples' not in results:
-            raise ValueError(
+            raise UsageError(
                 'the transforms of ReplayViews end without packing, expected all of the pipeline '
                 f'behind loading, Pack3DDetInputs included, got keys {sorted(results)[:6]}'
             )

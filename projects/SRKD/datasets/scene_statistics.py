@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset, ClassBalancedDataset, RepeatDataset
 from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
+from ..base import UsageTypeError
 from .class_histogram import MaskReader, class_histograms
 from .scene_rule import scene_of
 
@@ -66,7 +67,7 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
         Statistics with ``len(dataset)`` rows; fields the data set does not offer are None.
 
     Raises:
-        TypeError: for a wrapper whose indices can't be followed to scans.
+        UsageTypeError: for a wrapper whose indices can't be followed to scans.
     """
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
@@ -86,7 +87,7 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
     if isinstance(dataset, BaseDataset):
         return _read(dataset, progress)
     if hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
-        raise TypeError(
+        raise UsageTypeError(
             f'scene_statistics cannot follow the indices of {type(dataset).__name__} '
             f'to the scans it wraps; expected one of {", ".join(_WRAPPERS)}.'
         )

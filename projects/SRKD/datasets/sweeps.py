@@ -14,6 +14,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
+from ..base import UsageError
 from .loading import LoadPointsChecked
 from .poses import read_poses
 
@@ -38,7 +39,7 @@ class IgnoreSweepPoints(BaseTransform):
         ignore_index: The data set's label of points without a class.
 
     Raises:
-        ValueError: If there are more labels than points.
+        UsageError: If there are more labels than points.
     """
 
     def __init__(self, ignore_index: int) -> None:
@@ -49,7 +50,7 @@ class IgnoreSweepPoints(BaseTransform):
         label = results['pts_semantic_mask']
         extra = len(results['points']) - len(label)
         if extra < 0:
-            raise ValueError(
+            raise UsageError(
                 f'IgnoreSweepPoints got {len(label)} labels for {len(results["points"])} points of '
                 f'{results.get("lidar_path", "a scan")}, expected the labelled scan first and no '
                 'point removed since it was loaded'
@@ -86,7 +87,7 @@ class LoadPreviousScans(LoadPointsChecked):
 
     Raises:
         FileNotFoundError: If the sequence has no poses or a scan is missing.
-        ValueError: If the poses are malformed, or fewer than the scans.
+        UsageError: If the poses are malformed, or fewer than the scans.
     """
 
     def __init__(self, scans_num: int = 4, coord_type: str = 'LIDAR', load_dim: int = 4,

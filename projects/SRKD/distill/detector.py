@@ -9,6 +9,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..base import UsageError, UsageTypeError
 from .detector_matching import DetectionGrid, DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .model import DistillModel
@@ -32,9 +33,9 @@ class DistillDetector(DistillModel):
             assignment; a list has one threshold per class. None: the ground truth alone.
 
     Raises:
-        ValueError: If a term needs one grid of voxels and the networks have two, or the teacher is
+        UsageError: If a term needs one grid of voxels and the networks have two, or the teacher is
             to come from a cache.
-        TypeError: If the student is no 3D detector.
+        UsageTypeError: If the student is no 3D detector.
     """
 
     teacher_class = DetectorTeacher
@@ -48,14 +49,14 @@ class DistillDetector(DistillModel):
         init_cfg: dict | None = None,
     ) -> None:
         if 'cache' in teacher:
-            raise ValueError(
+            raise UsageError(
                 'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '
                 'from teacher, the teacher then runs in every step'
             )
         self.teaches_by_targets = teacher_boxes is not None
         super().__init__(student, teacher, terms, init_cfg)
         if not isinstance(self.student, Base3DDetector):
-            raise TypeError(
+            raise UsageTypeError(
                 f'DistillDetector trains detectors, got a student of type '
                 f'{type(self.student).__name__}: use DistillSegmentor for segmentors'
             )
@@ -69,7 +70,7 @@ class DistillDetector(DistillModel):
         own, theirs = self.grids
         for name, term in self.terms.items():
             if getattr(term.loss, 'equal_rows', False) and own != theirs:
-                raise ValueError(
+                raise UsageError(
                     f'{type(term.loss).__name__} of term {name!r} compares neighbours of the same '
                     f'places, but the student has {own} and the teacher {theirs}: give both one '
                     'grid'
@@ -84,7 +85,7 @@ class DistillDetector(DistillModel):
         """Return the student's task losses and one loss per term, see :class:`DistillModel`.
 
         Raises:
-            ValueError: If a cloud is empty.
+            UsageError: If a cloud is empty.
         """
         _check_points(inputs, data_samples)
         return super().loss(inputs, data_samples)
@@ -117,7 +118,7 @@ def _check_points(inputs: dict, data_samples: list) -> None:
         filled = torch.bincount(coors[:, 0].long(), minlength=len(filled)).cpu()
     for index in (filled == 0).nonzero().flatten().tolist():
         name = data_samples[index].metainfo.get('lidar_path', f'number {index} of the batch')
-        raise ValueError(
+        raise UsageError(
             f'cloud {name} has no point in the point_cloud_range, expected at least one: filter '
             'such frames out of the info file, or widen the range'
         )

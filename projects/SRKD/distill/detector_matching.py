@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base import UsageError
 from .features import Features
 from .matching import MatchedPoints
 
@@ -123,7 +124,7 @@ class DetectorMatcher:
         """Pair the rows of two taps; see :class:`MatchedPoints`."""
         kinds = [_kind(features) for features in (learned, taught)]
         if kinds[0] != kinds[1]:
-            raise ValueError(
+            raise UsageError(
                 f'a term compares {kinds[0]} of the student with {kinds[1]} of the teacher: tap '
                 'modules of one kind'
             )
@@ -143,7 +144,7 @@ class DetectorMatcher:
         samples, size = learned.dense
         clouds = self.student.points
         if learned.dense != taught.dense or any(len(cloud) != size for cloud in clouds):
-            raise ValueError(
+            raise UsageError(
                 f'the student has {samples} x {size} points at a tap, the teacher '
                 f'{" x ".join(map(str, taught.dense))} and the clouds '
                 f'{[len(cloud) for cloud in clouds]}: tap a module that has a row for every input '
@@ -172,14 +173,14 @@ class DetectorMatcher:
     def _voxels(self, learned: Features, taught: Features) -> tuple[MatchedPoints, Tensor | None]:
         grid = self._grid(self.student)
         if grid != self._grid(self.teacher):
-            raise ValueError(
+            raise UsageError(
                 f'voxels can be compared on one grid only, but the student has {grid} and the '
                 f'teacher {self._grid(self.teacher)}: give both one, or tap maps'
             )
         own, theirs = _coors(learned, self.student), _coors(taught, self.teacher)
         shape = learned.spatial_shape or grid.shape
         if shape != (taught.spatial_shape or grid.shape):
-            raise ValueError(
+            raise UsageError(
                 f'voxels can be compared on one grid only, but the student has '
                 f'{shape} (z, y, x) at its tap and the teacher {taught.spatial_shape or grid.shape}'
             )
@@ -204,7 +205,7 @@ class DetectorMatcher:
     @staticmethod
     def _grid(view: DetectorView) -> DetectionGrid:
         if view.grid is None:
-            raise ValueError(
+            raise UsageError(
                 'maps and voxels are matched by their place, but a data_preprocessor without '
                 'voxel_layer does not say where they lie'
             )
@@ -221,7 +222,7 @@ def _coors(features: Features, view: DetectorView) -> Tensor:
     """Batch, z, y, x of the rows, ``(S, 4)`` int64."""
     coors = view.voxels.get('coors') if features.coors is None else features.coors
     if coors is None or len(coors) != len(features.feat):
-        raise ValueError(
+        raise UsageError(
             f'a tap without coordinates has {len(features.feat)} rows where the network has '
             f'{0 if coors is None else len(coors)} voxels: tap a module that keeps the input rows'
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..base import UsageTypeError
+
 
 @dataclass(frozen=True)
 class Features:
@@ -45,7 +47,7 @@ def read_features(output: object) -> Features:
             ``indices`` and ``spatial_shape`` (spconv's ``SparseConvTensor``).
 
     Raises:
-        TypeError: If the output carries no features that can be read.
+        UsageTypeError: If the output carries no features that can be read.
     """
     if isinstance(output, (list, tuple)) and len(output) == 1:
         output = output[0]
@@ -64,7 +66,7 @@ def read_features(output: object) -> Features:
         return Features(output.features.clone(), output.indices, None, shape)
     else:
         got = type(output).__name__
-    raise TypeError(
+    raise UsageTypeError(
         'a tap must see features of rows: a tensor (N, C), a map (B, C, H, W), a PointCloud or a '
         f'SparseConvTensor, got {got}: tap a module whose output is one of these'
     )

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base import UsageError
 from ..losses.importance import points_per_voxel
 from .features import Features
 
@@ -131,11 +132,11 @@ class VoxelView:
             voxels at an odd border).
 
         Raises:
-            ValueError: If features without coordinates are not the finest rows.
+            UsageError: If features without coordinates are not the finest rows.
         """
         if features.coors is None:
             if len(features.feat) != len(self.coors):
-                raise ValueError(
+                raise UsageError(
                     f'a tap without coordinates has {len(features.feat)} rows where the network '
                     f'has {len(self.coors)} voxels: tap a module that keeps the input rows, or '
                     'one that gives a PointCloud or SparseConvTensor'

@@ -8,6 +8,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..base import UsageError
 from .matching import PointMatcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
@@ -27,7 +28,7 @@ class DistillModel(BaseModel):
             out, so that an ablation is one line.
 
     Raises:
-        ValueError: If there is no term, or a tap, connector or width does not fit.
+        UsageError: If there is no term, or a tap, connector or width does not fit.
     """
 
     teacher_class = Teacher
@@ -46,7 +47,7 @@ class DistillModel(BaseModel):
         self.student = MODELS.build(copy.deepcopy(student))
         terms = {name: term for name, term in terms.items() if term is not None}
         if not terms and not self.teaches_by_targets:
-            raise ValueError(
+            raise UsageError(
                 f"{type(self).__name__} has no terms, expected at least one: train the student's "
                 'plain config to have it learn alone'
             )
@@ -140,12 +141,12 @@ class DistillModel(BaseModel):
 def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
     """Paths of a term's taps in the student and in the teacher."""
     if '.' in name or 'loss' in name:
-        raise ValueError(
+        raise UsageError(
             f'a term is named without dots and without "loss" (it is logged as loss_NAME), '
             f'got {name!r}'
         )
     if 'student_tap' not in term:
-        raise ValueError(f'term {name!r} has no student_tap, expected a module path of the student')
+        raise UsageError(f'term {name!r} has no student_tap, expected a module path of the student')
     return term['student_tap'], term.get('teacher_tap') or term['student_tap']
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mmdet3d.registry import MODELS
 
+from ..base import UsageError
 from ..models import VoxelSegDataPreprocessor
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
@@ -31,7 +32,7 @@ class DistillSegmentor(DistillModel):
     :class:`CachedTeacher`.
 
     Raises:
-        ValueError: If a network caps its voxels with mmdet3d's own preprocessor, whose maps from
+        UsageError: If a network caps its voxels with mmdet3d's own preprocessor, whose maps from
             points to voxels are wrong then.
     """
 
@@ -63,7 +64,7 @@ def _check_point_maps(role: str, config: Mapping) -> None:
     kind = MODELS.get(config['type']) if isinstance(config.get('type'), str) else config.get('type')
     mapped = kind is not None and issubclass(kind, VoxelSegDataPreprocessor)
     if config.get('max_voxels') is not None and not mapped:
-        raise ValueError(
+        raise UsageError(
             f'the {role} caps its voxels (max_voxels={config["max_voxels"]}) with '
             f'{config.get("type")}, whose point2voxel_map then points at other voxels: use '
             "type='VoxelSegDataPreprocessor', or max_voxels=None"

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from torch import nn
 
+from ..base import UsageError, UsageTypeError
 from .features import Features, output_width, read_features
 
 
@@ -17,13 +18,13 @@ def find_module(network: nn.Module, path: str, role: str) -> nn.Module:
         role: ``student`` or ``teacher``, for the message.
 
     Raises:
-        ValueError: If there is no such module; names the nearest paths.
+        UsageError: If there is no such module; names the nearest paths.
     """
     modules = dict(network.named_modules())
     if path in modules:
         return modules[path]
     nearest = get_close_matches(path, modules, n=3, cutoff=0.4) or sorted(modules)[1:4]
-    raise ValueError(
+    raise UsageError(
         f'the {role} ({type(network).__name__}) has no module {path!r} to tap; nearest paths: '
         f'{", ".join(nearest)}'
     )
@@ -104,7 +105,7 @@ class Taps:
             try:
                 self._seen[path] = read_features(output)
             except TypeError as error:
-                raise TypeError(f'tap {path!r} of the {self.role}: {error}') from None
+                raise UsageTypeError(f'tap {path!r} of the {self.role}: {error}') from None
             if self.stops and self._ran_whole and len(self._seen) == len(self.paths):
                 raise _AllSeen
 

@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
+from ..base import FileMissingError, UsageError, nearest_path
 from ..models.compression import compressed
 from .features import Features
 from .taps import Taps
@@ -28,22 +29,18 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
             is spelled out.
 
     Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If it defines no model.
+        FileMissingError: If the file does not exist.
+        UsageError: If it defines no model.
     """
     if isinstance(config, (str, Path)):
         if not Path(config).is_file():
-            folder = Path(config).parent
-            names = [path.name for path in folder.glob('*.py')] if folder.is_dir() else []
-            nearest = get_close_matches(Path(config).name, names, n=1, cutoff=0.0)
-            raise FileNotFoundError(
-                f'teacher config {config} does not exist'
-                + (f'; nearest in {folder}: {nearest[0]}' if nearest else '')
+            raise FileMissingError(
+                f'teacher config {config} does not exist; {nearest_path(config)}'
             )
         config = Config.fromfile(config)
     model = config if 'type' in config else config.get('model')
     if model is None:
-        raise ValueError(
+        raise UsageError(
             'teacher config defines neither `model` nor `type`, expected a config file of a '
             f'network or its model dict, got keys {sorted(config)[:6]}'
         )
@@ -69,7 +66,7 @@ class Teacher:
         taps: Module paths to watch.
 
     Raises:
-        ValueError: If no checkpoint is named, or a tap does not exist.
+        UsageError: If no checkpoint is named, or a tap does not exist.
     """
 
     has_own_rows = False  # whether its rows are never the student's voxels
@@ -79,7 +76,7 @@ class Teacher:
         self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
     ) -> None:
         if not checkpoint:
-            raise ValueError(
+            raise UsageError(
                 'teacher has no checkpoint, expected the path of its trained weights: a teacher '
                 'with random weights distils noise'
             )
@@ -167,22 +164,22 @@ def read_weights(checkpoint: str) -> dict[str, Tensor]:
         checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
 
     Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no checkpoint.
+        FileMissingError: If the file does not exist.
+        UsageError: If the file is no checkpoint.
     """
     try:
         content = _load_checkpoint(checkpoint, map_location='cpu')
     except FileNotFoundError:
-        raise FileNotFoundError(f'teacher checkpoint {checkpoint} does not exist') from None
+        raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist') from None
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(
+        raise UsageError(
             f'teacher checkpoint {checkpoint} cannot be read ({type(error).__name__}: '
             f'{str(error).splitlines()[0] if str(error) else "no message"}), expected a file '
             'written by torch.save: it may be truncated'
         ) from error
     weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ValueError(
+        raise UsageError(
             f'teacher checkpoint {checkpoint} holds no weights, expected a dict of tensors or one '
             f'under "state_dict", got {type(content).__name__}'
         )
@@ -197,8 +194,8 @@ def load_strictly(network: nn.Module, checkpoint: str) -> None:
         checkpoint: See :func:`read_weights`.
 
     Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no checkpoint, or any key is missing, unexpected or of another
+        FileMissingError: If the file does not exist.
+        UsageError: If the file is no checkpoint, or any key is missing, unexpected or of another
             shape: the message counts them and names the first and the nearest.
     """
     weights = read_weights(checkpoint)
@@ -222,5 +219,5 @@ def load_strictly(network: nn.Module, checkpoint: str) -> None:
             lines.append(f'missing {key}' + (f', nearest present {nearest[0]}' if nearest else ''))
         if not missing:
             lines += [f'unexpected {key}' for key in unexpected[:_SHOWN]]
-        raise ValueError('; '.join(lines))
+        raise UsageError('; '.join(lines))
     network.load_state_dict(weights, strict=True)

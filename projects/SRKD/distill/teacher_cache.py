@@ -13,6 +13,7 @@ import torch
 from mmdet3d.structures import Det3DDataSample, PointData
 from torch import Tensor
 
+from ..base import UsageError
 from ..models.data_preprocessor import IDENTITY_COLUMNS
 from .features import Features
 from .teacher import Teacher
@@ -44,7 +45,7 @@ class CachedTeacher(Teacher):
         cache: Folder that ``tools/cache_teacher.py`` wrote.
 
     Raises:
-        ValueError: If no checkpoint is named.
+        UsageError: If no checkpoint is named.
     """
 
     has_own_rows = True
@@ -87,7 +88,7 @@ class CachedTeacher(Teacher):
             A view whose finest rows are the M rows touched; their coordinates are made up.
 
         Raises:
-            ValueError: If a sample is neither what the teacher saw nor made of its points.
+            UsageError: If a sample is neither what the teacher saw nor made of its points.
         """
         self.load()
         device = inputs['points'][0].device
@@ -143,7 +144,7 @@ class CachedTeacher(Teacher):
             own = np.flatnonzero(identity[:, 1] == slot)
             point = identity[own, 0]
             if int(point.max()) >= scene.size:
-                raise ValueError(
+                raise UsageError(
                     f'teacher cache {self.cache.folder} was made from other data: the training '
                     f'has point {int(point.max())} of {self.cache.name(slot)}, which had '
                     f'{scene.size} points'
@@ -163,7 +164,7 @@ class CachedTeacher(Teacher):
             difference = f'{sizes[0]} points and columns there, {sizes[1]} here'
             if sizes[0][1] - sizes[1][1] == IDENTITY_COLUMNS:
                 difference += ' (identity_columns of the student takes two)'
-        raise ValueError(
+        raise UsageError(
             f'view {replay["view"]} of {self.cache.name(replay["scan"])} is another cloud than the '
             f'teacher of cache {self.cache.folder} saw: {difference}; what is loaded in front of '
             'ReplayViews, or the code of a transform, has changed since'
@@ -195,7 +196,7 @@ class CachedTeacher(Teacher):
 def _identity(sample: Det3DDataSample, place: int) -> np.ndarray:
     """Row and slot of every point of a sample, ``(n, 2)`` int64."""
     if 'point_identity' not in sample:
-        raise ValueError(
+        raise UsageError(
             f'sample {place} of the batch does not say which raw points its points are, which a '
             "cached teacher is addressed by: add dict(type='AddPointIdentity') behind the loading "
             'of points (in pre_transform of mixing transforms, too) and identity_columns=True to '

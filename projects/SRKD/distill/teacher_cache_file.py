@@ -27,6 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import UsageError
+
 POINTS, PROBE = 'points', 'probe'
 PROBED = 8  # points
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
@@ -45,7 +47,7 @@ def pack(
         top: For logits: how many of the largest are kept; None for all.
 
     Raises:
-        ValueError: If a value is not finite, or not in this dtype.
+        UsageError: If a value is not finite, or not in this dtype.
     """
     feat = feat.detach().float().cpu()
     parts = {tap: feat}
@@ -57,7 +59,7 @@ def pack(
         arrays = {name: part.numpy().astype(dtype) for name, part in parts.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise ValueError(
+            raise UsageError(
                 f'tap {name!r} of the teacher has values up to {parts[name].abs().max():.3g}, '
                 f'expected finite ones within {dtype} (up to {np.finfo(dtype).max:.3g})'
                 + ('; float32 may hold them: --dtype fp32' if dtype == 'float16' else '')
@@ -110,7 +112,7 @@ def check_scene(path: Path) -> None:
     """Read a whole file and compare its checksums.
 
     Raises:
-        ValueError: If it is damaged.
+        UsageError: If it is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -118,7 +120,7 @@ def check_scene(path: Path) -> None:
     except zipfile.BadZipFile as error:
         broken = str(error)
     if broken is not None:
-        raise ValueError(
+        raise UsageError(
             f'{path} of the teacher cache is damaged ({broken}): delete it and run '
             'tools/cache_teacher.py again, which writes it anew'
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.config_files import digest
+from ..base import FileMissingError, UsageError
 from .teacher import teacher_config
 from .teacher_cache_file import SceneFile, check_scene
 
@@ -48,7 +49,7 @@ def teacher_facts(config: Mapping, checkpoint: str) -> dict[str, Any]:
         checkpoint: Its file; an address on the net stands for itself.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileMissingError: If there is no such file.
     """
     config = teacher_config(config)
     voxels = config.get('data_preprocessor') or {}
@@ -57,7 +58,7 @@ def teacher_facts(config: Mapping, checkpoint: str) -> dict[str, Any]:
     weights = checkpoint
     if '://' not in checkpoint:
         if not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'teacher checkpoint {checkpoint} does not exist')
+            raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist')
         hashed = hashlib.sha256()
         with open(checkpoint, 'rb') as file:
             while block := file.read(1 << 22):
@@ -106,29 +107,29 @@ class TeacherCache:
             taps: What its terms read.
 
         Raises:
-            FileNotFoundError: If there is no cache.
-            ValueError: If it is unfinished, or was made with another teacher or other taps.
+            FileMissingError: If there is no cache.
+            UsageError: If it is unfinished, or was made with another teacher or other taps.
         """
         found = self.read('cache.json')
         if not found:
-            raise FileNotFoundError(
+            raise FileMissingError(
                 f'teacher cache {self.folder} does not exist (it has no cache.json): write it with '
                 f'{_MAKE} --out {self.folder}'
             )
         if difference := differing(found, facts):
-            raise ValueError(
+            raise UsageError(
                 f'teacher cache {self.folder} is stale: it was made with {difference}; write one '
                 f'for this teacher with {_MAKE}'
             )
         missing = [tap for tap in taps if tap not in found['taps']]
         if missing:
-            raise ValueError(
+            raise UsageError(
                 f'teacher cache {self.folder} is stale: it lacks tap {missing[0]!r}, which a term '
                 f'reads, and holds {", ".join(found["taps"])}; write one for these terms with '
                 f'{_MAKE}'
             )
         if not found['finished']:
-            raise ValueError(
+            raise UsageError(
                 f'teacher cache {self.folder} is unfinished: run {_MAKE} --out {self.folder} '
                 'again, it goes on where it stopped'
             )
@@ -142,7 +143,7 @@ class TeacherCache:
             replay: What ``ReplayViews`` says of it; empty if the pipeline has none.
 
         Raises:
-            ValueError: If number of views, seed or augmentation differ.
+            UsageError: If number of views, seed or augmentation differ.
         """
         if not (difference := differing(self.facts, replay or dict(views=0))):
             return
@@ -153,7 +154,7 @@ class TeacherCache:
             fitting = 'give ReplayViews the transforms that it was made with'
         else:
             fitting = f'train with ReplayViews(views={views}, seed={seed})'
-        raise ValueError(
+        raise UsageError(
             f'teacher cache {self.folder} is stale: it was made with {difference}; write one for '
             f'this training with {_MAKE}, or {fitting}'
         )
@@ -162,10 +163,10 @@ class TeacherCache:
         """The scan at an index of the training's data set.
 
         Raises:
-            ValueError: If the cache has no such scan.
+            UsageError: If the cache has no such scan.
         """
         if not 0 <= slot < len(self.scan_of):
-            raise ValueError(
+            raise UsageError(
                 f'teacher cache {self.folder} was made from other data: the training reads scan '
                 f'{slot} of its data set, the cache knows 0 to {len(self.scan_of) - 1}'
             )
@@ -175,7 +176,7 @@ class TeacherCache:
         """The file of the scan at an index of the data set, or of one of its views.
 
         Raises:
-            ValueError: If the cache has no such scan, or its file is damaged.
+            UsageError: If the cache has no such scan, or its file is damaged.
         """
         return self._file(self.scan(slot) * (self.facts.get('views') or 1) + view)
 
@@ -202,7 +203,7 @@ class TeacherCache:
             difference = f'{name} had {self.sizes[scan]} bytes there and has {size} here'
         else:
             difference = f'scan {slot} of the data set was {name} there and is {path} here'
-        raise ValueError(
+        raise UsageError(
             f'teacher cache {self.folder} was made from other data: {difference}; write one for '
             f'this data with {_MAKE}'
         )
@@ -210,7 +211,7 @@ class TeacherCache:
     def _open(self, number: int) -> SceneFile:
         path = self.path(number)
         if not path.is_file():
-            raise ValueError(
+            raise UsageError(
                 f'{path} of the teacher cache is missing: run {_MAKE} --out {self.folder} again'
             )
         if number not in self._intact:

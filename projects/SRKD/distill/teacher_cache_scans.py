@@ -17,6 +17,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ..analysis.config_files import digest
+from ..base import UsageError
 from ..datasets import AddPointIdentity
 from ..datasets.replay_views import ReplayViews
 from ..models.data_preprocessor import IDENTITY_COLUMNS
@@ -52,7 +53,7 @@ class TrainingScans(ABC):
         facts: What a cache of these scans depends on.
 
     Raises:
-        ValueError: If several data sets are joined.
+        UsageError: If several data sets are joined.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -109,7 +110,7 @@ class CleanScans(TrainingScans):
         cfg: With ``train_dataloader`` and ``test_dataloader``.
 
     Raises:
-        ValueError: If the test pipeline loads no points or changes them at random.
+        UsageError: If the test pipeline loads no points or changes them at random.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -118,7 +119,7 @@ class CleanScans(TrainingScans):
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         self.facts['pipeline'] = digest(pipeline)
         if self.draws():
-            raise ValueError(
+            raise UsageError(
                 'the test pipeline of the config changes points at random, expected one that only '
                 'loads: the cache holds what the teacher says about the clean scan'
             )
@@ -142,7 +143,7 @@ class ReplayedScans(TrainingScans):
         cfg: With ``train_dataloader``, whose pipeline ends with ``ReplayViews``.
 
     Raises:
-        ValueError: If the pipeline goes on behind ``ReplayViews``, or views draw from elsewhere.
+        UsageError: If the pipeline goes on behind ``ReplayViews``, or views draw from elsewhere.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -150,13 +151,13 @@ class ReplayedScans(TrainingScans):
         *steps, last = _innermost(cfg.train_dataloader.dataset).pipeline
         self.loading, self.replay = Compose(steps), TRANSFORMS.build(last)
         if not isinstance(self.replay, ReplayViews):
-            raise ValueError(
+            raise UsageError(
                 'the training pipeline goes on behind ReplayViews, expected it last: its '
                 f'transforms hold all of the pipeline behind loading, {_kind(last)} included'
             )
         self.facts |= self.replay.facts
         if self.draws():
-            raise ValueError(
+            raise UsageError(
                 'a view of the first scan is another cloud each time: a transform in front of '
                 'ReplayViews draws at random, or one in it has a generator of its own, expected '
                 'all draws in it, from the generators of random, numpy and torch'
@@ -169,7 +170,7 @@ class ReplayedScans(TrainingScans):
         results['dataset'] = self.dataset  # for transforms that mix scans
         results = self.replay.replay(self.loading(results), view)
         if results is None or not len(results['inputs']['points']):
-            raise ValueError(
+            raise UsageError(
                 f'view {view} of {self.table["path"][scan]} leaves nothing of the scan, expected '
                 'points: look at the range and crop transforms in ReplayViews'
             )
@@ -191,7 +192,7 @@ def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:
         return list(pipeline)
     loaders = [i for i, kind in enumerate(kinds) if kind.startswith('LoadPoints')]
     if not loaders:
-        raise ValueError(
+        raise UsageError(
             f'the test pipeline loads no points, expected a LoadPoints... transform, got {kinds}'
         )
     place = loaders[-1] + 1
@@ -207,7 +208,7 @@ def _innermost(dataset: Mapping) -> Mapping:
     while 'type' in dataset and dataset.get('dataset') is not None:
         dataset = dataset['dataset']
     if 'datasets' in dataset:
-        raise ValueError(
+        raise UsageError(
             f'{dataset["type"]} joins {len(dataset["datasets"])} data sets, whose scans '
             'AddPointIdentity numbers alike: a teacher cache needs one data set'
         )

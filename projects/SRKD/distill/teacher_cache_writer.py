@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
 from ..analysis.provenance import commit
+from ..base import UsageError
 from .matching import VoxelView
 from .model import _tap_paths
 from .segmentor import DistillSegmentor
@@ -43,7 +44,7 @@ class CacheWriter:
         device: Where the teacher runs.
 
     Raises:
-        ValueError: If the config is no distillation run of segmentors, names no folder, or
+        UsageError: If the config is no distillation run of segmentors, names no folder, or
             ``logits`` does not fit its classes; see :class:`TrainingScans`, too.
     """
 
@@ -60,7 +61,7 @@ class CacheWriter:
         teacher = {key: value for key, value in cfg.model.teacher.items() if key != 'cache'}
         folder = folder or cfg.model.teacher.get('cache')
         if folder is None:
-            raise ValueError(
+            raise UsageError(
                 'no folder is named for the cache: use --out, or cache=... in the teacher of the '
                 'config'
             )
@@ -81,12 +82,12 @@ class CacheWriter:
         if logits == 'full':
             return None
         if not logits.startswith('top') or not logits[3:].isdigit() or int(logits[3:]) < 1:
-            raise ValueError(f'logits are stored as full or topK (top8, say), got {logits!r}')
+            raise UsageError(f'logits are stored as full or topK (top8, say), got {logits!r}')
         tapped = [tap for tap in self.teacher.paths if _is_logits(tap)]
         widths = [self.teacher.widths[tap] for tap in tapped]
         if not tapped or int(logits[3:]) >= min(widths):
             have = f'the teacher has {widths[0]} classes' if tapped else 'no term reads logits'
-            raise ValueError(f'logits={logits} leaves nothing out, as {have}: expected full')
+            raise UsageError(f'logits={logits} leaves nothing out, as {have}: expected full')
         return int(logits[3:])
 
     def missing(self, check: bool = False) -> list[int]:
@@ -97,7 +98,7 @@ class CacheWriter:
                 removed and missing.
 
         Raises:
-            ValueError: If the folder holds a cache of something else.
+            UsageError: If the folder holds a cache of something else.
         """
         if not (found := self.cache.read('cache.json')):
             return list(range(len(self.scans)))
@@ -122,7 +123,7 @@ class CacheWriter:
             there, here = ', '.join(found['taps']), ', '.join(self.teacher.paths)
             difference = f'other taps: {there} there, {here} here'
         if difference:
-            raise ValueError(
+            raise UsageError(
                 f'folder {self.cache.folder} already holds a teacher cache of {difference}: name '
                 'another folder (--out), or delete this one'
             )
@@ -142,7 +143,7 @@ class CacheWriter:
         """What the teacher says about one scan or view, as arrays of its file.
 
         Raises:
-            ValueError: If its values do not fit the dtype.
+            UsageError: If its values do not fit the dtype.
         """
         shown = self.scans.load(file)
         self.teacher.to(self.device)
@@ -179,7 +180,7 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
         dry_run: Whether to stop behind the estimate, leaving nothing.
 
     Raises:
-        ValueError: If the folder holds another cache, or its disk has too little room.
+        UsageError: If the folder holds another cache, or its disk has too little room.
     """
     folder, files = writer.cache.folder, len(writer.scans)
     left = writer.missing(check)
@@ -202,7 +203,7 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         if size * share > free:
-            raise ValueError(
+            raise UsageError(
                 f'the disk of {folder} has {size_text(free)} free, the cache needs about '
                 f'{size_text(size * share)}: name a larger one (--out), or store less (--logits '
                 'top8, --dtype fp16, fewer terms)'
@@ -235,7 +236,7 @@ def size_text(size: float) -> str:
 def _check_model(model: Mapping) -> None:
     kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
     if kind is None or not issubclass(kind, DistillSegmentor):
-        raise ValueError(
+        raise UsageError(
             f'the model of the config is {model["type"]}, expected a DistillSegmentor: what is '
             'cached follows from its teacher and its terms'
         )

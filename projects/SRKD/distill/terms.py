@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 import torch
 from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
+from ..base import UsageError, UsageTypeError, nearest_name
 from .matching import MatchedPoints
 
 # Last modules of heads, whose channels mean something.
@@ -42,8 +42,8 @@ class DistillTerm(nn.Module):
         widths: Channels at the student's and the teacher's tap; None where a module does not tell.
 
     Raises:
-        TypeError: If the loss reads a field that matched points do not have.
-        ValueError: If the connector does not fit the taps, or a loss that compares channel by
+        UsageTypeError: If the loss reads a field that matched points do not have.
+        UsageError: If the connector does not fit the taps, or a loss that compares channel by
             channel would get two widths.
     """
 
@@ -64,11 +64,10 @@ class DistillTerm(nn.Module):
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
         for field in self.reads:
             if field not in MatchedPoints.FIELDS:
-                nearest = get_close_matches(field, MatchedPoints.FIELDS, n=1, cutoff=0.0)[0]
-                raise TypeError(
+                raise UsageTypeError(
                     f'{type(self.loss).__name__}.forward reads {field!r}, which matched points do '
                     f'not have; expected some of {", ".join(MatchedPoints.FIELDS)}, nearest: '
-                    f'{nearest}'
+                    f'{nearest_name(field, MatchedPoints.FIELDS)}'
                 )
         self.connector = None
         if connector is not None:
@@ -86,12 +85,12 @@ class DistillTerm(nn.Module):
         ):
             written = config.setdefault(key, width)
             if written is None:
-                raise ValueError(
+                raise UsageError(
                     f'connector of term {self.name!r} needs {key}: tap {tap!r} of the {role} does '
                     'not tell its width'
                 )
             if width is not None and written != width and key == 'in_channels':
-                raise ValueError(
+                raise UsageError(
                     f'connector of term {self.name!r} takes {written} channels but tap {tap!r} of '
                     f'the {role} has {width}: set {key}={width}'
                 )
@@ -106,7 +105,7 @@ class DistillTerm(nn.Module):
             cure = 'add connector=dict(type="LinearConnector")'
         else:
             cure = f'set out_channels={teacher} in its connector'
-        raise ValueError(
+        raise UsageError(
             f'{type(self.loss).__name__} of term {self.name!r} compares channel by channel, but '
             f'the student brings {student} (tap {self.student_tap!r}) and the teacher {teacher} '
             f'(tap {self.teacher_tap!r}): {cure}'
@@ -120,7 +119,7 @@ class DistillTerm(nn.Module):
         read = {name: getattr(pair, name) for name in self.reads}
         for name in _NEEDED:
             if name in read and read[name] is None:
-                raise ValueError(
+                raise UsageError(
                     f'{type(self.loss).__name__} of term {self.name!r} reads {name!r}, which the '
                     f'rows of tap {self.student_tap!r} do not have: {_NEEDED[name]}'
                 )

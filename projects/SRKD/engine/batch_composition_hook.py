@@ -14,6 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 
+from ..base import UsageError
 from ..datasets.batch_composition import same_place
 from ..datasets.cross_sample_batch_sampler import WINDOW
 from ..datasets.scene_rule import scene_of
@@ -40,7 +41,7 @@ class BatchCompositionHook(Hook):
 
     def __init__(self, interval: int | None = None, window: float | None = None) -> None:
         if interval is not None and interval <= 0:
-            raise ValueError(
+            raise UsageError(
                 f'interval should be a positive number of iterations, but got interval={interval}'
             )
         self.interval = interval

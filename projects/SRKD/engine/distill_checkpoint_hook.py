@@ -5,6 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ..base import UsageError, UsageTypeError
+
 
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside a distributed wrapper, or the model itself."""
@@ -22,7 +24,7 @@ class DistillCheckpointHook(Hook):
         """Tell the model that its connectors are kept; it refuses to train otherwise."""
         model = unwrap(runner.model)
         if not hasattr(model, 'keeps_connectors'):
-            raise TypeError(
+            raise UsageTypeError(
                 'DistillCheckpointHook needs a distillation model (DistillSegmentor, ...), got '
                 f'{type(model).__name__}: remove the hook or wrap the model'
             )
@@ -41,7 +43,7 @@ class DistillCheckpointHook(Hook):
         if not runner._resume or not terms.state_dict():
             return
         if 'distill' not in checkpoint:
-            raise ValueError(
+            raise UsageError(
                 'the checkpoint to resume from holds no connectors (key "distill"), expected one '
                 'written with DistillCheckpointHook: use load_from instead of resume to start '
                 'them anew from this student'

@@ -6,6 +6,7 @@ from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from ..base import UsageError, UsageTypeError
 from .distill_checkpoint_hook import unwrap
 
 
@@ -34,7 +35,7 @@ class DistillScheduleHook(Hook):
         fade_epochs: epochs from ``end_epoch`` on during which the scale falls linearly.
 
     Raises:
-        ValueError: if the epochs are negative, out of order, or a fade has no end to follow.
+        UsageError: if the epochs are negative, out of order, or a fade has no end to follow.
 
     Example:
         >>> hook = DistillScheduleHook(begin_epoch=1, end_epoch=3, fade_epochs=3)
@@ -46,17 +47,17 @@ class DistillScheduleHook(Hook):
         self, begin_epoch: int = 0, end_epoch: int | None = None, fade_epochs: int = 0
     ) -> None:
         if begin_epoch < 0 or fade_epochs < 0:
-            raise ValueError(
+            raise UsageError(
                 'begin_epoch and fade_epochs should be >= 0, but got '
                 f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}'
             )
         if end_epoch is None and fade_epochs:
-            raise ValueError(
+            raise UsageError(
                 f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
                 'expected an epoch'
             )
         if end_epoch is not None and end_epoch < begin_epoch:
-            raise ValueError(
+            raise UsageError(
                 f'end_epoch should be at least begin_epoch={begin_epoch}, '
                 f'but got end_epoch={end_epoch}'
             )
@@ -76,16 +77,17 @@ class DistillScheduleHook(Hook):
         """Refuse what cannot be scheduled.
 
         Raises:
-            TypeError: if the model has no ``distill_scale``, or training does not go by epochs.
+            UsageTypeError: if the model has no ``distill_scale``, or training does not go by
+                epochs.
         """
         if not hasattr(unwrap(runner.model), 'distill_scale'):
-            raise TypeError(
+            raise UsageTypeError(
                 'DistillScheduleHook needs a model with the attribute distill_scale, '
                 'such as DistillSegmentor, but got '
                 f'{type(unwrap(runner.model)).__name__}.'
             )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise TypeError(
+            raise UsageTypeError(
                 'DistillScheduleHook counts epochs and needs an EpochBasedTrainLoop, '
                 f'but the train loop is {type(runner.train_loop).__name__}.'
             )

@@ -6,6 +6,7 @@ from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..base import UsageError
 from ..distill.teacher import read_weights
 from ..models.compression import inherit
 from .distill_checkpoint_hook import unwrap
@@ -40,14 +41,14 @@ class TeacherGuidedInitHook(Hook):
         """Copy, unless there was a checkpoint.
 
         Raises:
-            ValueError: If no checkpoint is named or it does not fit.
+            UsageError: If no checkpoint is named or it does not fit.
         """
         if self._loaded:
             return
         model = unwrap(runner.model)
         source = self.checkpoint or getattr(getattr(model, 'teacher', None), 'checkpoint', None)
         if source is None:
-            raise ValueError(
+            raise UsageError(
                 f'TeacherGuidedInitHook has no checkpoint and {type(model).__name__} no teacher, '
                 "expected the path of a teacher's weights, for example "
                 "checkpoint='work_dirs/teacher.pth'"

@@ -8,6 +8,7 @@ from mmdet3d.registry import LOOPS
 from mmengine.evaluator import Evaluator
 from mmengine.runner import ValLoop
 
+from ..base import UsageTypeError
 from .distill_checkpoint_hook import unwrap
 
 
@@ -24,12 +25,12 @@ class TeacherValLoop(ValLoop):
         kwargs: As for ``ValLoop``.
 
     Raises:
-        TypeError: If the evaluator is an object, of which no second one can be built.
+        UsageTypeError: If the evaluator is an object, of which no second one can be built.
     """
 
     def __init__(self, runner, dataloader, evaluator: dict | Sequence[dict], **kwargs) -> None:
         if not isinstance(evaluator, (dict, Sequence)):
-            raise TypeError(
+            raise UsageTypeError(
                 'TeacherValLoop builds metrics twice and so needs their configs in val_evaluator, '
                 f'got {type(evaluator).__name__}'
             )

@@ -16,6 +16,8 @@ from mmdet3d.registry import METRICS
 from mmengine.logging import MMLogger, print_log
 from terminaltables import AsciiTable
 
+from ..base import UsageError
+
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
 DIFFICULTIES = ('easy', 'moderate', 'hard')
 VIEWS = {'BEV': 1, '3D': 2}
@@ -43,7 +45,7 @@ class KittiMetricWithCeiling(KittiMetric):
         kwargs: As for ``KittiMetric``.
 
     Raises:
-        ValueError: If the data set has a class that KITTI's rules leave out.
+        UsageError: If the data set has a class that KITTI's rules leave out.
     """
 
     def __init__(self, *args, min_objects: int = 1, **kwargs) -> None:
@@ -114,10 +116,10 @@ def valid_objects(gt_annos: list[dict], name: str, difficulty: str) -> int:
         truncated.
 
     Raises:
-        ValueError: If there are no rules for the class.
+        UsageError: If there are no rules for the class.
     """
     if name not in CLASSES:
-        raise ValueError(
+        raise UsageError(
             f'KITTI has rules for the classes {", ".join(CLASSES)}, but the data set names {name}'
         )
     nothing = dict(name=[], bbox=np.zeros((0, 4)))

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..base import UsageError
 from ..ops import Groups, group_rows, padded_blocks
 from .checks import check_ids, connected_zero, full_precision
 
@@ -78,7 +79,7 @@ def affinity_mse(
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, without rows.
 
     Raises:
-        ValueError: If rows differ, the ids are no integers or ``weight`` is too short for them.
+        UsageError: If rows differ, the ids are no integers or ``weight`` is too short for them.
 
     Example:
         >>> affinity_mse(torch.tensor([[0.0], [3.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
@@ -100,7 +101,7 @@ def affinity_mse(
 
 def _check_weight(weight: Tensor, largest: int) -> None:
     if weight.dim() != 1 or len(weight) <= largest:
-        raise ValueError(
+        raise UsageError(
             f'weight is indexed by group id and must have shape ({largest + 1},) or longer, '
             f'but got {tuple(weight.shape)}'
         )

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..base import UsageError
 from ..ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
 from .checks import check_ids, check_same_width, connected_zero, full_precision
 
@@ -51,7 +52,7 @@ def anchor_smooth_l1(
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, without rows.
 
     Raises:
-        ValueError: If rows or widths differ, or the width is no multiple of ``code_size``.
+        UsageError: If rows or widths differ, or the width is no multiple of ``code_size``.
 
     Example:
         >>> teacher = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, torch.pi]])
@@ -61,7 +62,7 @@ def anchor_smooth_l1(
     check_same_width(student, teacher, 'channels', 'both heads must have the same anchors')
     check_ids('batch', batch, len(student))
     if student.shape[1] % code_size:
-        raise ValueError(
+        raise UsageError(
             f'a regression map has anchors of {code_size} numbers each, but {student.shape[1]} '
             "channels came: tap the head's conv_reg, or set code_size"
         )
@@ -93,7 +94,7 @@ class AnchorBoxLoss(nn.Module):
     def __init__(self, code_size: int = 7, margin: float = 0.0, loss_weight: float = 1.0) -> None:
         super().__init__()
         if code_size <= YAW:
-            raise ValueError(
+            raise UsageError(
                 f'code_size must be at least 7, x, y, z, dx, dy, dz and yaw, but got {code_size}'
             )
         check_margin(margin)

@@ -14,6 +14,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ..base import UsageError
+
 Result = TypeVar('Result')
 
 
@@ -52,15 +54,15 @@ def check_rows(student: Tensor, teacher: Tensor) -> None:
     """Refuse features that are not (N, C_s) and (N, C_t).
 
     Raises:
-        ValueError: With both shapes.
+        UsageError: With both shapes.
     """
     if student.dim() != 2 or teacher.dim() != 2:
-        raise ValueError(
+        raise UsageError(
             'student and teacher must be (N, C_s) and (N, C_t), but got '
             f'{tuple(student.shape)} and {tuple(teacher.shape)}'
         )
     if len(student) != len(teacher):
-        raise ValueError(
+        raise UsageError(
             f'student has {len(student)} rows but teacher has {len(teacher)}; '
             'row i of both must describe the same point'
         )
@@ -70,10 +72,10 @@ def check_same_width(student: Tensor, teacher: Tensor, what: str, cure: str) -> 
     """Refuse C_s != C_t where a loss compares column by column.
 
     Raises:
-        ValueError: With both widths and the cure.
+        UsageError: With both widths and the cure.
     """
     if student.shape[1] != teacher.shape[1]:
-        raise ValueError(
+        raise UsageError(
             f'student has {student.shape[1]} {what} but teacher has {teacher.shape[1]}; {cure}'
         )
 
@@ -82,16 +84,16 @@ def check_ids(name: str, ids: Tensor, num_rows: int) -> None:
     """Refuse ids that are not one integer >= -1 per row.
 
     Raises:
-        ValueError: With what came.
+        UsageError: With what came.
     """
     if ids.dtype.is_floating_point or ids.dtype.is_complex or ids.dtype == torch.bool:
-        raise ValueError(f'{name} must hold integer ids, but got {ids.dtype}')
+        raise UsageError(f'{name} must hold integer ids, but got {ids.dtype}')
     if ids.shape != (num_rows,):
-        raise ValueError(
+        raise UsageError(
             f'{name} must have shape ({num_rows},), one id per row, but got {tuple(ids.shape)}'
         )
     if num_rows and int(ids.min()) < -1:
-        raise ValueError(
+        raise UsageError(
             f'{name} must hold ids >= 0, or -1 to leave a row out, but got {int(ids.min())}'
         )
 
@@ -100,31 +102,31 @@ def check_temperature(temperature: float) -> None:
     """Refuse a temperature that is not positive and finite.
 
     Raises:
-        ValueError: With what came.
+        UsageError: With what came.
     """
     if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f'temperature must be positive and finite, but got {temperature}')
+        raise UsageError(f'temperature must be positive and finite, but got {temperature}')
 
 
 def check_positive(**values: float) -> None:
     """Refuse values that are not positive, naming the first.
 
     Raises:
-        ValueError: With name and value.
+        UsageError: With name and value.
     """
     for name, value in values.items():
         if not value > 0:
-            raise ValueError(f'{name} must be positive, but got {value}')
+            raise UsageError(f'{name} must be positive, but got {value}')
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse an unknown name, suggesting the nearest known one.
 
     Raises:
-        ValueError: With the choices.
+        UsageError: With the choices.
     """
     choices = list(choices)
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
         hint = f'; did you mean {near[0]!r}?' if near else ''
-        raise ValueError(f'{name} must be one of {choices}, but got {value!r}{hint}')
+        raise UsageError(f'{name} must be one of {choices}, but got {value!r}{hint}')

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..base import UsageError
 from ..ops import group_rows
 from .checks import (
     check_choice,
@@ -82,7 +83,7 @@ def cross_sample_kl(
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, without a pair.
 
     Raises:
-        ValueError: If rows differ, the ids are no integers, the temperature is not positive,
+        UsageError: If rows differ, the ids are no integers, the temperature is not positive,
             ``pairs`` or ``backend`` is unknown, or ``'triton'`` cannot run here.
         RuntimeError: If the fused kernel disagrees with torch on this GPU.
     """
@@ -127,7 +128,7 @@ def check_backend(backend: str, direction: str) -> None:
     """Refuse an unknown backend, or the fused kernel for a direction that it does not know."""
     check_choice('backend', backend, BACKENDS)
     if backend == 'triton' and direction != 'teacher_student':
-        raise ValueError(
+        raise UsageError(
             f"backend 'triton' knows no direction but teacher_student, and this is {direction}; "
             "use 'torch'"
         )
@@ -150,7 +151,7 @@ def _fused_kernel(
             fused.check_agreement(_precise_sweep, student.device, student.shape[1], width_t)
             return fused.fused_sweep
         obstacle = f'needs a GPU or TRITON_INTERPRET=1, but features are on {student.device}'
-    raise ValueError(f"backend 'triton' {obstacle}; use 'torch'")
+    raise UsageError(f"backend 'triton' {obstacle}; use 'torch'")
 
 
 class _CrossSampleKL(torch.autograd.Function):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..base import UsageError
 from ..ops import knn
 from .checks import check_choice, check_same_width, connected_zero, full_precision
 from .streamed_edges import neighbor_sum
@@ -52,7 +53,7 @@ def local_graph_mse(
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, without edges.
 
     Raises:
-        ValueError: If rows, widths, ``neighbors`` or ``weight`` do not fit, or ``edge`` is unknown.
+        UsageError: If rows, widths, ``neighbors`` or ``weight`` do not fit, or ``edge`` is unknown.
 
     Example:
         >>> feat = torch.tensor([[0.0], [2.0]])
@@ -74,7 +75,7 @@ def local_graph_mse(
         taught = edge_features(teacher, neighbors, edge)
         taught = taught if teacher_graph is None else teacher_graph(taught)
         if own.shape != taught.shape:
-            raise ValueError(
+            raise UsageError(
                 'student_graph and teacher_graph must give graph features of one shape, but got '
                 f'{tuple(own.shape)} and {tuple(taught.shape)}'
             )
@@ -84,19 +85,19 @@ def local_graph_mse(
 
 def _check_neighbors(neighbors: Tensor, weight: Tensor | None, num_rows: int) -> None:
     if neighbors.dim() != 2 or neighbors.dtype != torch.int64:
-        raise ValueError(
+        raise UsageError(
             'neighbors must be (Q, K) int64 row numbers, but got '
             f'{tuple(neighbors.shape)} {neighbors.dtype}'
         )
     if neighbors.numel():
         low, high = torch.aminmax(neighbors)
         if low < 0 or high >= num_rows:
-            raise ValueError(
+            raise UsageError(
                 f'neighbors must lie in [0, {num_rows}), the rows of student and teacher, but span '
                 f'{int(low)} to {int(high)}'
             )
     if weight is not None and weight.shape != neighbors.shape[:1]:
-        raise ValueError(
+        raise UsageError(
             f'weight must have shape ({len(neighbors)},), one per anchor, but got '
             f'{tuple(weight.shape)}'
         )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..base import UsageError
 from ..ops import group_rows
 from .checks import (
     check_choice,
@@ -68,7 +69,7 @@ class LocalGraphLoss(nn.Module):
         loss_weight: 2 in the release.
 
     Raises:
-        ValueError: If an argument is out of range, unknown or missing.
+        UsageError: If an argument is out of range, unknown or missing.
     """
 
     equal_rows = True  # neighbours of one network are looked up in the other
@@ -108,13 +109,13 @@ class LocalGraphLoss(nn.Module):
                 student_channels, teacher_channels, graph_channels, guard
             )
         elif reweighting == 'graph':
-            raise ValueError("reweighting='graph' needs graphs: set graph_channels, for example 32")
+            raise UsageError("reweighting='graph' needs graphs: set graph_channels, for example 32")
 
     def _build_graphs(
         self, student_channels: int | None, teacher_channels: int | None, channels: int, guard: str
     ) -> nn.ModuleDict:
         if student_channels is None or teacher_channels is None:
-            raise ValueError(
+            raise UsageError(
                 'graphs need student_channels and teacher_channels, the widths of both taps, but '
                 f'got {student_channels} and {teacher_channels}; set graph_channels=None to '
                 'compare edges as they are'
@@ -142,7 +143,7 @@ class LocalGraphLoss(nn.Module):
                 the teacher's channel maximum.
 
         Raises:
-            ValueError: If rows, widths or ``importance`` do not fit.
+            UsageError: If rows, widths or ``importance`` do not fit.
         """
         loss = full_precision(self._compare)(student, teacher, batch, importance)
         return loss * self.loss_weight
@@ -154,7 +155,7 @@ class LocalGraphLoss(nn.Module):
         self._check_widths(student, teacher)
         score = channel_max(teacher) if importance is None else importance.detach().to(teacher)
         if score.shape != batch.shape:
-            raise ValueError(
+            raise UsageError(
                 f'importance must have shape ({len(batch)},), one score per row, but got '
                 f'{tuple(score.shape)}'
             )
@@ -200,7 +201,7 @@ class LocalGraphLoss(nn.Module):
             return
         for name, feat in (('student', student), ('teacher', teacher)):
             if feat.shape[1] != self.widths[name]:
-                raise ValueError(
+                raise UsageError(
                     f'{name} has {feat.shape[1]} channels but its graph takes '
                     f'{self.widths[name]}: set {name}_channels={feat.shape[1]}'
                 )

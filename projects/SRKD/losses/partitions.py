@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..base import UsageError
 from ..ops import occupied_cells
 from .checks import check_choice, check_positive
 
@@ -45,7 +46,7 @@ class CylinderPartition:
         height: H_v in metres.
 
     Raises:
-        ValueError: If a size is not positive.
+        UsageError: If a size is not positive.
     """
 
     def __init__(
@@ -77,13 +78,13 @@ class CubePartition:
         size: Edge in metres, or one per axis.
 
     Raises:
-        ValueError: If a size is not positive or there are not three.
+        UsageError: If a size is not positive or there are not three.
     """
 
     def __init__(self, size: float | Sequence[float] = 1.0) -> None:
         size = tuple(size) if isinstance(size, Sequence) else (size,) * 3
         if len(size) != 3:
-            raise ValueError(f'size must be one edge or one per axis, but got {len(size)} edges')
+            raise UsageError(f'size must be one edge or one per axis, but got {len(size)} edges')
         check_positive(size=min(size))
         self.size = size
 
@@ -103,7 +104,7 @@ def build_partition(partition: Partition | dict) -> Partition:
     """Build a partition from its config; anything callable is taken as it is.
 
     Raises:
-        ValueError: If the type is unknown, naming the nearest.
+        UsageError: If the type is unknown, naming the nearest.
 
     Example:
         >>> build_partition(dict(type='CubePartition', size=2.0)).size

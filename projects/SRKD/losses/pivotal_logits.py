@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..base import UsageError
 from ..ops import group_rows
 from ..ops.boxes import select_boxes
 from ..ops.heatmap import gaussian_heatmap
@@ -45,7 +46,7 @@ def pivotal_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, for a mask of zeros.
 
     Raises:
-        ValueError: If rows or classes differ or ``mask`` does not fit.
+        UsageError: If rows or classes differ or ``mask`` does not fit.
 
     Example:
         >>> teacher = torch.tensor([[0.0, 0.0], [99.0, 0.0]])
@@ -54,7 +55,7 @@ def pivotal_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """
     check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
     if mask.shape != student.shape[:1]:
-        raise ValueError(
+        raise UsageError(
             f'mask must have shape ({len(student)},), one weight per row, but got '
             f'{tuple(mask.shape)}'
         )
@@ -86,7 +87,7 @@ class PivotalHeatmapLoss(nn.Module):
         loss_weight: 10 in the release; 15 for its smallest students, 7 for pillars.
 
     Raises:
-        ValueError: If a mask is unknown or an argument out of range.
+        UsageError: If a mask is unknown or an argument out of range.
     """
 
     equal_width = True  # of student and teacher; a term checks it while building
@@ -137,7 +138,7 @@ class PivotalHeatmapLoss(nn.Module):
         """
         check_rows(student, teacher)
         if student.shape[1] != len(self.classes):
-            raise ValueError(
+            raise UsageError(
                 f'the heat map has {student.shape[1]} channels but classes names '
                 f'{len(self.classes)}: give the class ids of this task alone'
             )
@@ -185,10 +186,10 @@ def check_threshold(threshold: float) -> None:
     """Refuse a threshold that no probability, or all of them, can exceed.
 
     Raises:
-        ValueError: With what came.
+        UsageError: With what came.
     """
     if not 0 <= threshold < 1:
-        raise ValueError(f'threshold must be a probability in [0, 1), but got {threshold}')
+        raise UsageError(f'threshold must be a probability in [0, 1), but got {threshold}')
 
 
 def _top_of_samples(score: Tensor, batch: Tensor, limit: int) -> Tensor:

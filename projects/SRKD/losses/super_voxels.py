@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..base import UsageError
 from ..ops import group_rows
 from .checks import check_choice, check_ids, check_positive
 from .partitions import Partition, SuperVoxels, build_partition
@@ -70,7 +71,7 @@ class SuperVoxelSampler:
             batch.
 
     Raises:
-        ValueError: If an argument is out of range or unknown.
+        UsageError: If an argument is out of range or unknown.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class SuperVoxelSampler:
         if self.class_counts is None:
             return torch.bincount(label[label >= 0])
         if int(label.max()) >= len(self.class_counts):
-            raise ValueError(
+            raise UsageError(
                 f'class_counts names {len(self.class_counts)} classes, but a label is '
                 f'{int(label.max())}'
             )

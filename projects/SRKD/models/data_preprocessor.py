@@ -10,6 +10,8 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import PointData
 from torch import Tensor
 
+from ..base import UsageError
+
 IDENTITY_COLUMNS = 2  # row number, scan slot: see ``AddPointIdentity``
 
 
@@ -64,7 +66,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
         super().__init__(voxel=False, voxel_type='minkunet', max_voxels=max_voxels, **kwargs)
         size = (voxel_size,) * 3 if isinstance(voxel_size, (int, float)) else tuple(voxel_size)
         if len(size) != 3 or min(size) <= 0:
-            raise ValueError(
+            raise UsageError(
                 f'voxel_size of {type(self).__name__} must be one or three positive lengths in '
                 f'metres, got {voxel_size}'
             )
@@ -95,12 +97,12 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
             ``voxels`` ``(N, C)`` and ``coors`` ``(N, 4)`` int32, columns batch, x, y, z.
 
         Raises:
-            ValueError: If a cloud is empty.
+            UsageError: If a cloud is empty.
         """
         voxels, coors = [], []
         for i, (cloud, sample) in enumerate(zip(points, data_samples)):
             if len(cloud) == 0:
-                raise ValueError(
+                raise UsageError(
                     f'sample {i} of the batch ({sample.metainfo.get("lidar_path", "no path")}) has '
                     'no points, expected at least one: look at the range and crop transforms'
                 )

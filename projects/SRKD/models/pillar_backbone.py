@@ -12,6 +12,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..base import UsageError
 from .pillar_features import PillarEncoder, PillarGrid
 from .pillar_readout import PillarReadout
 
@@ -38,7 +39,7 @@ class PointPillarsSegBackbone(BaseModule):
         out_channels: C.
 
     Raises:
-        ValueError: If there is no room for x, y, z, the range is no whole number of pillars, a
+        UsageError: If there is no room for x, y, z, the range is no whole number of pillars, a
             named part is missing, or the strides do not fit the map or each other.
     """
 
@@ -55,7 +56,7 @@ class PointPillarsSegBackbone(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if in_channels < 3:
-            raise ValueError(
+            raise UsageError(
                 f'in_channels of {type(self).__name__} must be at least 3 (x, y, z in metres come '
                 f'first), got {in_channels}'
             )
@@ -81,10 +82,10 @@ class PointPillarsSegBackbone(BaseModule):
             ``(N, C)`` in the row order of the input.
 
         Raises:
-            ValueError: If shapes are wrong.
+            UsageError: If shapes are wrong.
         """
         if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
-            raise ValueError(
+            raise UsageError(
                 f'expected features (N, {self.in_channels}) and voxels (N, 4), '
                 f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
             )
@@ -102,7 +103,7 @@ class PointPillarsSegBackbone(BaseModule):
 def _check_named(name: str, config: Mapping, strides: str) -> None:
     missing = [key for key in ('type', 'out_channels', strides) if key not in config]
     if missing:
-        raise ValueError(
+        raise UsageError(
             f'{name} of PointPillarsSegBackbone names no {missing[0]}, expected type, out_channels '
             f'and {strides}: the default of its class need not fit the map'
         )
@@ -112,14 +113,14 @@ def _check_strides(size: Sequence[int], down: Sequence[int], up: Sequence[float]
     total = math.prod(down)
     if any(pillars % total for pillars in size):
         nearest = ' x '.join(str(max(1, round(pillars / total)) * total) for pillars in size)
-        raise ValueError(
+        raise UsageError(
             f'a map of {size[0]} x {size[1]} pillars is not divisible by {total}, the product of '
             f'layer_strides {tuple(down)}: the nearest is {nearest}'
         )
     steps = [math.prod(down[: i + 1]) for i in range(len(down))]
     fitting = tuple(step // steps[0] * up[0] for step in steps)
     if tuple(up) != fitting:
-        raise ValueError(
+        raise UsageError(
             f'upsample_strides {tuple(up)} of the neck do not bring stages of layer_strides '
             f'{tuple(down)} to one resolution: starting with {up[0]}, expected {fitting}'
         )

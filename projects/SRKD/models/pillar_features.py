@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones.ptv3.pooling import RowBatchNorm, pool_max
+from ..base import UsageError
 from ..ops import occupied_cells
 
 AUGMENTED = 5  # offsets to the mean of the pillar's rows (3) and to the pillar's centre (2)
@@ -45,7 +46,7 @@ class PillarGrid:
         size: Pillars of the map along x and along y.
 
     Raises:
-        ValueError: If the range is not a whole, positive number of pillars along x and y.
+        UsageError: If the range is not a whole, positive number of pillars along x and y.
 
     Example:
         >>> grid = PillarGrid((-1.0, 0.0, 1.0, 4.0), 0.5)
@@ -57,14 +58,14 @@ class PillarGrid:
 
     def __init__(self, bev_range: Sequence[float], pillar_size: float) -> None:
         if len(bev_range) != 4:
-            raise ValueError(
+            raise UsageError(
                 f'bev_range must be x_min, y_min, x_max, y_max, got {len(bev_range)} numbers: '
                 f'{tuple(bev_range)} (pillars have no limits in z)'
             )
         self.low, high = tuple(bev_range[:2]), tuple(bev_range[2:])
         self.span = tuple(b - a for a, b in zip(self.low, high))
         if pillar_size <= 0 or min(self.span) <= 0:
-            raise ValueError(
+            raise UsageError(
                 f'bev_range and pillar_size must be positive lengths in metres, got {self.span} '
                 f'and {pillar_size}'
             )
@@ -72,7 +73,7 @@ class PillarGrid:
         self.size = tuple(max(1, round(span / pillar_size)) for span in self.span)
         for axis, span, count in zip('xy', self.span, self.size):
             if abs(span / pillar_size - count) > 1e-4:
-                raise ValueError(
+                raise UsageError(
                     f'bev_range spans {span:g} m along {axis}, which is no multiple of pillar_size '
                     f'{pillar_size:g}: the nearest is {count * pillar_size:g} m'
                 )

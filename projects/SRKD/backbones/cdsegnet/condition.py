@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...base import UsageError
 from ..ptv3.arguments import check_stages, check_stride
 from ..ptv3.block import Block
 from ..ptv3.point_cloud import PointCloud, StageIndex
@@ -95,7 +96,7 @@ class NoiseBranch(nn.Module):
         block: Further arguments of the blocks.
 
     Raises:
-        ValueError: For lists of unequal length, a stride that is no power of two, or an odd T.
+        UsageError: For lists of unequal length, a stride that is no power of two, or an odd T.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class NoiseBranch(nn.Module):
         )
         check_stride(stride)
         if time_channels < 4 or time_channels % 2:
-            raise ValueError(f'time_channels must be even and at least 4, got {time_channels}')
+            raise UsageError(f'time_channels must be even and at least 4, got {time_channels}')
 
         def blocks(num_head: Sequence[int], patch_size: Sequence[int]) -> list[dict]:
             timed = dict(block_type=TimedBlock, time_channels=time_channels, **block)

@@ -13,6 +13,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from ...base import UsageError
 from ..ptv3.model import PointTransformerV3
 from ..ptv3.point_cloud import PointCloud, StageIndex
 from ..ptv3.unet import decode, encode
@@ -54,7 +55,7 @@ class CDSegNet(PointTransformerV3):
             no dimensions of a stage.
 
     Raises:
-        ValueError: If the branches do not meet on the same grid, and as for
+        UsageError: If the branches do not meet on the same grid, and as for
             :class:`PointTransformerV3`.
     """
 
@@ -90,7 +91,7 @@ class CDSegNet(PointTransformerV3):
         )  # fmt: skip
         noise = dict(stride=(4, 4)) | (noise or {})
         if prod(noise['stride']) != prod(stride):
-            raise ValueError(
+            raise UsageError(
                 f'both branches must end on the same grid, but strides {tuple(stride)} multiply to '
                 f'{prod(stride)} and those of the noise branch, {tuple(noise["stride"])}, to '
                 f'{prod(noise["stride"])}'

@@ -6,6 +6,7 @@ Shapes: N rows, C channels, H heads, D = C / H channels per head.
 import torch
 from torch import Tensor
 
+from ...base import UsageError
 from ..ptv3.attention import SerializedAttention
 from ..ptv3.block import Block
 from ..ptv3.point_cloud import PointCloud
@@ -55,13 +56,13 @@ class RotaryAttention(SerializedAttention):
         attention: Further arguments of :class:`SerializedAttention`.
 
     Raises:
-        ValueError: If a head's channels are no multiple of 6: a pair for each axis.
+        UsageError: If a head's channels are no multiple of 6: a pair for each axis.
     """
 
     def __init__(self, channels: int, num_heads: int, *args, frequency: float, **attention) -> None:
         super().__init__(channels, num_heads, *args, **attention)
         if channels % (6 * num_heads):
-            raise ValueError(
+            raise UsageError(
                 f'a head of rotary attention needs a multiple of 6 channels, got '
                 f'{channels // num_heads} ({channels} channels, {num_heads} heads)'
             )

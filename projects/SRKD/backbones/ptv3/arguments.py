@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Sequence
-from difflib import get_close_matches
 
+from ...base import UsageError, UsageTypeError, nearest_name
 from .serialization import CURVES
 
 # Arguments of the original that configs carry, and the one value under which they change nothing
@@ -33,16 +33,18 @@ def check_upstream(arguments: dict, network: type) -> None:
         network: The class they were given to.
 
     Raises:
-        TypeError: For a name nobody knows; names the nearest.
-        ValueError: For a value that asks for what is not supported.
+        UsageTypeError: For a name nobody knows; names the nearest.
+        UsageError: For a value that asks for what is not supported.
     """
     own = _arguments(network)
     for name, value in arguments.items():
         if name not in NEUTRAL:
-            nearest = get_close_matches(name, [*NEUTRAL, *own], n=1, cutoff=0.0)
-            raise TypeError(f'{network.__name__} has no argument {name!r}, nearest: {nearest[0]}')
+            nearest = nearest_name(name, [*NEUTRAL, *own])
+            raise UsageTypeError(
+                f'{network.__name__} has no argument {name!r}, nearest: {nearest}'
+            )
         if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
-            raise ValueError(
+            raise UsageError(
                 f'{network.__name__} knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
             )
 
@@ -62,12 +64,12 @@ def check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...
     """Refuse lists that do not have one value per encoder or decoder stage.
 
     Raises:
-        ValueError: Naming the lengths expected and the list.
+        UsageError: Naming the lengths expected and the list.
     """
     for part, expected in ((enc, steps + 1), (dec, steps)):
         for values in part:
             if len(values) != expected:
-                raise ValueError(
+                raise UsageError(
                     f'{steps + 1} encoder stages need {steps + 1} values per enc_* argument and '
                     f'{steps} per dec_* argument and stride, got {tuple(values)}'
                 )
@@ -77,15 +79,15 @@ def check_order(order: Sequence[str]) -> None:
     """Refuse unknown curves.
 
     Raises:
-        ValueError: Naming the nearest curve.
+        UsageError: Naming the nearest curve.
     """
     if not order:
-        raise ValueError(f'order must name at least one of {", ".join(CURVES)}, got none')
+        raise UsageError(f'order must name at least one of {", ".join(CURVES)}, got none')
     for name in order:
         if name not in CURVES:
-            nearest = get_close_matches(name, CURVES, n=1, cutoff=0.0)
-            raise ValueError(
-                f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: {nearest[0]}'
+            raise UsageError(
+                f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: '
+                + nearest_name(name, CURVES)
             )
 
 
@@ -93,7 +95,7 @@ def check_stride(stride: Sequence[int]) -> None:
     """Refuse strides that are no powers of two.
 
     Raises:
-        ValueError: Naming the strides.
+        UsageError: Naming the strides.
     """
     if any(step < 2 or step & (step - 1) for step in stride):
-        raise ValueError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')
+        raise UsageError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...base import UsageError
 from .patches import Patches, PatchGroup
 from .point_cloud import PointCloud
 
@@ -28,7 +29,7 @@ class SerializedAttention(nn.Module):
         proj_drop: Dropout rate of the result.
 
     Raises:
-        ValueError: If H does not divide C.
+        UsageError: If H does not divide C.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class SerializedAttention(nn.Module):
     ) -> None:
         super().__init__()
         if channels % num_heads:
-            raise ValueError(f'{num_heads} heads do not divide {channels} channels')
+            raise UsageError(f'{num_heads} heads do not divide {channels} channels')
         self.channels, self.num_heads, self.patch_size = channels, num_heads, patch_size
         self.order_index, self.scale, self.attn_drop = order_index, scale, attn_drop
         self._add_inputs(qkv_bias)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ...base import UsageError
 from .point_cloud import PointCloud
 
 
@@ -24,10 +25,10 @@ class RowBatchNorm(nn.BatchNorm1d):
         """Normalise ``(N, C)``.
 
         Raises:
-            ValueError: In training for fewer than two rows, which have no spread.
+            UsageError: In training for fewer than two rows, which have no spread.
         """
         if self.training and len(feat) < 2:
-            raise ValueError(
+            raise UsageError(
                 f'batch norm in training needs at least 2 voxels at every stage, got {len(feat)}: '
                 'use larger clouds, more of them per batch, or fewer stages'
             )

@@ -6,6 +6,8 @@ Shapes: N voxels.
 import torch
 from torch import Tensor
 
+from ...base import UsageError
+
 MAX_DEPTH = 16  # 3 * 16 bits of position leave 15 for the sample id
 CURVES = ('z', 'z-trans', 'hilbert', 'hilbert-trans')
 
@@ -78,7 +80,7 @@ def grid_depth(coors: Tensor, depth: int | None = None) -> int:
         depth: Bits per axis; None for what the largest coordinate needs, at least 1.
 
     Raises:
-        ValueError: If a coordinate is negative or does not fit; names it and the depth it needs.
+        UsageError: If a coordinate is negative or does not fit; names it and the depth it needs.
 
     Example:
         >>> grid_depth(torch.tensor([[0, 23, 7, 0]]))
@@ -88,7 +90,7 @@ def grid_depth(coors: Tensor, depth: int | None = None) -> int:
         return depth or 1
     smallest, largest = torch.stack(coors[:, 1:].aminmax()).tolist()
     if smallest < 0:
-        raise ValueError(
+        raise UsageError(
             f'voxel coordinates must not be negative, got {smallest}: subtract the minimum of '
             'each sample'
         )
@@ -98,7 +100,7 @@ def grid_depth(coors: Tensor, depth: int | None = None) -> int:
         cure = 'use larger voxels or crop the cloud'
         if needed <= MAX_DEPTH:
             cure = f'set depth={needed}'
-        raise ValueError(
+        raise UsageError(
             f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
             f'{2**most}, got {largest}, which needs depth {needed}: {cure}'
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...base import UsageError
 from ...ops.sparse_conv import SparseGrid, SubMConv3d
 from .arguments import check_order
 from .block import Stage
@@ -57,7 +58,7 @@ class SerializedUNet(nn.Module):
         order = (order,) if isinstance(order, str) else tuple(order)
         check_order(order)
         if depth is not None and not 1 <= depth <= MAX_DEPTH:
-            raise ValueError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
+            raise UsageError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
         self.in_channels, self.out_channels = in_channels, out_channels
         self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
 
@@ -77,7 +78,7 @@ class SerializedUNet(nn.Module):
             coordinates are those of the input shifted right by k.
 
         Raises:
-            ValueError: If shapes are wrong, a voxel occurs twice or has a negative coordinate, or
+            UsageError: If shapes are wrong, a voxel occurs twice or has a negative coordinate, or
                 ``depth`` does not hold the coordinates.
         """
         stages = self._stages(feat, self._index(feat, coors))
@@ -88,7 +89,7 @@ class SerializedUNet(nn.Module):
     def _index(self, feat: Tensor, coors: Tensor) -> StageIndex:
         """Serialize the voxels of a checked input."""
         if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
-            raise ValueError(
+            raise UsageError(
                 f'expected features (N, {self.in_channels}) and voxels (N, 4), '
                 f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
             )
@@ -180,6 +181,6 @@ def build_decoder(
 def drop_path_rates(rate: float, depths: Sequence[int]) -> list[list[float]]:
     """Rates growing linearly from 0 to ``rate`` over all blocks, by stage."""
     if not 0 <= rate < 1:
-        raise ValueError(f'drop_path must lie in [0, 1), got {rate}')
+        raise UsageError(f'drop_path must lie in [0, 1), got {rate}')
     rates = torch.linspace(0, rate, sum(depths), device='cpu').tolist()
     return [rates[sum(depths[:k]) : sum(depths[: k + 1])] for k in range(len(depths))]

@@ -10,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from torch import Tensor
 
+from ...base import UsageError
 from ...losses.checks import check_positive
 from .checks import check_probability
 
@@ -27,17 +28,17 @@ class _OnColor(BaseTransform):
         """Change ``points``, ``(n, D)`` with colours of 0 to 255.
 
         Raises:
-            ValueError: If the points have no colour, or one that was normalised already.
+            UsageError: If the points have no colour, or one that was normalised already.
         """
         points = results['points']
         if points.attribute_dims is None or 'color' not in points.attribute_dims:
-            raise ValueError(
+            raise UsageError(
                 f'{type(self).__name__} needs coloured points, got '
                 f'{sorted(points.attribute_dims or {}) or "no attributes"}: load them with '
                 'use_color=True'
             )
         if len(points) and 0 < points.color.max() <= 1:
-            raise ValueError(
+            raise UsageError(
                 f'{type(self).__name__} needs colours of 0 to 255, the largest is '
                 f'{points.color.max():.3g}: place it before NormalizePointsColor'
             )

@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from scipy.ndimage import uniform_filter1d
 
+from ...base import UsageError
 from .checks import check_probability
 
 
@@ -32,7 +33,7 @@ class ElasticDistortion(BaseTransform):
         check_probability(p=p)
         fields = [tuple(field) for field in fields]
         if not all(len(field) == 2 and min(field) > 0 for field in fields):
-            raise ValueError(
+            raise UsageError(
                 'fields of ElasticDistortion must be pairs (cell size, magnitude) of positive '
                 f'lengths in metres, got {fields}'
             )

@@ -6,6 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 from mmdet3d.registry import TRANSFORMS
 
+from ...base import UsageError
 from .checks import check_probability
 from .selection import POINT_MASKS
 
@@ -34,11 +35,11 @@ class Mix3D(BaseTransform):
         """Append points and point-wise masks of a second scan.
 
         Raises:
-            ValueError: If ``results`` has no ``dataset`` (the data set is in test mode), or one
+            UsageError: If ``results`` has no ``dataset`` (the data set is in test mode), or one
                 scan has a mask that the other lacks.
         """
         if 'dataset' not in results:
-            raise ValueError(
+            raise UsageError(
                 'Mix3D needs the data set to draw a second scan from, which it has in training '
                 'only: leave it out of pipelines with test_mode=True'
             )
@@ -51,7 +52,7 @@ class Mix3D(BaseTransform):
         results['points'] = results['points'].cat([results['points'], other['points']])
         for name in POINT_MASKS:
             if (name in results) != (name in other):
-                raise ValueError(
+                raise UsageError(
                     f'Mix3D found {name} in one of two scans: pre_transform must load what the '
                     'pipeline before it loads'
                 )

@@ -4,6 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
+from ...base import UsageError
 from .checks import check_probability
 
 
@@ -53,10 +54,10 @@ class RandomTilt(BaseTransform):
         """Rotate ``points``, ``(n, D)``.
 
         Raises:
-            ValueError: If the scan has boxes: they have no tilt.
+            UsageError: If the scan has boxes: they have no tilt.
         """
         if len(results.get('gt_bboxes_3d', ())):
-            raise ValueError(
+            raise UsageError(
                 'RandomTilt got a scan with gt_bboxes_3d, which stand upright: leave one of both '
                 'out of the pipeline'
             )

@@ -6,6 +6,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from torch import Tensor
 
+from ...base import UsageError
 from ...losses.checks import check_positive
 from .checks import check_probability
 
@@ -40,7 +41,7 @@ class RandomPointDropout(BaseTransform):
     def __init__(self, ratio: float = 0.2, p: float = 0.2) -> None:
         check_probability(ratio=ratio, p=p)
         if ratio == 1:
-            raise ValueError('ratio=1 of RandomPointDropout leaves no point, expected less than 1')
+            raise UsageError('ratio=1 of RandomPointDropout leaves no point, expected less than 1')
         self.ratio = ratio
         self.p = p
 

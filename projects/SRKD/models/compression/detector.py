@@ -8,6 +8,7 @@ from mmdet3d.registry import MODELS
 from mmengine.config import ConfigDict
 from torch import nn
 
+from ...base import UsageError
 from .rules import apply_rule
 from .widths import ModuleWidths, divisor_of
 
@@ -41,21 +42,21 @@ def compressed(
         Config of the narrower detector, of the same classes.
 
     Raises:
-        ValueError: If the detector or one of its modules is unknown, the ratio is not above 1, a
+        UsageError: If the detector or one of its modules is unknown, the ratio is not above 1, a
             width vanishes or does not fit its norm's groups, or the config contradicts itself.
     """
     divisor = divisor_of(compression, divisor)
     cfg = ConfigDict(copy.deepcopy(detector))
     module = ModuleWidths(cfg, 'detector', divisor)
     if module.type not in PREFIXES:
-        raise ValueError(
+        raise UsageError(
             f'detector is a {module.type}, which compression does not know, expected one of '
             f'{", ".join(sorted(PREFIXES))}'
         )
     slots = [PREFIXES[module.type] + name for name in ORDER]
     for key, value in cfg.items():
         if value and key not in slots and key not in NO_MODULES:
-            raise ValueError(
+            raise UsageError(
                 f'detector has a {key}, which compression does not know, expected a '
                 f'{module.type} of {", ".join(slots)}'
             )

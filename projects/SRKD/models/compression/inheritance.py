@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from ...base import UsageError
 from ...compat.spconv_loading import to_spconv2
 
 KEEP = ('norm', 'first')
@@ -58,16 +59,16 @@ class Inheritance:
         keep: Which filters of a layer: ``'norm'`` the largest by L1 norm, ``'first'`` the leading.
 
     Raises:
-        ValueError: If ``keep`` is unknown, or the keys differ.
+        UsageError: If ``keep`` is unknown, or the keys differ.
     """
 
     def __init__(self, student: nn.Module, weights: Mapping[str, Tensor], keep: str) -> None:
         if keep not in KEEP:
-            raise ValueError(f"keep must be one of 'norm', 'first', but got {keep!r}")
+            raise UsageError(f"keep must be one of 'norm', 'first', but got {keep!r}")
         self.own, self.keep = student.state_dict(), keep
         differ = sorted(self.own.keys() ^ weights.keys())
         if differ:
-            raise ValueError(
+            raise UsageError(
                 f'teacher and student must have the same layers, but {len(differ)} keys of their '
                 f'state dicts differ, for example {differ[0]} of the '
                 f'{"student" if differ[0] in self.own else "teacher"}'
@@ -103,7 +104,7 @@ class Inheritance:
         weight = self._weight(module)
         out, into = _axes(module)
         if weight.shape[into] != entering.of:
-            raise ValueError(
+            raise UsageError(
                 f'{self.names[module]} of the teacher takes {weight.shape[into]} channels, but '
                 f'{entering.of} enter'
             )
@@ -126,7 +127,7 @@ class Inheritance:
         weights = [self._weight(module).movedim(_axes(module)[0], 0) for module in modules]
         count, of = modules[0].weight.shape[_axes(modules[0])[0]], len(weights[0])
         if count > of:
-            raise ValueError(
+            raise UsageError(
                 f'{self.names[modules[0]]} of the student has {count} filters, of the teacher '
                 f'{of}, expected a student no wider than its teacher'
             )
@@ -138,7 +139,7 @@ class Inheritance:
     def finish(self) -> None:
         """Refuse a student of which some weights have not been copied."""
         if self.waiting:
-            raise ValueError(
+            raise UsageError(
                 f'{len(self.waiting)} weights of the student have not been inherited, for example '
                 f'{min(self.waiting)}: its layers are wired in a way not known here'
             )
@@ -159,7 +160,7 @@ class Inheritance:
     def _copy(self, module: nn.Module, name: str, value: Tensor) -> None:
         key = f'{self.names[module]}.{name}'
         if self.own[key].shape != value.shape:
-            raise ValueError(
+            raise UsageError(
                 f'{key} of the student has shape {tuple(self.own[key].shape)}, but what it keeps '
                 f'of its teacher {tuple(value.shape)}'
             )

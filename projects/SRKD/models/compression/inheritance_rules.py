@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from ...base import UsageError
 from .detector import ORDER, PREFIXES
 from .inheritance import Inheritance, Kept, everything, joined, stacked
 
@@ -30,12 +31,12 @@ def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm
         keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones.
 
     Raises:
-        ValueError: If the networks do not have the same layers, a layer is wider than the
+        UsageError: If the networks do not have the same layers, a layer is wider than the
             teacher's, or no rule tells how a module's channels flow.
     """
     name = type(student).__name__
     if name not in PREFIXES:
-        raise ValueError(
+        raise UsageError(
             f'student is a {name}, expected one of {", ".join(sorted(PREFIXES))} to inherit'
         )
     copier = Inheritance(student, weights, keep)
@@ -44,7 +45,7 @@ def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm
         module = getattr(student, PREFIXES[name] + slot, None)
         if module is not None:
             if type(module).__name__ not in RULES:
-                raise ValueError(
+                raise UsageError(
                     f'{PREFIXES[name]}{slot} is a {type(module).__name__}, whose channels are not '
                     f'followed, expected one of {", ".join(sorted(RULES))}'
                 )

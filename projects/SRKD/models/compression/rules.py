@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...base import UsageError
 from .widths import ModuleWidths, Width
 
 Rule = Callable[[ModuleWidths, list[Width]], list[Width]]
@@ -19,10 +20,10 @@ def apply_rule(module: ModuleWidths, feed: list[Width]) -> list[Width]:
     """Narrow a module by the rule of its type.
 
     Raises:
-        ValueError: If there is none.
+        UsageError: If there is none.
     """
     if module.type not in RULES:
-        raise ValueError(
+        raise UsageError(
             f'{module.where} is a {module.type}, which compression has no rule for, expected one '
             f'of {", ".join(sorted(RULES))}'
         )

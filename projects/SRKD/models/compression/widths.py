@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from mmdet3d.registry import MODELS
 
+from ...base import UsageError
+
 ROOTS = {2: 1.4, 4: 2.0, 8: 2.8, 16: 4.0}
 """Compression -> divisor of all widths, rounded as in PointDistiller's configs."""
 
@@ -31,7 +33,7 @@ def divisor_of(compression: float | None = None, divisor: float | None = None) -
         divisor: Taken as it is, at least 1; 1 keeps the widths.
 
     Raises:
-        ValueError: If either is out of range or both are missing.
+        UsageError: If either is out of range or both are missing.
 
     Example:
         >>> divisor_of(8), divisor_of(9), divisor_of(8, divisor=3)
@@ -39,14 +41,14 @@ def divisor_of(compression: float | None = None, divisor: float | None = None) -
     """
     if divisor is not None:
         if not divisor >= 1:
-            raise ValueError(
+            raise UsageError(
                 f'divisor must be at least 1, which keeps the widths, but got {divisor}'
             )
         return divisor
     if compression is None:
-        raise ValueError('neither compression nor divisor is given, for example compression=4')
+        raise UsageError('neither compression nor divisor is given, for example compression=4')
     if not compression > 1:
-        raise ValueError(
+        raise UsageError(
             f'compression must be above 1, how many times smaller the student is, but got '
             f'{compression}: a half-width student is compression=4'
         )
@@ -85,7 +87,7 @@ class ModuleWidths:
         kind = kind if inspect.isclass(kind) else MODELS.get(kind)
         default = inspect.signature(kind).parameters[key].default
         if default is inspect.Parameter.empty:
-            raise ValueError(f'{self.where}, a {self.type}, has no {key}, expected its widths')
+            raise UsageError(f'{self.where}, a {self.type}, has no {key}, expected its widths')
         return default
 
     def child(self, key: str) -> ModuleWidths:
@@ -96,7 +98,7 @@ class ModuleWidths:
         """Divide the widths of an argument; returns a :class:`Width`, nested as the argument is.
 
         Raises:
-            ValueError: If a width vanishes or is no multiple of the groups of a GroupNorm.
+            UsageError: If a width vanishes or is no multiple of the groups of a GroupNorm.
         """
         before = self[key]
         self.cfg[key] = after = self._divide(before, f'{self.where}.{key}')
@@ -111,7 +113,7 @@ class ModuleWidths:
             stacked: Whether an input may be a multiple: levels of height stacked in channels.
 
         Raises:
-            ValueError: If the teacher's own config disagrees with what feeds it.
+            UsageError: If the teacher's own config disagrees with what feeds it.
         """
         said = self[key]
         values = list(said) if isinstance(said, Sequence) else [said]
@@ -125,7 +127,7 @@ class ModuleWidths:
         """Refuse a teacher whose config takes ``values`` where other channels enter."""
         expected = [width.teacher for width in entering]
         if values != expected:
-            raise ValueError(
+            raise UsageError(
                 f'{self.where}.{key} of the teacher takes {values} channels, but {expected} enter'
             )
 
@@ -137,14 +139,14 @@ class ModuleWidths:
         # 126 / 1.4 is 90 only up to rounding
         width = math.floor(value / self.divisor + 1e-9)
         if width < 1:
-            raise ValueError(
+            raise UsageError(
                 f'{label} holds {value} channels, of which a division by {self.divisor:g} leaves '
                 f'none, expected a divisor of at most {value}'
             )
         norm = self.cfg.get('norm_cfg') or {}
         groups = norm.get('num_groups', 1)
         if width % groups:
-            raise ValueError(
+            raise UsageError(
                 f'{label}: {value} / {self.divisor:g} gives {width} channels, which are not '
                 f'divisible into the {groups} groups of its {norm["type"]}, expected a divisor '
                 f'such as {value / max(groups, round(width / groups) * groups):g}'
