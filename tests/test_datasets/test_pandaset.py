@@ -22,10 +22,10 @@ TOOL = ROOT / 'tools/dataset_converters/pandaset_infos.py'
 
 
 def write_drive(root, name='002', frames=(0, 4, 8, 12)):
-    for folder, end in (('velodyne', 'bin'), ('labels', 'label')):
+    for folder, end, width in (('velodyne', 'bin', 16), ('labels', 'label', 4)):
         (root / name / folder).mkdir(parents=True)
         for frame in frames:
-            (root / name / folder / f'{frame:06d}.{end}').touch()
+            (root / name / folder / f'{frame:06d}.{end}').write_bytes(bytes(3 * width))
     return root
 
 

@@ -77,7 +77,7 @@ tta_pipeline = [
             [dict(type='Pack3DDetInputs', keys=['points'])]])]
 
 dataset = dict(
-    type='ScanNetSegDataset',
+    type='ScanNetEverySceneDataset',  # mmdet3d's resampled list repeats large rooms, for crops
     data_root=data_root,
     data_prefix=data_prefix,
     metainfo=dict(classes=class_names),
@@ -87,8 +87,6 @@ train_dataloader = dict(
     dataset=dict(
         ann_file='scannet_infos_train.pkl',
         pipeline=train_pipeline,
-        # Every scene once: mmdet3d's resampled list repeats large rooms, for crops of 8192 points.
-        scene_idxs=list(range(1201)),
         test_mode=False,
         **dataset))
 val_dataloader = dict(

@@ -13,6 +13,7 @@ from .loading import (
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from .pandaset import write_pandaset_infos
 from .replay_views import ReplayViews
+from .scannet_dataset import ScanNetEverySceneDataset
 from .scene_statistics import SceneStatistics, scene_statistics
 from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
@@ -27,6 +28,7 @@ __all__ = [
     'LoadSegAnnotationsChecked',
     'NuScenesLidarSegDataset',
     'ReplayViews',
+    'ScanNetEverySceneDataset',
     'SceneStatistics',
     'augmentation',
     'check_data_root',

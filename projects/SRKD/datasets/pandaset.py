@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mmengine
-
-from ..base import FileMissingError, UsageError, nearest_path
+from ..base import FileMissingError, UsageError
+from .data_folder import write_infos
+from .sequence_scans import scan_entries
 
 
 def write_pandaset_infos(
@@ -29,7 +29,8 @@ def write_pandaset_infos(
 
     Raises:
         FileMissingError: If there is no sequence, or a scan has no labels.
-        UsageError: If a split of a sequence would be empty.
+        UsageError: If a split of a sequence would be empty, or a scan and its labels do not fit
+            together.
     """
     root = Path(root)
     names = sequences or sorted(folder.parent.name for folder in root.glob('*/velodyne'))
@@ -37,27 +38,15 @@ def write_pandaset_infos(
         raise FileMissingError(f'{root} holds no sequence, expected folders */velodyne')
     entries = dict(train=[], val=[])
     for name in names:
-        scans = sorted((root / name / 'velodyne').glob('*.bin'))
+        scans = scan_entries(root, name)
         first_val = round(train_share * len(scans))
         if not 0 < first_val < len(scans):
             raise UsageError(
                 f'sequence {root / name} has {len(scans)} scans, of which {first_val} would be for '
                 f'training (train_share {train_share}): expected some in each split'
             )
-        for i, scan in enumerate(scans):
-            entries['train' if i < first_val else 'val'].append(_entry(root, name, scan.stem))
+        entries['train'] += scans[:first_val]
+        entries['val'] += scans[first_val:]
     for split, infos in entries.items():
-        content = dict(metainfo=dict(dataset='PandaSet', info_version='1.1'), data_list=infos)
-        mmengine.dump(content, root / f'pandaset_infos_{split}.pkl')
+        write_infos(root / f'pandaset_infos_{split}.pkl', 'PandaSet', infos)
     return {split: len(infos) for split, infos in entries.items()}
-
-
-def _entry(root: Path, sequence: str, frame: str) -> dict:
-    label = f'{sequence}/labels/{frame}.label'
-    if not (root / label).is_file():
-        raise FileMissingError(f'{root / label} does not exist; {nearest_path(root / label)}')
-    return dict(
-        lidar_points=dict(lidar_path=f'{sequence}/velodyne/{frame}.bin', num_pts_feats=4),
-        pts_semantic_mask_path=label,
-        sample_id=f'{sequence}_{frame}',
-    )

@@ -1,6 +1,7 @@
 """Metrics that MMDetection3D lacks, and what its own need in order to run without CUDA."""
 
 from .kitti_metric import KittiMetricWithCeiling
+from .nuscenes_part_metric import NuScenesPartMetric
 from .rotated_iou import rotate_iou_eval, rotated_intersection, rotated_iou_3d
 from .seg_metric import SegMetricWithVoxels
 from .submission import SUBMISSION_FORMATS, SubmissionFormat
@@ -8,6 +9,7 @@ from .submission import SUBMISSION_FORMATS, SubmissionFormat
 __all__ = [
     'KittiMetricWithCeiling',
     'SUBMISSION_FORMATS',
+    'NuScenesPartMetric',
     'SegMetricWithVoxels',
     'SubmissionFormat',
     'rotate_iou_eval',
