@@ -1,4 +1,4 @@
-"""Write SemanticKITTI's info files: ``python tools/dataset_converters/semantickitti_infos.py ROOT``.
+"""Write SemanticKITTI's info files: ``python tools/dataset_converters/semantickitti_infos.py DIR``.
 
 For what lies there, see ``write_semantickitti_infos``.
 """
