@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 
 from projects.SRKD.compat.safe_pickle import Foreign, load_checkpoint
 
@@ -41,6 +42,16 @@ class SomebodysDict(dict):
 def save(content, path, **kwargs):
     torch.save(content, path, **kwargs)
     return path
+
+
+def test_the_metainfo_of_a_data_set_comes_back_as_a_resume_compares_it(tmp_path):
+    names = ('wall', 'floor')
+    meta = dict(
+        classes=names, label2cat=ConfigDict(dict(enumerate(names))), palette=[[1, 2, 3], [4, 5, 6]],
+        label_mapping=ConfigDict({0: 2, 1: 0, 'nested': {'a': 1}}), ids=np.arange(3))
+    found = load_checkpoint(save(dict(meta=meta), tmp_path / 'a.pth'))['meta']
+    assert pickle.dumps(found) == pickle.dumps(meta)  # mmengine's comparison
+    assert isinstance(found['label_mapping'].nested, ConfigDict)
 
 
 def test_weights_and_plain_data_come_back_equal(tmp_path):

@@ -17,6 +17,8 @@ CURES = (
     'mmengine_dist',
     'mmengine_amp',
     'mmengine_mid_epoch',
+    'mmengine_checkpoints',
+    'mmengine_save_best',
     'mmdet3d_rotate_iou',
     'mmdet3d_box_overlaps',
     'mmdet3d_rotated_nms',

@@ -110,6 +110,7 @@ def _table() -> dict[tuple[str, str], Any]:
     builders.update({('torch', str(value).removeprefix('torch.')): value
                      for value in vars(torch).values() if isinstance(value, torch.dtype)})
     try:
+        from mmengine.config import ConfigDict
         from mmengine.logging import HistoryBuffer
     except ImportError:
         return builders
@@ -121,7 +122,12 @@ def _table() -> dict[tuple[str, str], Any]:
             self.__init__(state['_log_history'], state['_count_history'], state['max_length'])
             self.__class__ = HistoryBuffer  # a later checkpoint must name mmengine's class
 
+    def config_dict(entries: dict) -> ConfigDict:
+        return ConfigDict(dict(entries))
+
     builders['mmengine.logging.history_buffer', 'HistoryBuffer'] = Restored
+    # data sets keep parts of their config in the metainfo, which a resume compares
+    builders['mmengine.config.config', 'ConfigDict'] = config_dict
     return builders
 
 

@@ -1,8 +1,8 @@
 """Augmentations of the PTv3 recipes that MMDetection3D lacks.
 
 All work on whole points: colours, identity columns (``AddPointIdentity``) and point-wise masks stay
-with their point. They draw from numpy's global generator, as mmdet3d's own do, so a run reseeds
-them through its workers' seeds. Letters: n points, D columns of a point.
+with their point. They draw from numpy's global generator, as mmdet3d's own do, which is
+seeded for each sample. Letters: n points, D columns of a point.
 """
 
 from .chromatic import ChromaticAutoContrast, ChromaticJitter, ChromaticTranslation
