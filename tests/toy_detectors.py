@@ -228,5 +228,9 @@ def shrink(cfg: dict) -> dict:
     head = cfg[f'{prefix}bbox_head']
     if head.type == 'CenterHead':
         cfg.train_cfg.pts.update(grid_size=[64, 64, 1], **place)
+        cfg.test_cfg.pts.update(voxel_size=size[:2], pc_range=REACH[:2])
         head.bbox_coder.update(voxel_size=size[:2], pc_range=REACH[:2], max_num=100)
+    else:
+        spans = head.anchor_generator.ranges
+        head.anchor_generator.ranges = [[*REACH[:2], z, *REACH[3:5], z] for _, _, z, *_ in spans]
     return cfg

@@ -42,7 +42,9 @@ def run(tmp_path, model, hook, **kwargs):
         work_dir=str(tmp_path),
         experiment_name=f'{tmp_path.name}_{id(model)}',
         train_dataloader=dict(
-            dataset=Nothing(), batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False)
+            dataset=kwargs.pop('dataset', Nothing()),
+            batch_size=1,
+            sampler=dict(type='DefaultSampler', shuffle=False),
         ),
         train_cfg=dict(by_epoch=True, max_epochs=kwargs.pop('max_epochs', 1)),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
@@ -83,6 +85,47 @@ def test_training_begins_from_the_teacher(cfg, checkpoint, tmp_path, keep):
     run(tmp_path, model, TeacherGuidedInitHook(checkpoint, keep=keep))
     assert same(weights(model), expected(cfg, checkpoint, keep))
     assert not same(expected(cfg, checkpoint, 'norm'), expected(cfg, checkpoint, 'first'))
+
+
+TURNED = ('Car', 'Cyclist', 'Pedestrian')
+
+
+@pytest.mark.parametrize('where', [dict(dataset_meta=dict(classes=TURNED)), dict(CLASSES=TURNED)])
+def test_predictions_follow_the_names_of_the_classes(cfg, checkpoint, tmp_path, where):
+    class Named(Nothing):
+        metainfo = dict(classes=['Pedestrian', 'Cyclist', 'Car'])
+
+    stored = torch.load(checkpoint)
+    torch.save(stored | dict(meta=where), checkpoint)
+    cfg.bbox_head.assign_per_class = False  # else anchors belong to classes: their sizes differ
+    model = Idle(build(compressed(cfg, 4)))
+    before = weights(model)
+    run(tmp_path, model, TeacherGuidedInitHook(checkpoint), dataset=Named(), cfg=dict(model=cfg))
+    theirs = stored['state_dict']['module.bbox_head.conv_cls.bias'].view(6, 3)
+    assert torch.equal(weights(model)['bbox_head.conv_cls.bias'].view(6, 3), theirs.flip(1))
+    reg = stored['state_dict']['module.bbox_head.conv_reg.bias']
+    assert torch.equal(weights(model)['bbox_head.conv_reg.bias'], reg)
+    assert not same(weights(model), before)
+
+
+def test_predictions_of_classes_that_cannot_be_mapped_stay_as_initialised(
+    cfg, checkpoint, tmp_path
+):
+    class Named(Nothing):
+        metainfo = dict(classes=['Pedestrian', 'Cyclist', 'Car'])
+
+    meta = dict(dataset_meta=dict(classes=('Car', 'Cyclist', 'Van')))
+    torch.save(torch.load(checkpoint) | dict(meta=meta), checkpoint)
+    model = Idle(build(compressed(cfg, 4)))
+    before = weights(model)
+    run(tmp_path, model, TeacherGuidedInitHook(checkpoint), dataset=Named(), cfg=dict(model=cfg))
+    layers = ('bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_dir_cls')
+    for key, value in weights(model).items():
+        if key.startswith(layers) and key.endswith('weight'):
+            assert torch.equal(value, before[key]), key
+    assert not torch.equal(
+        weights(model)['backbone.blocks.0.0.weight'], before['backbone.blocks.0.0.weight']
+    )
 
 
 def test_a_distillation_names_the_checkpoint_itself(cfg, checkpoint, tmp_path):

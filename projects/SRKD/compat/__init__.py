@@ -27,6 +27,7 @@ CURES = (
     'mmdet3d_seg_submission',
     'mmdet3d_nuscenes_cuda',
     'mmdet3d_object_sample',
+    'mmdet3d_class_names',
 )
 
 

@@ -2,6 +2,7 @@
 
 from . import augmentation
 from .cross_sample_batch_sampler import CrossSampleBatchSampler
+from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
 from .label_map_dataset import LabelMapSegDataset
 from .loading import (
     AddPointIdentity,
@@ -19,6 +20,8 @@ from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
 __all__ = [
     'AddPointIdentity',
+    'CheckedDataBaseSampler',
+    'CheckedObjectSample',
     'CrossSampleBatchSampler',
     'DivideIntensity',
     'IgnoreSweepPoints',

@@ -1,8 +1,9 @@
 """Distillation: a frozen teacher, a trained student, and the terms between their features."""
 
+from ..ops.grid import DetectionGrid
 from .connectors import LinearConnector, MLPConnector
 from .detector import DistillDetector
-from .detector_matching import DetectionGrid, DetectorMatcher, DetectorView
+from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
 from .matching import MatchedPoints, PointMatcher, VoxelView

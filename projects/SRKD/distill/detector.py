@@ -1,16 +1,18 @@
 """Distillation of 3D detectors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import MODELS
-from mmdet3d.structures import Det3DDataSample
+from mmdet3d.structures import BaseInstance3DBoxes, Det3DDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..base import UsageError, UsageTypeError
-from .detector_matching import DetectionGrid, DetectorMatcher, DetectorView
+from ..models.geometry import check_geometry
+from ..models.head_classes import class_count
+from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .model import DistillModel
 from .teacher import teacher_config
@@ -30,7 +32,9 @@ class DistillDetector(DistillModel):
         terms: Named terms, see :class:`DistillModel`; may be empty with ``teacher_boxes``.
         teacher_boxes: LabelKD (SparseKD, arXiv 2205.15156): ``dict(score_thr=0.6)`` adds what the
             teacher detects with at least this score to the ground truth of the student's target
-            assignment; a list has one threshold per class. None: the ground truth alone.
+            assignment; a list has one threshold per class of the student. Labels are mapped by
+            name; boxes of classes that the student does not have are left out. None: the ground
+            truth alone.
 
     Raises:
         UsageError: If a term needs one grid of voxels and the networks have two, or the teacher is
@@ -60,10 +64,14 @@ class DistillDetector(DistillModel):
                 f'DistillDetector trains detectors, got a student of type '
                 f'{type(self.student).__name__}: use DistillSegmentor for segmentors'
             )
-        configs = teacher_config(student), self.teacher.config
-        self.grids = [DetectionGrid.of(config.get('data_preprocessor') or {}) for config in configs]
+        own = teacher_config(student)
+        self.grids = [
+            check_geometry(own, 'student'), check_geometry(self.teacher.config, 'teacher')
+        ]  # fmt: skip
         self._check_grids()
-        self.score_thr = None if teacher_boxes is None else teacher_boxes['score_thr']
+        self.score_thr = None
+        if teacher_boxes is not None:
+            self.score_thr = _score_threshold(teacher_boxes, class_count(own))
         self.teacher.predicts = self.teaches_by_targets
 
     def _check_grids(self) -> None:
@@ -94,20 +102,60 @@ class DistillDetector(DistillModel):
         """Return samples with the teacher's confident boxes before the ground truth (LabelKD)."""
         if self.score_thr is None:
             return data_samples
+        self._read_classes(data_samples)
         samples = []
         for sample, found in zip(data_samples, self.teacher.boxes):
             limit = found.scores_3d.new_tensor(self.score_thr)
-            sure = found.scores_3d >= (limit[found.labels_3d] if limit.dim() else limit)
+            labels = self.class_agreement.labels(found.labels_3d)
+            sure = found.scores_3d >= (limit[labels] if limit.dim() else limit)
+            sure &= labels >= 0  # those of a class that the student does not have are left out
             truth = sample.gt_instances_3d
             taught = InstanceData(
-                bboxes_3d=found.bboxes_3d[sure].to(truth.labels_3d.device),
-                labels_3d=found.labels_3d[sure].to(truth.labels_3d),
+                bboxes_3d=_like(found.bboxes_3d[sure], truth.bboxes_3d),
+                labels_3d=labels[sure].to(truth.labels_3d),
             )
             own = InstanceData(bboxes_3d=truth.bboxes_3d, labels_3d=truth.labels_3d)
             sample = Det3DDataSample(metainfo=sample.metainfo)
             sample.gt_instances_3d = InstanceData.cat([taught, own])
             samples.append(sample)
         return samples
+
+
+def _like(boxes: BaseInstance3DBoxes, truth: BaseInstance3DBoxes) -> BaseInstance3DBoxes:
+    """Boxes with as many numbers as those of the ground truth, on its device."""
+    wanted = truth.tensor.shape[1]
+    if boxes.tensor.shape[1] < wanted:
+        raise UsageError(
+            f'teacher_boxes: the boxes of the teacher have {boxes.tensor.shape[1]} numbers, those '
+            f'of the ground truth {wanted}, with velocities that it does not predict: take a '
+            'teacher that does'
+        )
+    return type(truth)(boxes.tensor[:, :wanted].to(truth.device), box_dim=wanted)
+
+
+def _score_threshold(teacher_boxes: Mapping, count: int | None) -> float | list[float]:
+    """The one argument of ``teacher_boxes``, with all that is wrong with it said."""
+    if not isinstance(teacher_boxes, Mapping) or set(teacher_boxes) != {'score_thr'}:
+        written = sorted(teacher_boxes) if isinstance(teacher_boxes, Mapping) else teacher_boxes
+        raise UsageError(
+            f'teacher_boxes must be dict(score_thr=...) and nothing else, for example '
+            f'dict(score_thr=0.6), got {written}'
+        )
+    value = teacher_boxes['score_thr']
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    for each in value if several else [value]:
+        number = isinstance(each, (int, float)) and not isinstance(each, bool)
+        if not number or not 0 <= each <= 1:
+            raise UsageError(
+                'teacher_boxes.score_thr must be a number in [0, 1], or one for each class of the '
+                f'student, got {value!r}'
+            )
+    if several and count is not None and len(value) != count:
+        raise UsageError(
+            f'teacher_boxes.score_thr has {len(value)} numbers, expected one, or one for each of '
+            f'the {count} classes of the student'
+        )
+    return list(value) if several else value
 
 
 def _check_points(inputs: dict, data_samples: list) -> None:

@@ -4,75 +4,14 @@ Shapes: B samples, N voxels of one network, S rows at a student's tap, R at a te
 rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import UsageError
+from ..ops.grid import DetectionGrid
 from .features import Features
 from .matching import MatchedPoints
-
-
-@dataclass(frozen=True)
-class DetectionGrid:
-    """Where a detector's voxels lie.
-
-    Attributes:
-        point_cloud_range: x, y, z of the lower corner, then of the upper, in metres.
-        voxel_size: Metres in x, y, z.
-    """
-
-    point_cloud_range: tuple[float, ...]
-    voxel_size: tuple[float, ...]
-
-    @classmethod
-    def of(cls, data_preprocessor: Mapping) -> 'DetectionGrid | None':
-        """Grid of a data preprocessor's config, None if it makes no voxels."""
-        layer = data_preprocessor.get('voxel_layer')
-        if not data_preprocessor.get('voxel') or layer is None:
-            return None
-        return cls(tuple(layer['point_cloud_range']), tuple(layer['voxel_size']))
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels in z, y, x."""
-        low, high = self.point_cloud_range[:3], self.point_cloud_range[3:]
-        x, y, z = (round((b - a) / v) for a, b, v in zip(low, high, self.voxel_size))
-        return z, y, x
-
-    def centers(self, coors: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Metric centres of cells, ``(S, 4)`` batch, z, y, x -> ``(S, 3)`` x, y, z.
-
-        Args:
-            coors: Cells of a grid that spans this one's range.
-            shape: How many cells that grid has in z, y, x.
-        """
-        low = coors.new_tensor(self.point_cloud_range[:3], dtype=torch.float32)
-        extent = coors.new_tensor(self.point_cloud_range[3:], dtype=torch.float32) - low
-        share = (coors[:, 1:].flip(1) + 0.5) / coors.new_tensor(shape[::-1], dtype=torch.float32)
-        return low + share * extent
-
-    def map_centers(self, height: int, width: int, device: torch.device) -> Tensor:
-        """Metric x, y of the cells of a map, ``(H W, 2)``, row by row."""
-        y, x = torch.meshgrid(
-            torch.arange(height, device=device), torch.arange(width, device=device), indexing='ij'
-        )
-        cells = torch.stack([x, y], -1).flatten(0, 1) + 0.5
-        size = cells.new_tensor(self.cell_size(height, width))
-        return cells.new_tensor(self.point_cloud_range[:2]) + cells * size
-
-    def spans(self, other: 'DetectionGrid') -> bool:
-        """Whether another grid has the same extent in the bird's eye view."""
-        own, theirs = self.point_cloud_range, other.point_cloud_range
-        return (own[:2], own[3:5]) == (theirs[:2], theirs[3:5])
-
-    def cell_size(self, height: int, width: int) -> tuple[float, float]:
-        """Metres in x and y of one cell of a map."""
-        x0, y0, _, x1, y1, _ = self.point_cloud_range
-        return (x1 - x0) / width, (y1 - y0) / height
 
 
 class DetectorView:

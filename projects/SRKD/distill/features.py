@@ -4,7 +4,7 @@ Shapes: N rows, C channels, B samples, H x W cells of a bird's eye view.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,10 @@ class Features:
     stage: int | None = 0
     spatial_shape: tuple[int, ...] | None = None
     dense: tuple[int, ...] | None = None
+
+    def select(self, channels: Tensor) -> 'Features':
+        """The same rows with channels ``(C',)`` in another order."""
+        return replace(self, feat=self.feat[:, channels.to(self.feat.device)])
 
 
 def read_features(output: object) -> Features:

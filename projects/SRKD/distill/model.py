@@ -2,13 +2,14 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..base import UsageError
+from .classes import ClassAgreement
 from .matching import PointMatcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
@@ -59,7 +60,11 @@ class DistillModel(BaseModel):
             widths = self.taps.width(ours), self.teacher.widths[theirs]
             config = {'type': 'DistillTerm', **terms[name], 'name': name, 'widths': widths}
             self.terms[name] = MODELS.build(config)
-        own = teacher_config(student).get('data_preprocessor')
+        own = teacher_config(student)
+        self.class_agreement = ClassAgreement(
+            own, self.teacher, self.terms, self.teaches_by_targets
+        )
+        own = own.get('data_preprocessor')
         theirs = self.teacher.config.get('data_preprocessor')
         self.shares_voxels = own == theirs and not self.teacher.has_own_rows
         self.distill_scale = 1.0  # set by DistillScheduleHook; at 0 the teacher is not run
@@ -80,6 +85,18 @@ class DistillModel(BaseModel):
         """Return the samples whose ground truth the student learns from, the teacher having run."""
         return data_samples
 
+    def learn_classes(self, names: Sequence[str], source: str = 'the data set') -> None:
+        """Tell the names of the student's classes and compare them with the teacher's.
+
+        A run does so before its first step, and samples that carry ``classes`` in their metainfo
+        do so in :meth:`loss`.
+
+        Raises:
+            UsageError: If heads, data and teacher number classes that cannot be mapped by name.
+        """
+        self.class_agreement.learn(names, source)
+        self.class_agreement.settle()
+
     def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
         """Return the student's task losses and one loss per term.
 
@@ -96,6 +113,7 @@ class DistillModel(BaseModel):
             zero = next(self.student.parameters()).new_zeros(())
             return losses | {f'loss_{name}': term.idle(zero) for name, term in self.terms.items()}
 
+        self._read_classes(data_samples)
         ours = theirs = (inputs, data_samples)
         if not self.shares_voxels:
             theirs = self.teacher.prepare(inputs, data_samples, self.training)
@@ -106,10 +124,17 @@ class DistillModel(BaseModel):
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap
             if taps not in pairs:
-                pairs[taps] = matcher(learned[taps[0]], taught[taps[1]])
+                ordered = self.class_agreement.channels(taps, taught[taps[1]])
+                pairs[taps] = matcher(learned[taps[0]], ordered)
             losses[f'loss_{name}'] = term(pairs[taps]) * self.distill_scale
         losses['unmatched_rows'] = inputs['points'][0].new_tensor(matcher.left_out)
         return losses
+
+    def _read_classes(self, data_samples: list) -> None:
+        for sample in data_samples:
+            if 'classes' in sample.metainfo:
+                self.class_agreement.learn(sample.metainfo['classes'])
+        self.class_agreement.settle()
 
     def forward(self, inputs: dict, data_samples: list | None = None, mode: str = 'tensor'):
         """Train with every term, or predict with the student alone.

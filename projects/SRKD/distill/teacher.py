@@ -13,7 +13,9 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from ..base import FileMissingError, UsageError, nearest_path
+from ..datasets.class_names import stored_classes, training_classes
 from ..models.compression import compressed
+from ..models.head_classes import task_names
 from .features import Features
 from .taps import Taps
 
@@ -32,12 +34,7 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
         FileMissingError: If the file does not exist.
         UsageError: If it defines no model.
     """
-    if isinstance(config, (str, Path)):
-        if not Path(config).is_file():
-            raise FileMissingError(
-                f'teacher config {config} does not exist; {nearest_path(config)}'
-            )
-        config = Config.fromfile(config)
+    config = _read(config)
     model = config if 'type' in config else config.get('model')
     if model is None:
         raise UsageError(
@@ -49,6 +46,14 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
         model = compressed(**{key: value for key, value in model.items() if key != 'type'})
     # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
     return ConfigDict(Config(dict(model=dict(model)))._cfg_dict.to_dict()['model'])
+
+
+def _read(config: str | Path | Mapping) -> Mapping:
+    if not isinstance(config, (str, Path)):
+        return config
+    if not Path(config).is_file():
+        raise FileMissingError(f'teacher config {config} does not exist; {nearest_path(config)}')
+    return Config.fromfile(config)
 
 
 class Teacher:
@@ -80,7 +85,9 @@ class Teacher:
                 'teacher has no checkpoint, expected the path of its trained weights: a teacher '
                 'with random weights distils noise'
             )
+        config = _read(config)
         self.config = teacher_config(config)
+        self._trained_on = training_classes(config)
         self.checkpoint = str(checkpoint)
         self.paths = tuple(taps)
         self._network: nn.Module | None = None
@@ -106,7 +113,7 @@ class Teacher:
         """The frozen network, built and loaded at first use."""
         if self._network is None:
             network = MODELS.build(teacher_config(self.config))
-            load_strictly(network, self.checkpoint)
+            self._meta = load_strictly(network, self.checkpoint) or {}
             self._network = network.requires_grad_(False).eval()
             self._taps = Taps(network, self.paths, 'teacher')
         return self._network
@@ -114,6 +121,15 @@ class Teacher:
     def load(self) -> None:
         """Build the network now, so that a bad checkpoint fails early."""
         _ = self.network
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Its classes in order: as the checkpoint names them, else its config, else None."""
+        return stored_classes(self._stored_meta()) or self._trained_on or task_names(self.config)
+
+    def _stored_meta(self) -> Mapping:
+        self.load()
+        return self._meta
 
     def to(self, device: torch.device) -> nn.Module:
         """Move the network to a device, unless it is there; returns it."""
@@ -158,7 +174,12 @@ class Teacher:
 
 
 def read_weights(checkpoint: str) -> dict[str, Tensor]:
-    """Weights in a checkpoint, on the CPU, without ``module.`` prefixes.
+    """Weights in a checkpoint, see :func:`read_checkpoint`."""
+    return read_checkpoint(checkpoint)[0]
+
+
+def read_checkpoint(checkpoint: str) -> tuple[dict[str, Tensor], Mapping]:
+    """Weights in a checkpoint, on the CPU, without ``module.`` prefixes, and its ``meta``.
 
     Args:
         checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
@@ -183,22 +204,27 @@ def read_weights(checkpoint: str) -> dict[str, Tensor]:
             f'teacher checkpoint {checkpoint} holds no weights, expected a dict of tensors or one '
             f'under "state_dict", got {type(content).__name__}'
         )
-    return {key.removeprefix('module.'): value for key, value in weights.items()}
+    meta = content.get('meta') if 'state_dict' in content else None
+    weights = {key.removeprefix('module.'): value for key, value in weights.items()}
+    return weights, meta if isinstance(meta, Mapping) else {}
 
 
-def load_strictly(network: nn.Module, checkpoint: str) -> None:
+def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
     """Load every weight of a network or refuse with a report.
 
     Args:
         network: Receives the weights.
-        checkpoint: See :func:`read_weights`.
+        checkpoint: See :func:`read_checkpoint`.
+
+    Returns:
+        The ``meta`` that was stored with the weights.
 
     Raises:
         FileMissingError: If the file does not exist.
         UsageError: If the file is no checkpoint, or any key is missing, unexpected or of another
             shape: the message counts them and names the first and the nearest.
     """
-    weights = read_weights(checkpoint)
+    weights, meta = read_checkpoint(checkpoint)
     own = network.state_dict()
     missing = [key for key in own if key not in weights]
     unexpected = [key for key in weights if key not in own]
@@ -221,3 +247,4 @@ def load_strictly(network: nn.Module, checkpoint: str) -> None:
             lines += [f'unexpected {key}' for key in unexpected[:_SHOWN]]
         raise UsageError('; '.join(lines))
     network.load_state_dict(weights, strict=True)
+    return meta

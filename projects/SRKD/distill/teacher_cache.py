@@ -16,7 +16,7 @@ from torch import Tensor
 from ..base import UsageError
 from ..models.data_preprocessor import IDENTITY_COLUMNS
 from .features import Features
-from .teacher import Teacher
+from .teacher import Teacher, read_checkpoint
 from .teacher_cache_file import POINTS, PROBE, PROBED, SceneFile, probe, unpack_logits
 from .teacher_cache_folder import TeacherCache, teacher_facts
 
@@ -73,6 +73,9 @@ class CachedTeacher(Teacher):
         if not self._checked:
             self.cache.check(teacher_facts(self.config, self.checkpoint), self.paths)
             self._checked = True
+
+    def _stored_meta(self) -> Mapping:
+        return {} if '://' in self.checkpoint else read_checkpoint(self.checkpoint)[1]
 
     @torch.no_grad()
     def prepare(self, inputs: dict, data_samples: list, training: bool) -> tuple[dict, list]:

@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from ..base import UsageError
 from ..preflight import check_config, check_run
+from ..preflight.classes import check_classes_of_checkpoint
 from .distill_checkpoint_hook import unwrap
 from .format_only import drop_labels
 
@@ -236,6 +237,9 @@ class _Preflight(Hook):
         check_run(runner)
 
     before_test = before_train
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        check_classes_of_checkpoint(runner, checkpoint, str(runner._load_from))
 
 
 class _RequireEveryWeight(Hook):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from ..base import UsageError
-from ..distill.teacher import read_weights
+from ..datasets.class_names import stored_classes
+from ..distill.teacher import read_checkpoint, teacher_config
 from ..models.compression import inherit
+from ..models.compression.inheritance import Order
+from ..models.head_classes import channel_meaning, channel_order
 from .distill_checkpoint_hook import unwrap
 
 
@@ -16,7 +23,9 @@ from .distill_checkpoint_hook import unwrap
 class TeacherGuidedInitHook(Hook):
     """Copy the strongest filters of a wider detector before training begins.
 
-    Source: SparseKD's teacher-guided initialisation, see :func:`inherit`. Nothing is copied when
+    Source: SparseKD's teacher-guided initialisation, see :func:`inherit`. Layers of predictions are
+    copied row by row, by the names of the classes where the checkpoint has them, and stay as
+    initialised where the teacher predicts something else. Nothing is copied when
     the runner has loaded or resumed a checkpoint. Works on a plain detector and on the student of a
     distillation model.
 
@@ -53,5 +62,28 @@ class TeacherGuidedInitHook(Hook):
                 "expected the path of a teacher's weights, for example "
                 "checkpoint='work_dirs/teacher.pth'"
             )
-        inherit(getattr(model, 'student', model), read_weights(source), self.keep)
+        weights, meta = read_checkpoint(source)
+        order = self._order(runner, stored_classes(meta), source)
+        left = inherit(getattr(model, 'student', model), weights, self.keep, order)
         runner.logger.info(f'the student starts from filters of {source} (keep={self.keep!r})')
+        if left:
+            runner.logger.info(f'{", ".join(left)} predict other things there: initialised anew')
+
+    def _order(
+        self, runner: Runner, theirs: tuple[str, ...] | None, source: str
+    ) -> Order | None:
+        """Rows of the student's predictions in a teacher that numbers its classes as ``theirs``."""
+        own = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes')
+        config = runner.cfg.get('model')
+        if theirs is None or not own or not isinstance(config, Mapping):
+            runner.logger.info(f'{source} names no classes: its predictions are copied in order')
+            return None
+        config = teacher_config(config)
+
+        def rows(path: str, count: int) -> Tensor | None:
+            if len(own) != len(theirs):
+                return None
+            ours, other = (channel_meaning(config, path, names) for names in (own, theirs))
+            return torch.arange(count) if ours is None else channel_order(ours, other)
+
+        return rows

@@ -20,9 +20,15 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..datasets import check_data_root
+from .classes import check_classes, check_classes_of_run
+from .geometry import check_geometry_of_config
 
-CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (check_data_root,)
-RUN_CHECKS: tuple[Callable[[Runner], None], ...] = ()
+CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
+    check_data_root,
+    check_classes,
+    check_geometry_of_config,
+)
+RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (check_classes_of_run,)
 
 
 def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:

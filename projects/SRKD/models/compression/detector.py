@@ -9,6 +9,8 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from ...base import UsageError
+from ..geometry import check_geometry
+from ..head_classes import check_head
 from .rules import apply_rule
 from .widths import ModuleWidths, divisor_of
 
@@ -46,6 +48,8 @@ def compressed(
             width vanishes or does not fit its norm's groups, or the config contradicts itself.
     """
     divisor = divisor_of(compression, divisor)
+    check_geometry(detector, 'detector')
+    check_head(detector, 'detector')
     cfg = ConfigDict(copy.deepcopy(detector))
     module = ModuleWidths(cfg, 'detector', divisor)
     if module.type not in PREFIXES:

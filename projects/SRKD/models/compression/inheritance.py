@@ -6,7 +6,7 @@ from layer to layer in the order of the data flow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,10 @@ from ...base import UsageError
 from ...compat.spconv_loading import to_spconv2
 
 KEEP = ('norm', 'first')
+
+Order = Callable[[str, int], Tensor | None]
+"""Path of a layer of predictions and its rows C -> the teacher's row for each of them, (C,) int64;
+None: the teacher's do not say the same things."""
 
 
 class Kept(NamedTuple):
@@ -57,12 +61,22 @@ class Inheritance:
         student: Receives the weights.
         weights: The teacher's state dict, with the student's keys.
         keep: Which filters of a layer: ``'norm'`` the largest by L1 norm, ``'first'`` the leading.
+        order: Rows of the layers of predictions where they are not the student's one by one.
+
+    Attributes:
+        left: Layers of predictions that stay as initialised.
 
     Raises:
         UsageError: If ``keep`` is unknown, or the keys differ.
     """
 
-    def __init__(self, student: nn.Module, weights: Mapping[str, Tensor], keep: str) -> None:
+    def __init__(
+        self,
+        student: nn.Module,
+        weights: Mapping[str, Tensor],
+        keep: str,
+        order: Order | None = None,
+    ) -> None:
         if keep not in KEEP:
             raise UsageError(f"keep must be one of 'norm', 'first', but got {keep!r}")
         self.own, self.keep = student.state_dict(), keep
@@ -76,6 +90,8 @@ class Inheritance:
         self.weights = dict(weights)
         self.names = {module: name for name, module in student.named_modules()}
         self.waiting = set(self.own)
+        self.order = order
+        self.left: list[str] = []
 
     def chain(self, module: nn.Module, entering: Kept, leaving: Kept | None = None) -> Kept:
         """Copy layers that follow one another.
@@ -114,6 +130,28 @@ class Inheritance:
         if module.bias is not None:
             self._copy(module, 'bias', self._teacher(module, 'bias')[kept.index])
         return kept
+
+    def output(self, module: nn.Module, entering: Kept) -> None:
+        """Copy a layer of predictions whole: its rows are classes, anchors and numbers of a box.
+
+        No norm may choose among those. Where the networks have different ones the student's layer
+        stays as initialised.
+        """
+        name, axis = self.names[module], _axes(module)[0]
+        count, of = module.weight.shape[axis], self._weight(module).shape[axis]
+        rows = torch.arange(of) if self.order is None else self.order(name, count)
+        if count == of and rows is not None:
+            self.layer(module, entering, Kept(rows, of))
+            return
+        self.left.append(name)
+        self.waiting -= {f'{name}.weight', f'{name}.bias'}
+
+    def branch(self, layers: nn.Sequential, entering: Kept) -> None:
+        """Copy layers of which the last predicts."""
+        *hidden, last = layers
+        for layer in hidden:
+            entering = self.chain(layer, entering)
+        self.output(last, entering)
 
     def norm(self, module: nn.Module, kept: Kept) -> Kept:
         """Copy a normalisation with its statistics."""

@@ -13,14 +13,22 @@ from torch import Tensor, nn
 
 from ...base import UsageError
 from .detector import ORDER, PREFIXES
-from .inheritance import Inheritance, Kept, everything, joined, stacked
+from .inheritance import Inheritance, Kept, Order, everything, joined, stacked
 
 Rule = Callable[[Inheritance, nn.Module, list[Kept]], list[Kept]]
 
 
 @torch.no_grad()
-def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm') -> None:
+def inherit(
+    student: nn.Module,
+    weights: Mapping[str, Tensor],
+    keep: str = 'norm',
+    order: Order | None = None,
+) -> list[str]:
     """Start a narrower detector from its teacher's strongest filters.
+
+    Only hidden widths are chosen by norm. Layers of predictions are copied row by row, and stay as
+    initialised where the teacher predicts something else.
 
     Source: teacher-guided initialisation of SparseKD (Yang et al., NeurIPS 2022), there found best
     by L1 norm or by leading channels. With the teacher's own widths the copy is the teacher.
@@ -29,6 +37,11 @@ def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm
         student: A detector that :func:`compressed` narrows; changed in place.
         weights: State dict of the teacher.
         keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones.
+        order: Rows of a layer of predictions, for a teacher of another order of classes; None: the
+            student's own order.
+
+    Returns:
+        Layers of predictions that were left as initialised.
 
     Raises:
         UsageError: If the networks do not have the same layers, a layer is wider than the
@@ -39,7 +52,7 @@ def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm
         raise UsageError(
             f'student is a {name}, expected one of {", ".join(sorted(PREFIXES))} to inherit'
         )
-    copier = Inheritance(student, weights, keep)
+    copier = Inheritance(student, weights, keep, order)
     feed = []
     for slot in ORDER:
         module = getattr(student, PREFIXES[name] + slot, None)
@@ -51,6 +64,7 @@ def inherit(student: nn.Module, weights: Mapping[str, Tensor], keep: str = 'norm
                 )
             feed = RULES[type(module).__name__](copier, module, feed)
     copier.finish()
+    return copier.left
 
 
 def _points(copier: Inheritance, module: nn.Module, _: list[Kept]) -> list[Kept]:
@@ -103,7 +117,7 @@ def _fpn(copier: Inheritance, module: nn.Module, feed: list[Kept]) -> list[Kept]
 def _anchor_head(copier: Inheritance, module: nn.Module, feed: list[Kept]) -> list[Kept]:
     for layer in module.children():
         if isinstance(layer, nn.Conv2d):
-            copier.layer(layer, feed[0])
+            copier.output(layer, feed[0])
     return feed
 
 
@@ -111,7 +125,7 @@ def _center_head(copier: Inheritance, module: nn.Module, feed: list[Kept]) -> li
     shared = copier.chain(module.shared_conv, feed[0])
     for task in module.task_heads:
         for layers in task.children():
-            copier.chain(layers, shared)
+            copier.branch(layers, shared)
     return feed
 
 
@@ -146,8 +160,8 @@ def _feature_propagation(copier: Inheritance, module: nn.Module, feed: list[Kept
 
 
 def _rpn_head(copier: Inheritance, module: nn.Module, feed: list[Kept]) -> list[Kept]:
-    copier.chain(module.cls_layers, feed[0])
-    copier.chain(module.reg_layers, feed[0])
+    copier.branch(module.cls_layers, feed[0])
+    copier.branch(module.reg_layers, feed[0])
     return feed
 
 
@@ -157,8 +171,8 @@ def _roi_head(copier: Inheritance, module: nn.Module, feed: list[Kept]) -> list[
     kept = copier.chain(head.merge_down_layer, joined([own, feed[0]]))
     for layer in head.SA_modules:
         kept = _grouped(copier, layer, kept)
-    copier.layer(head.conv_cls, copier.chain(head.cls_convs, kept))
-    copier.layer(head.conv_reg, copier.chain(head.reg_convs, kept))
+    copier.output(head.conv_cls, copier.chain(head.cls_convs, kept))
+    copier.output(head.conv_reg, copier.chain(head.reg_convs, kept))
     return feed
 
 
