@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from toy import build
 
+from projects.SRKD.preflight import check_classes, check_geometry_of_config
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
     path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts
@@ -62,6 +64,8 @@ def path(request, monkeypatch, tmp_path):
 
 def test_a_config_builds_and_its_parts_are_registered(path):
     config = Config.fromfile(path)
+    check_classes(config)
+    check_geometry_of_config(config)
     model = config.model
     # detectors' anchors and voxel layers read the values of tensors
     with torch.device('cpu' if path in DETECTION else 'meta'):

@@ -5,6 +5,8 @@ import torch
 from toy import build, minkunet, save_checkpoint
 from toy_detectors import centerpoint, detector_distiller, pointpillars, scenes
 
+from projects.SRKD.base import UsageError
+
 FITNET = dict(
     connector=dict(type='LinearConnector'), loss=dict(type='FeatureMSELoss', loss_weight=0.5)
 )
@@ -131,6 +133,31 @@ def test_teacher_boxes_come_before_the_ground_truth(checkpoint):
     model.score_thr = 1.1
     for sample, truth in zip(model.targets(data['data_samples']), truths):
         assert torch.equal(sample.gt_instances_3d.labels_3d, truth.labels_3d)
+
+
+@pytest.mark.parametrize(
+    'thresholds',
+    [None, 1.5, -1, -0.1, float('nan'), 'high', True, [0.3, 2], ['a', 0.1], {}, [[0.1, 0.2]]],
+)
+def test_a_threshold_that_is_no_score_is_refused(checkpoint, thresholds):
+    with pytest.raises(UsageError, match=r'teacher_boxes.score_thr must be a number in \[0, 1\]'):
+        detector_distiller(
+            pointpillars(8), pointpillars(16), checkpoint, {},
+            teacher_boxes=dict(score_thr=thresholds))  # fmt: skip
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_thresholds_are_as_many_as_the_students_classes(checkpoint, count):
+    with pytest.raises(UsageError, match=f'score_thr has {count} numbers, expected one, or one'):
+        detector_distiller(
+            pointpillars(8), pointpillars(16), checkpoint, {},
+            teacher_boxes=dict(score_thr=[0.3] * count))  # fmt: skip
+
+
+@pytest.mark.parametrize('boxes', [{}, dict(score_thr=0.3, nms=1), dict(score_threshold=0.3), 0.3])
+def test_teacher_boxes_take_a_threshold_and_nothing_else(checkpoint, boxes):
+    with pytest.raises(UsageError, match=r'teacher_boxes must be dict\(score_thr=...\)'):
+        detector_distiller(pointpillars(8), pointpillars(16), checkpoint, {}, teacher_boxes=boxes)
 
 
 def test_another_grid_serves_maps_but_is_refused_for_local_graphs(checkpoint, tmp_path):

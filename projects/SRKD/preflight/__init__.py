@@ -22,13 +22,14 @@ from mmengine.runner import Runner
 from ..datasets import check_data_root
 from .classes import check_classes, check_classes_of_run
 from .geometry import check_geometry_of_config
+from .truth import check_truth_scores
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_data_root,
     check_classes,
     check_geometry_of_config,
 )
-RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (check_classes_of_run,)
+RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (check_classes_of_run, check_truth_scores)
 
 
 def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
