@@ -29,7 +29,7 @@ def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
         cfg.test_dataloader.dataset.metainfo.classes,
         palette_of(cfg),
         path,
-        title='First test room from above; colours are classes, red is wrong',
+        title='First test room from above; colours are classes, black is wrong',
         ceiling=CEILING,
     )
 

@@ -97,3 +97,10 @@ def test_boxes_without_as_many_scores_are_refused(tmp_path):
         with pytest.raises(ValueError, match=f'net has 2 boxes, 2 labels and {number} scores'):
             draw_boxes(POINTS, TRUTH, {'net': boxes([CAR, BIKE], [0, 1], scores)}, CLASSES,
                        tmp_path / 'a.png')  # fmt: skip
+
+
+def test_boxes_alone_are_drawn_where_objects_are_unknown(tmp_path):
+    found = {'net': boxes([CAR], [0], [0.9])}
+    draw_boxes(POINTS, None, found, CLASSES, tmp_path / 'a.png')
+    colour = colormaps['tab10'](0)[:3]
+    assert amount(matplotlib.image.imread(tmp_path / 'a.png'), colour) > 5e-4

@@ -2,10 +2,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from projects.SRKD.analysis import picture
 from projects.SRKD.analysis.picture import draw_scene, scene_miou
 
 PALETTE = [[10, 200, 30], [20, 40, 250], [250, 240, 0]]
 CLASSES = ['floor', 'chair', 'lamp']
+BLACK = (0, 0, 0)
 
 
 def loop_miou(truth, prediction, num_classes):
@@ -46,7 +48,7 @@ def amount(picture, colour):
     return (np.abs(picture[..., :3] - np.divide(colour, 255)) < 0.02).all(-1).mean()
 
 
-def test_picture_has_class_colours_and_red_where_a_network_errs(tmp_path, scene):
+def test_picture_has_class_colours_and_black_where_a_network_errs(tmp_path, scene):
     points, truth = scene
     right = np.where(truth == 9, 0, truth)
     draw_scene(points, truth, {'net': right}, CLASSES, PALETTE, tmp_path / 'a.png', ceiling=2.0)
@@ -60,9 +62,8 @@ def test_picture_has_class_colours_and_red_where_a_network_errs(tmp_path, scene)
         ceiling=2.0,
     )
     perfect, poor = (matplotlib.image.imread(tmp_path / name) for name in ('a.png', 'b.png'))
-    red = (214, 25, 28)
     assert amount(perfect, PALETTE[1]) > amount(poor, PALETTE[1]) > 0.005
-    assert amount(poor, red) > amount(perfect, red) + 0.005
+    assert amount(poor, BLACK) > amount(perfect, BLACK) + 0.005
     assert amount(poor, PALETTE[2]) == 0
 
 
@@ -81,3 +82,40 @@ def test_label_of_another_length_is_refused(tmp_path, scene):
     points, truth = scene
     with pytest.raises(ValueError, match='net has 3 labels for 7800 points'):
         draw_scene(points, truth, {'net': truth[:3]}, CLASSES, PALETTE, tmp_path / 'a.png')
+
+
+def test_no_class_of_a_shipped_data_set_looks_wrong():
+    from mmdet3d.datasets import ScanNetSegDataset, SemanticKittiDataset
+
+    from projects.SRKD.datasets import LabelMapSegDataset, NuScenesLidarSegDataset
+
+    maker = LabelMapSegDataset.__new__(LabelMapSegDataset)  # PandaSet's and ScanNet200's colours
+    palettes = [
+        ScanNetSegDataset.METAINFO['palette'],
+        SemanticKittiDataset.METAINFO['palette'],
+        NuScenesLidarSegDataset.METAINFO['palette'],
+        maker._update_palette([str(i) for i in range(200)], None),
+    ]
+    for palette in palettes:
+        apart = np.linalg.norm(np.array(palette) - 255 * np.array(picture._WRONG), axis=1)
+        assert apart.min() > 60
+
+
+def test_a_scene_without_truth_shows_the_prediction_alone(tmp_path, scene):
+    points, truth = scene
+    prediction = np.where(truth == 9, 0, truth)
+    draw_scene(points, None, {'net': prediction}, CLASSES, PALETTE, tmp_path / 'a.png')
+    draw_scene(points, prediction, {}, CLASSES, PALETTE, tmp_path / 'b.png')
+    for name in 'ab':
+        assert amount(matplotlib.image.imread(tmp_path / f'{name}.png'), PALETTE[1]) > 0.005
+
+
+def test_a_far_point_does_not_shrink_the_scene(tmp_path, scene):
+    points, truth = scene
+    draw_scene(points, truth, {'net': truth}, CLASSES, PALETTE, tmp_path / 'a.png', ceiling=2.0)
+    points[0, :2] = 1e5
+    draw_scene(points, truth, {'net': truth}, CLASSES, PALETTE, tmp_path / 'b.png', ceiling=2.0)
+    near, far = (
+        amount(matplotlib.image.imread(tmp_path / f'{name}.png'), PALETTE[0]) for name in 'ab'
+    )
+    assert far > 0.8 * near > 0

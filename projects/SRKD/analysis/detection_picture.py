@@ -16,9 +16,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.evaluation.rotated_iou import rotated_iou
 
-from ..base import UsageError
+from .picture import extent, save
 
 _POINT, _TRUTH = (0.72, 0.74, 0.77), (0.15, 0.15, 0.15)
 _PANEL = 4.2  # inches: width of a panel
@@ -95,7 +96,7 @@ def count_found(truth: Boxes, found: Boxes, min_iou: float) -> tuple[int, int]:
 
 def draw_boxes(
     points: np.ndarray,
-    truth: Boxes,
+    truth: Boxes | None,
     found: Mapping[str, Boxes],
     classes: Sequence[str],
     path: str | Path,
@@ -104,14 +105,32 @@ def draw_boxes(
     min_score: float = 0.3,
     min_iou: float = 0.5,
 ) -> None:
+    """Draw a frame from above into a file; see :func:`boxes_figure`.
+
+    Args:
+        path: File to write; its suffix gives the format.
+    """
+    save(boxes_figure(points, truth, found, classes, title, reach, min_score, min_iou), path)
+
+
+def boxes_figure(
+    points: np.ndarray,
+    truth: Boxes | None,
+    found: Mapping[str, Boxes],
+    classes: Sequence[str],
+    title: str = '',
+    reach: Sequence[float] | None = None,
+    min_score: float = 0.3,
+    min_iou: float = 0.5,
+) -> Figure:
     """Draw a frame from above, ahead is up: a panel of the objects, then one of each detector.
 
     Args:
         points: Coordinates ``(n, >= 2)``, metres.
-        truth: Known objects; those outside of ``reach`` are left out.
+        truth: Known objects; those outside of ``reach`` are left out. None: unknown, and nothing is
+            counted.
         found: Name of each detector and its boxes.
         classes: L names.
-        path: File to write; its suffix gives the format.
         title: Line above the panels.
         reach: x, y, z from, x, y, z to; by default that of the points.
         min_score: Boxes of lower score are left out.
@@ -128,42 +147,54 @@ def draw_boxes(
                 'as many of each'
             )
     if reach is None:
-        reach = [*points[:, :2].min(0), 0, *points[:, :2].max(0), 0]
+        low, high = extent(points)
+        reach = [*low, 0, *high, 0]
     colours = colormaps['tab10'](np.arange(len(classes)) % 10)
     shape = (reach[3] - reach[0]) / max(reach[4] - reach[1], 1e-6)
-    columns = 1 + len(found)
+    columns = (truth is not None) + len(found)
     size = (_PANEL * columns, _PANEL * np.clip(shape, 0.3, 2.5) + 1.2)
     figure = Figure(figsize=size, layout='constrained')
     FigureCanvasAgg(figure)  # draws without a display, whatever backend is set
     axes = figure.subplots(1, columns, squeeze=False)[0]
-    middle = truth.boxes[:, :2]
-    shown = ((middle >= reach[:2]) & (middle <= reach[3:5])).all(1)
-    truth = Boxes(truth.boxes[shown], truth.labels[shown])
-    known = (truth.labels >= 0) & (truth.labels < len(classes))
-    truth.labels[~known] = -1
-    dot = np.clip(20000 / max(len(points), 1), 0.2, 3)
+    inside = ((points[:, :2] >= reach[:2]) & (points[:, :2] <= reach[3:5])).all(1)
+    dot = np.clip(20000 / max(inside.sum(), 1), 0.2, 3)
     for axis in axes:
-        axis.scatter(-points[:, 1], points[:, 0], s=dot, color=_POINT, linewidths=0,
+        axis.scatter(-points[inside, 1], points[inside, 0], s=dot, color=_POINT, linewidths=0,
                      rasterized=True)  # fmt: skip
         axis.set(xlim=(-reach[4], -reach[1]), ylim=(reach[0], reach[3]), aspect='equal')
         axis.set(xticks=[], yticks=[])
-    _draw(axes[0], truth.boxes[known], colours[truth.labels[known]], 1.6)
-    axes[0].set_title(f'ground truth\n{known.sum()} objects', fontsize=11)
-    for axis, (name, of) in zip(axes[1:], found.items()):
+    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(colours, classes)]
+    if truth is not None:
+        truth = _known(truth, reach, len(classes))
+        known = truth.labels >= 0
+        _draw(axes[0], truth.boxes[known], colours[truth.labels[known]], 1.6)
+        axes[0].set_title(f'ground truth\n{known.sum()} objects', fontsize=11)
+        handles.append(Line2D([], [], color=_TRUTH, lw=0.7, label='ground truth'))
+    for axis, (name, of) in zip(axes[columns - len(found) :], found.items()):
         kept = of.scores >= min_score
         of = Boxes(of.boxes[kept], of.labels[kept], of.scores[kept])
-        _draw(axis, truth.boxes[known], [_TRUTH] * int(known.sum()), 0.7)
+        counted = f'{kept.sum()} boxes'
+        if truth is not None:
+            _draw(axis, truth.boxes[known], [_TRUTH] * int(known.sum()), 0.7)
+            hits, false = count_found(truth, of, min_iou)
+            counted = f'found {hits} of {known.sum()}, {false} false'
         _draw(axis, of.boxes, colours[of.labels], 1.6)
-        hits, false = count_found(truth, of, min_iou)
-        axis.set_title(f'{name}\nfound {hits} of {known.sum()}, {false} false', fontsize=11)
-    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(colours, classes)]
-    handles.append(Line2D([], [], color=_TRUTH, lw=0.7, label='ground truth'))
-    figure.legend(handles=handles, loc='outside lower center', ncols=len(handles), frameon=False,
-                  fontsize=10)  # fmt: skip
+        axis.set_title(f'{name}\n{counted}', fontsize=11)
+    figure.legend(
+        handles=handles, loc='outside lower center', ncols=min(len(handles), 4 * columns),
+        frameon=False, fontsize=10,
+    )  # fmt: skip
     if title:
         figure.suptitle(title, fontsize=12)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    return figure
+
+
+def _known(truth: Boxes, reach: Sequence[float], classes: int) -> Boxes:
+    """Objects within reach; those of no class get label -1."""
+    middle = truth.boxes[:, :2]
+    shown = ((middle >= reach[:2]) & (middle <= reach[3:5])).all(1)
+    labels = truth.labels[shown]
+    return Boxes(truth.boxes[shown], np.where((labels >= 0) & (labels < classes), labels, -1))
 
 
 def _draw(axis: Axes, boxes: np.ndarray, colours: Sequence, width: float) -> None:

@@ -11,11 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..base import UsageError
+from projects.SRKD.base import UsageError
 
 _UNLABELLED = (0.85, 0.85, 0.85)
-_RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.84, 0.10, 0.11)
+_RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.0, 0.0, 0.0)  # black is no class of a shipped data set
 _PANEL, _LEGEND = 3.6, 2.9  # inches: width of a panel, least height of a row
+_SEEN = 0.002  # share of the points on each side that may lie outside of the picture
 
 
 def scene_miou(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> float:
@@ -43,7 +44,7 @@ def scene_miou(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> f
 
 def draw_scene(
     points: np.ndarray,
-    truth: np.ndarray,
+    truth: np.ndarray | None,
     predictions: Mapping[str, np.ndarray],
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
@@ -51,66 +52,112 @@ def draw_scene(
     title: str = '',
     ceiling: float | None = None,
 ) -> None:
+    """Draw a scene from above into a file; see :func:`scene_figure`.
+
+    Args:
+        path: File to write; its suffix gives the format.
+    """
+    figure = scene_figure(points, truth, predictions, classes, palette, title, ceiling)
+    save(figure, path)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure; its folder need not exist."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper x, y of a picture, ``(2,)`` each; a few far points do not shrink the rest."""
+    low, high = np.quantile(points[:, :2], (_SEEN, 1 - _SEEN), axis=0)
+    margin = 0.05 * (high - low) + 1e-3
+    return np.maximum(low - margin, points[:, :2].min(0)), np.minimum(
+        high + margin, points[:, :2].max(0)
+    )
+
+
+def scene_figure(
+    points: np.ndarray,
+    truth: np.ndarray | None,
+    predictions: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    title: str = '',
+    ceiling: float | None = None,
+) -> Figure:
     """Draw a scene from above: classes in the upper row, errors in the lower.
 
     Args:
         points: Coordinates ``(n, 3)``, metres.
-        truth: Class of every point ``(n,)``; outside ``[0, L)`` means no label.
+        truth: Class of every point ``(n,)``; outside ``[0, L)`` means no label. None: unknown, and
+            no errors are shown.
         predictions: Name of each network and its classes ``(n,)``.
         classes: L names.
         palette: L colours, 0 to 255.
-        path: File to write; its suffix gives the format.
         title: Line above the panels.
         ceiling: Leave out points higher than this above the lowest one, metres.
 
     Raises:
         UsageError: If a prediction has another length than the points.
     """
-    for name, labels in {'truth': truth, **predictions}.items():
+    known = {} if truth is None else {'truth': truth}
+    for name, labels in {**known, **predictions}.items():
         if len(labels) != len(points):
             raise UsageError(f'{name} has {len(labels)} labels for {len(points)} points')
-    scores = {k: scene_miou(truth, v, len(classes)) for k, v in predictions.items()}
+    judged = bool(known and predictions)
+    if judged:
+        scores = {k: scene_miou(truth, v, len(classes)) for k, v in predictions.items()}
     height = points[:, 2] - points[:, 2].min()
     kept = np.flatnonzero(height < (np.inf if ceiling is None else ceiling))
     order = kept[np.argsort(points[kept, 2], kind='stable')]  # high points cover low ones
     x, y = points[order, 0], points[order, 1]
-    truth = truth[order]
     predictions = {name: labels[order] for name, labels in predictions.items()}
-    labelled = (truth >= 0) & (truth < len(classes))
     colours = np.vstack([np.asarray(palette, float)[: len(classes)] / 255, _UNLABELLED])
 
-    columns = 1 + len(predictions)
-    shape = np.clip(np.ptp(y) / max(np.ptp(x), 1e-6), 0.5, 1.6)
-    height = 2 * max(_PANEL * shape + 0.6, _LEGEND)
+    low, high = extent(points[order])
+    columns = len(known) + len(predictions)
+    shape = np.clip((high - low)[1] / max((high - low)[0], 1e-6), 0.5, 1.6)
+    height = (1 + judged) * max(_PANEL * shape + 0.6, _LEGEND)
     figure = Figure(figsize=(_PANEL * columns, height), layout='constrained')
     FigureCanvasAgg(figure)  # draws without a display, whatever backend is set
-    axes = figure.subplots(2, columns, squeeze=False)
+    axes = figure.subplots(1 + judged, columns, squeeze=False)
     dot = np.clip(60000 / max(len(order), 1), 0.3, 20)
 
     def scatter(axis, colour, label):
         axis.scatter(x, y, s=dot, c=colour, linewidths=0, rasterized=True)
-        axis.set_aspect('equal')
+        axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect='equal')
         axis.set_axis_off()
         axis.set_title(label, fontsize=11)
 
-    scatter(axes[0, 0], colours[np.where(labelled, truth, len(classes))], 'ground truth')
-    axes[1, 0].set_axis_off()
-    for column, (name, labels) in enumerate(predictions.items(), 1):
-        scatter(
-            axes[0, column],
-            colours[labels],
-            f'{name}\nmIoU of this room {100 * scores[name]:.1f} %',
+    shown = set(np.concatenate([*predictions.values()]).tolist()) if predictions else set()
+    if known:
+        truth = truth[order]
+        labelled = (truth >= 0) & (truth < len(classes))
+        shown |= set(truth[labelled].tolist())
+        scatter(axes[0, 0], colours[np.where(labelled, truth, len(classes))], 'ground truth')
+    for column, (name, labels) in enumerate(predictions.items(), len(known)):
+        score = f'\nmIoU of this room {100 * scores[name]:.1f} %' if judged else ''
+        scatter(axes[0, column], colours[labels], f'{name}{score}')
+        if judged:
+            wrong = labelled & (labels != truth)
+            share = wrong.sum() / max(labelled.sum(), 1)
+            error = np.where(wrong[:, None], _WRONG, np.where(labelled[:, None], _RIGHT, 1.0))
+            scatter(axes[1, column], error, f'wrong: {100 * share:.1f} % of these points')
+    handles = [_dot(colours[i], classes[i]) for i in sorted(shown)]
+    if known:
+        handles.append(_dot(_UNLABELLED, 'no label'))
+    if judged:
+        axes[1, 0].set_axis_off()
+        handles.append(_dot(_WRONG, 'wrong'))
+        axes[1, 0].legend(handles=handles, loc='center', ncols=2, frameon=False, fontsize=9)
+    else:
+        figure.legend(
+            handles=handles, loc='outside lower center', ncols=3, frameon=False, fontsize=9
         )
-        wrong = labelled & (labels != truth)
-        share = wrong.sum() / max(labelled.sum(), 1)
-        error = np.where(wrong[:, None], _WRONG, np.where(labelled[:, None], _RIGHT, 1.0))
-        scatter(axes[1, column], error, f'wrong: {100 * share:.1f} % of these points')
-    shown = sorted({*truth[labelled].tolist(), *np.concatenate([*predictions.values()]).tolist()})
-    handles = [Line2D([], [], ls='', marker='o', color=colours[i], label=classes[i]) for i in shown]
-    handles.append(Line2D([], [], ls='', marker='o', color=_UNLABELLED, label='no label'))
-    handles.append(Line2D([], [], ls='', marker='o', color=_WRONG, label='wrong'))
-    axes[1, 0].legend(handles=handles, loc='center', ncols=2, frameon=False, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=12)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    return figure
+
+
+def _dot(colour: Sequence[float], label: str) -> Line2D:
+    return Line2D([], [], ls='', marker='o', color=colour, label=label)

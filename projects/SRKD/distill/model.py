@@ -13,6 +13,7 @@ from .classes import ClassAgreement
 from .matching import PointMatcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
+from ..models.inference import for_inference
 
 
 class DistillModel(BaseModel):
@@ -34,6 +35,15 @@ class DistillModel(BaseModel):
 
     teacher_class = Teacher
     teaches_by_targets = False  # whether the teacher also changes what the student learns from
+
+    def __new__(cls, *args, **kwargs) -> nn.Module:
+        """With ``train_cfg=None``, which mmdet3d's inference sets in any config: the student alone.
+
+        No teacher is looked for then, and a checkpoint of the run fits: it holds the student.
+        """
+        if 'train_cfg' not in kwargs:
+            return super().__new__(cls)
+        return MODELS.build(for_inference(kwargs['student'], cls.__name__, kwargs['train_cfg']))
 
     def __init__(
         self,

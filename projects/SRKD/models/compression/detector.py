@@ -13,6 +13,7 @@ from ..geometry import check_geometry
 from ..head_classes import check_head
 from .rules import apply_rule
 from .widths import ModuleWidths, divisor_of
+from ..inference import for_inference
 
 PREFIXES = dict(
     VoxelNet='', DynamicVoxelNet='', PointRCNN='', CenterPoint='pts_', MVXFasterRCNN='pts_'
@@ -72,13 +73,23 @@ def compressed(
 
 
 def build_compressed(
-    detector: dict, compression: float | None = None, divisor: float | None = None
+    detector: dict,
+    compression: float | None = None,
+    divisor: float | None = None,
+    **training: None,
 ) -> nn.Module:
     """Build the detector of :func:`compressed`: a plain one, so a plain config tests it.
 
     Registered as ``CompressedDetector``; takes the arguments of :func:`compressed`.
+
+    Args:
+        training: ``train_cfg=None``, as mmdet3d's inference sets it in any config, for a detector
+            that is never trained; by default the detector's own.
     """
-    return MODELS.build(compressed(detector, compression, divisor))
+    cfg = compressed(detector, compression, divisor)
+    if training:
+        cfg = for_inference(cfg, 'CompressedDetector', **training)
+    return MODELS.build(cfg)
 
 
 MODELS.register_module(name='CompressedDetector', module=build_compressed)
