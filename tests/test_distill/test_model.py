@@ -324,3 +324,14 @@ def test_a_deeper_connector_learns(tmp_path):
     assert shapes == [(12, 8), (16, 12)]
     model.loss(**model.data_preprocessor(batch(), training=True))['loss_imitate'].backward()
     assert all(p.grad.abs().sum() > 0 for p in learned.parameters())
+
+
+def test_inference_builds_the_student_alone_and_loads_the_runs_checkpoint(model, tmp_path):
+    nowhere = dict(config=str(tmp_path / 'no.py'), checkpoint=str(tmp_path / 'no.pth'))
+    cfg = dict(type='DistillSegmentor', student=minkunet(8), teacher=nowhere, terms=dict(kd=KD))
+    student = build({**cfg, 'train_cfg': None})  # as mmdet3d's init_model asks for it
+    student.load_state_dict(model.state_dict(), strict=True)
+    student.eval()
+    data = student.data_preprocessor(batch())
+    found = [sample.pred_pts_seg.pts_semantic_mask for sample in student(**data, mode='predict')]
+    assert [len(mask) for mask in found] == [300, 200]

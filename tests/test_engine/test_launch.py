@@ -152,7 +152,7 @@ def test_drawing_needs_a_task_and_the_hook(config, tmp_path):
     with pytest.raises(launch.UsageError, match='need --task, one of mono_det'):
         evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings')
     with pytest.raises(launch.UsageError, match='default_hooks.visualization'):
-        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='lidar_det')
+        evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='mono_det')
 
 
 def test_drawing_is_switched_on_in_the_hook(tmp_path):

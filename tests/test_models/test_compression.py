@@ -7,6 +7,7 @@ import torch
 from mmdet3d.registry import MODELS
 from zoo_detectors import CONFIGS, ON_CPU, build, scans, small, teacher
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.models.compression import compressed
 
 
@@ -221,3 +222,11 @@ def test_a_teacher_that_contradicts_itself_is_refused(name, change, message):
         cfg[key].update(value)
     with pytest.raises(ValueError, match=message):
         compressed(cfg, 4)
+
+
+def test_inference_sets_no_training_and_nothing_else_is_taken():
+    cfg = dict(type='CompressedDetector', detector=small('pointpillars'), compression=4)
+    network = build({**cfg, 'train_cfg': None})
+    assert network.train_cfg is None and network.bbox_head.train_cfg is None
+    with pytest.raises(UsageError, match='train_cfg of CompressedDetector can be None alone'):
+        build({**cfg, 'train_cfg': dict(pos_weight=1)})

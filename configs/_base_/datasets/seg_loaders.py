@@ -15,3 +15,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
 test_evaluator = val_evaluator
 tta_model = dict(type='Seg3DTTAModel')
+# TensorBoard: visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')]) in a config. No name:
+# of two runs in one process with one name, the second would log into the first one's folder.
+visualizer = dict(type='Det3DLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

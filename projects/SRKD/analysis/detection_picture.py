@@ -16,9 +16,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from projects.SRKD.base import UsageError
 from projects.SRKD.evaluation.rotated_iou import rotated_iou
 
+from ..base import UsageError
 from .picture import extent, save
 
 _POINT, _TRUTH = (0.72, 0.74, 0.77), (0.15, 0.15, 0.15)

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from projects.SRKD.base import UsageError
+from ..base import UsageError
 
 _UNLABELLED = (0.85, 0.85, 0.85)
 _RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.0, 0.0, 0.0)  # black is no class of a shipped data set
@@ -65,6 +65,12 @@ def save(figure: Figure, path: str | Path) -> None:
     """Write a figure; its folder need not exist."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+
+
+def as_image(figure: Figure) -> np.ndarray:
+    """Pixels of a figure, ``(height, width, 3)`` uint8."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
 def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

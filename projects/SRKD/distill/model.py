@@ -9,11 +9,11 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..base import UsageError
+from ..models.inference import for_inference
 from .classes import ClassAgreement
 from .matching import PointMatcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
-from ..models.inference import for_inference
 
 
 class DistillModel(BaseModel):

@@ -154,7 +154,7 @@ def test(
         checkpoint: File of weights. Every weight of the network must be in it; further keys are
             only warned about.
         show: Whether to open a window per sample.
-        show_dir: Folder for drawings, below ``work_dir/<time stamp>``. Segmentations are drawn
+        show_dir: Folder for drawings, below ``work_dir/<time stamp>``. Point clouds are drawn
             from above without a display, unless ``show``.
         task: How to draw, one of ``VISUAL_TASKS``; needed by ``show`` and ``show_dir``.
         score_thr: Least score of a drawn box.
@@ -211,10 +211,10 @@ def _draw(
 ) -> None:
     if task not in VISUAL_TASKS:
         raise UsageError(f'--show and --show-dir need --task, one of {", ".join(VISUAL_TASKS)}')
-    if task == 'lidar_seg' and not show:
-        import projects.SRKD.analysis.segmentation_picture_hook  # noqa: F401 - registers the hook
+    if task in ('lidar_det', 'lidar_seg') and not show:
+        import projects.SRKD.analysis.picture_hook  # noqa: F401 - registers the hook
 
-        hook = dict(type='mmdet3d.SegmentationPictureHook', folder=folder)
+        hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
         return
     if not cfg.get('default_hooks', {}).get('visualization'):

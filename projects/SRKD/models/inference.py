@@ -1,5 +1,6 @@
 """What mmdet3d's inference asks of a model config: ``train_cfg=None`` in whatever it is given."""
 
+import copy
 from collections.abc import Mapping
 
 from mmengine.config import ConfigDict
@@ -24,4 +25,4 @@ def for_inference(network: Mapping, owner: str, train_cfg: Mapping | None) -> Co
             f'{dict(train_cfg)}: training is configured inside, in train_cfg of '
             f'{network.get("type")}'
         )
-    return ConfigDict(network, train_cfg=None)
+    return ConfigDict(copy.deepcopy(network), train_cfg=None)  # constructors edit their lists

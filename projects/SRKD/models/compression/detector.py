@@ -11,9 +11,9 @@ from torch import nn
 from ...base import UsageError
 from ..geometry import check_geometry
 from ..head_classes import check_head
+from ..inference import for_inference
 from .rules import apply_rule
 from .widths import ModuleWidths, divisor_of
-from ..inference import for_inference
 
 PREFIXES = dict(
     VoxelNet='', DynamicVoxelNet='', PointRCNN='', CenterPoint='pts_', MVXFasterRCNN='pts_'
