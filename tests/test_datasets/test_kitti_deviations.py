@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmdet3d.datasets import KittiDataset
 from PIL import Image
 from toy_kitti import copy_frame, small_streets
 
@@ -209,6 +210,9 @@ def test_frames_named_twice_and_by_both_splits_are_counted_and_named(root):
     assert 'train names 1 of its 1 frames more than once, the first is 000001' in said
     assert ('1 of the 2 frames of val are trained on, the first is 000001: scores on them say '
             'nothing of new frames') in said
+    data = KittiDataset(data_root=f'{root}/', ann_file='kitti_infos_train.pkl',
+                        data_prefix=dict(pts=REDUCED))  # fmt: skip
+    assert [Path(data.get_data_info(i)['lidar_path']).is_file() for i in (0, 1)] == [True, True]
     database = pickle.loads((root / 'kitti_dbinfos_train.pkl').read_bytes())
     paths = [entry['path'] for entries in database.values() for entry in entries]
     assert len(paths) == len(set(paths)) == len(list((root / 'kitti_gt_database').iterdir()))

@@ -30,6 +30,8 @@ CURES = (
     'mmdet3d_inferencers',
     'mmdet3d_object_sample',
     'mmdet3d_class_names',
+    'mmdet3d_cbgs_classes',
+    'mmengine_empty_dataset',
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def write_kitti_infos(
     infos = {frame: _info(root, frame, sizes, said) for frame in progress('infos', every)}
     for sentence in (*repeated_frames(frames), *missing_planes(root, every), *said):
         warnings.warn(sentence, stacklevel=2)
-    _write(root, prefix, {split: [infos[name] for name in names]
+    # copies: readers change an entry in place, and a pickle knows one object named twice as one
+    _write(root, prefix, {split: [deepcopy(infos[name]) for name in names]
                           for split, names in frames.items()}, every, sizes)  # fmt: skip
     return {split: len(names) for split, names in frames.items()}
 

@@ -21,15 +21,30 @@ from mmengine.runner import Runner
 
 from ..datasets import check_data_root
 from .classes import check_classes, check_classes_of_run
+from .evaluators import check_annotation_files, check_nuscenes
+from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
+from .object_database import check_database_files, check_ground_planes, check_objects
+from .repeated_frames import tell_repeated_frames
 from .truth import check_truth_scores
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_data_root,
+    check_database_files,
     check_classes,
     check_geometry_of_config,
 )
-RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (check_classes_of_run, check_truth_scores)
+RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
+    check_samples,
+    check_classes_of_run,
+    check_annotation_files,
+    check_nuscenes,
+    check_ground_planes,
+    check_objects,
+    check_files,
+    tell_repeated_frames,
+    check_truth_scores,  # reads frames, so it comes when all that it reads is there
+)
 
 
 def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
