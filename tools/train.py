@@ -55,6 +55,9 @@ def main() -> None:
     except launch.UsageError as error:
         print(f'train.py: {error}', file=sys.stderr)
         sys.exit(2)
+    except launch.NonFiniteLossError as error:
+        print(f'train.py: {error}', file=sys.stderr)
+        sys.exit(1)
     launch.leave()
 
 

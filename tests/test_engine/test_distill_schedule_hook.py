@@ -112,9 +112,10 @@ def test_a_model_without_a_scale_is_refused(tmp_path):
         train(tmp_path, DistillScheduleHook(), Student())
 
 
-def test_training_by_iterations_is_refused(tmp_path):
-    with pytest.raises(TypeError, match='the train loop is IterBasedTrainLoop'):
-        train(tmp_path, DistillScheduleHook(), train_cfg=dict(by_epoch=False, max_iters=2))
+def test_by_iterations_a_pass_over_the_data_is_an_epoch(tmp_path):
+    hook = DistillScheduleHook(begin_epoch=1, end_epoch=2, fade_epochs=1)
+    model, _ = train(tmp_path, hook, train_cfg=dict(by_epoch=False, max_iters=7))
+    assert model.seen == [0, 0, 1, 1, 0.5, 0.5, 0]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ CURES = (
     'mmengine_loading',
     'mmengine_dist',
     'mmengine_amp',
+    'mmengine_hooks',
     'mmengine_mid_epoch',
     'mmengine_checkpoints',
     'mmengine_save_best',

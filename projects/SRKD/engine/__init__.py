@@ -3,6 +3,7 @@
 from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
+from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .reseed_hook import ReseedHook
 from .teacher_guided_init_hook import TeacherGuidedInitHook
 from .teacher_val_loop import TeacherValLoop
@@ -11,6 +12,8 @@ __all__ = [
     'BatchCompositionHook',
     'DistillCheckpointHook',
     'DistillScheduleHook',
+    'FiniteLossHook',
+    'NonFiniteLossError',
     'ReseedHook',
     'TeacherGuidedInitHook',
     'TeacherValLoop',

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mmdet3d.registry import HOOKS
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..base import UsageError, UsageTypeError
 from .distill_checkpoint_hook import unwrap
@@ -27,7 +28,8 @@ class DistillScheduleHook(Hook):
         \end{cases}
 
     The scale follows from the epoch alone, so a resumed run has the right one; it is logged as
-    ``distill_scale``.
+    ``distill_scale``. In an iteration-based loop an epoch is a pass over the data: as many
+    iterations as all processes together need to show every sample once.
 
     Args:
         begin_epoch: first epoch with distillation.
@@ -77,8 +79,7 @@ class DistillScheduleHook(Hook):
         """Refuse what cannot be scheduled.
 
         Raises:
-            UsageTypeError: if the model has no ``distill_scale``, or training does not go by
-                epochs.
+            UsageTypeError: if the model has no ``distill_scale``.
         """
         if not hasattr(unwrap(runner.model), 'distill_scale'):
             raise UsageTypeError(
@@ -86,14 +87,17 @@ class DistillScheduleHook(Hook):
                 'such as DistillSegmentor, but got '
                 f'{type(unwrap(runner.model)).__name__}.'
             )
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise UsageTypeError(
-                'DistillScheduleHook counts epochs and needs an EpochBasedTrainLoop, '
-                f'but the train loop is {type(runner.train_loop).__name__}.'
-            )
 
-    def before_train_epoch(self, runner: Runner) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set and log the scale of this epoch."""
-        scale = self.scale(runner.epoch)
+        scale = self.scale(_epoch(runner))
         unwrap(runner.model).distill_scale = scale
         runner.message_hub.update_scalar('train/distill_scale', scale)
+
+
+def _epoch(runner: Runner) -> int:
+    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+        return runner.epoch
+    loader = runner.train_dataloader
+    size = loader.batch_size or loader.batch_sampler.batch_size
+    return runner.iter * size * get_world_size() // len(loader.dataset)

@@ -18,9 +18,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import UsageError
-from ..preflight import check_config, check_run
+from ..preflight import check_config, check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from .distill_checkpoint_hook import unwrap
+from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
 from .format_only import drop_labels
 
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
@@ -61,8 +62,17 @@ def read_config(
         cfg.merge_from_dict(dict(cfg_options))
     if work_dir is not None or cfg.get('work_dir') is None:
         cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
+    for split in splits:
+        _settle_workers(cfg.get(f'{split}_dataloader'))
     check_config(cfg, splits)
     return cfg
+
+
+def _settle_workers(loader: Mapping | None) -> None:
+    """Let ``num_workers=0`` be said alone; torch wants what belongs to workers taken back, too."""
+    if isinstance(loader, Mapping) and loader.get('num_workers') == 0:
+        loader['persistent_workers'] = False
+        loader.pop('prefetch_factor', None)
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -114,6 +124,7 @@ def train(
 
     Raises:
         UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from.
+        NonFiniteLossError: If the loss or a gradient is not finite.
     """
     cfg = read_config(config, splits=('train', 'val'), **reading)
     if amp:
@@ -131,6 +142,8 @@ def train(
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
     runner = build_runner(cfg)
+    check_loop(runner)
+    runner.register_hook(FiniteLossHook())
     runner.register_hook(_Preflight(), priority='LOWEST')
     runner.train()
     return runner

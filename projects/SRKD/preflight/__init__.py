@@ -24,11 +24,13 @@ from .classes import check_classes, check_classes_of_run
 from .evaluators import check_annotation_files, check_nuscenes
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
+from .loaders import check_epoch_has_steps, check_loaders
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
 from .truth import check_truth_scores
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
+    check_loaders,
     check_data_root,
     check_database_files,
     check_classes,
@@ -55,6 +57,15 @@ def check_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) 
     """
     for check in CONFIG_CHECKS:
         check(cfg, splits)
+
+
+def check_loop(runner: Runner) -> None:
+    """Refuse a training without steps, before schedules are laid over them.
+
+    Raises:
+        UsageError: If an epoch has no step.
+    """
+    check_epoch_has_steps(runner)
 
 
 def check_run(runner: Runner) -> None:

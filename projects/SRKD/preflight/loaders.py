@@ -1,0 +1,58 @@
+"""Loaders against the loop that asks them for batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
+
+from ..base import UsageError
+
+
+def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
+    """Refuse several loaders where mmengine takes one, and epochs that never end.
+
+    Raises:
+        UsageError: If a loader is a list, or a loop by epochs has an endless sampler.
+    """
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader')
+        if isinstance(loader, (list, tuple)):
+            raise UsageError(
+                f'{split}_dataloader is a list of {len(loader)} loaders, expected one: join the '
+                "data by dataset=dict(type='ConcatDataset', datasets=[...]) (several metrics may "
+                f'stand in {split}_evaluator)'
+            )
+    loop, loader = cfg.get('train_cfg'), cfg.get('train_dataloader')
+    if 'train' not in splits or not isinstance(loop, Mapping) or not isinstance(loader, Mapping):
+        return
+    by_epoch = loop.get('by_epoch', loop.get('type') == 'EpochBasedTrainLoop')
+    sampler = loader.get('sampler')
+    kind = str(sampler.get('type', '')) if isinstance(sampler, Mapping) else ''
+    if by_epoch and kind.rpartition('.')[2] == 'InfiniteSampler':
+        raise UsageError(
+            "train_dataloader.sampler of type InfiniteSampler never ends an epoch: take type='"
+            "DefaultSampler', or train by iterations with train_cfg=dict(by_epoch=False, "
+            'max_iters=...)'
+        )
+
+
+def check_epoch_has_steps(runner: Runner) -> None:
+    """Refuse a data set smaller than a batch; asked before schedules divide by the steps.
+
+    Raises:
+        UsageError: If the training loader has no batch to give.
+    """
+    loader = runner.train_dataloader
+    if len(loader):
+        return
+    size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', '?')
+    processes = get_world_size()
+    shared = f', shared by {processes} processes' if processes > 1 else ''
+    raise UsageError(
+        f'train_dataloader has {len(loader.dataset)} scans{shared} for batches of '
+        f'batch_size={size} with drop_last=True, so an epoch has no step: expected at least '
+        f'{size} scans per process, a smaller batch_size or drop_last=False'
+    )

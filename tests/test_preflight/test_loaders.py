@@ -1,0 +1,37 @@
+"""Loaders that no loop could run."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from torch.utils.data import DataLoader
+
+from projects.SRKD.base import UsageError
+from projects.SRKD.preflight.loaders import check_epoch_has_steps, check_loaders
+
+BY_EPOCH = [dict(by_epoch=True, max_epochs=1), dict(type='EpochBasedTrainLoop', max_epochs=1)]
+
+
+def test_a_list_of_loaders_is_refused():
+    cfg = Config(dict(val_dataloader=[dict(), dict()]))
+    with pytest.raises(UsageError, match='val_dataloader is a list of 2 loaders.*ConcatDataset'):
+        check_loaders(cfg, ('train', 'val'))
+    check_loaders(cfg, ('train',))
+
+
+@pytest.mark.parametrize('loop', BY_EPOCH)
+def test_an_epoch_without_end_is_refused(loop):
+    cfg = Config(
+        dict(train_cfg=loop, train_dataloader=dict(sampler=dict(type='InfiniteSampler')))
+    )
+    with pytest.raises(UsageError, match='InfiniteSampler never ends an epoch'):
+        check_loaders(cfg, ('train',))
+    cfg.train_cfg = dict(by_epoch=False, max_iters=3)
+    check_loaders(cfg, ('train',))
+
+
+def test_an_epoch_without_steps_is_refused_with_all_numbers():
+    loader = DataLoader(range(6), batch_size=8, drop_last=True)
+    with pytest.raises(UsageError, match='has 6 scans for batches of batch_size=8 with drop_last'):
+        check_epoch_has_steps(SimpleNamespace(train_dataloader=loader))
+    check_epoch_has_steps(SimpleNamespace(train_dataloader=DataLoader(range(6), batch_size=6)))
