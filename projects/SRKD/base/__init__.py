@@ -1,11 +1,18 @@
 """The ground floor, Python and torch alone: what every room stands on."""
 
-from .errors import FileInTheWayError, FileMissingError, UsageError, UsageTypeError
+from .errors import (
+    FileInTheWayError,
+    FileMissingError,
+    TooFewVoxelsError,
+    UsageError,
+    UsageTypeError,
+    naming_scans,
+)
 from .files import write_whole
 from .nearest import nearest_name, nearest_path
 from .random_numbers import seed_process, seeded
 
 __all__ = [
-    'FileInTheWayError', 'FileMissingError', 'UsageError', 'UsageTypeError', 'nearest_name',
-    'nearest_path', 'seed_process', 'seeded', 'write_whole',
+    'FileInTheWayError', 'FileMissingError', 'TooFewVoxelsError', 'UsageError', 'UsageTypeError',
+    'naming_scans', 'nearest_name', 'nearest_path', 'seed_process', 'seeded', 'write_whole',
 ]  # fmt: skip

@@ -8,6 +8,9 @@ code and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 
 class UsageError(ValueError):
     """What was asked for cannot be run; the message says all there is to know."""
@@ -27,3 +30,22 @@ class FileInTheWayError(UsageError, FileExistsError):
     """A file or folder that would be lost; says how to have it replaced."""
 
     __str__ = ValueError.__str__
+
+
+class TooFewVoxelsError(UsageError):
+    """A batch too small to be normalized in training."""
+
+
+def naming_scans(loss: Callable) -> Callable:
+    """Make a segmentor's ``loss(self, inputs, data_samples)`` say which scans were too small."""
+
+    @wraps(loss)
+    def named(self, inputs, data_samples):
+        try:
+            return loss(self, inputs, data_samples)
+        except TooFewVoxelsError as error:
+            scans = ', '.join(str(sample.get('lidar_path')) for sample in data_samples)
+            raise TooFewVoxelsError(f'{error} (the batch holds {scans})') from None
+
+    named.original = loss
+    return named

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ...base import UsageError
+from ...base import TooFewVoxelsError
 from .point_cloud import PointCloud
 
 
@@ -25,10 +25,10 @@ class RowBatchNorm(nn.BatchNorm1d):
         """Normalise ``(N, C)``.
 
         Raises:
-            UsageError: In training for fewer than two rows, which have no spread.
+            TooFewVoxelsError: In training for fewer than two rows, which have no spread.
         """
         if self.training and len(feat) < 2:
-            raise UsageError(
+            raise TooFewVoxelsError(
                 f'batch norm in training needs at least 2 voxels at every stage, got {len(feat)}: '
                 'use larger clouds, more of them per batch, or fewer stages'
             )

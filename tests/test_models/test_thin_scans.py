@@ -1,0 +1,115 @@
+"""Scans of any extent, down to one point, are segmented by every family, or named in one sentence.
+"""
+
+import pytest
+import torch
+from mmdet3d.models import MinkUNetBackbone
+from mmdet3d.structures import Det3DDataSample, PointData
+from mmengine.config import Config
+from test_configs import ROOT
+from toy import build, total
+
+from projects.SRKD.base import TooFewVoxelsError
+
+MODELS = ROOT / 'configs/_base_/models'
+EXTENTS = {'thin': (4, 4, 0.5), 'flat': (4, 4, 0), 'line': (4, 0, 0), 'voxel': (0.01, 0.01, 0.01)}
+
+
+def network(name):
+    """A shipped network with voxels of 0.1 m, the deepest ones with one block per stage."""
+    cfg = Config.fromfile(MODELS / f'{name}.py').model.to_dict()
+    cfg['data_preprocessor']['voxel_size'] = 0.1
+    if name in ('litept_s', 'cdsegnet'):
+        cfg['backbone'].update(enc_depths=(1,) * 5)
+    if name == 'pointpillars_seg':
+        cfg['backbone']['bev_range'] = (-12.8, -12.8, 12.8, 12.8)
+    torch.manual_seed(0)
+    return build(cfg), cfg['backbone']['in_channels']
+
+
+def scans(extent, columns, sizes=(200,)):
+    clouds, samples = [], []
+    for i, size in enumerate(sizes):
+        cloud = torch.rand(size, columns, generator=torch.Generator().manual_seed(i))
+        cloud[:, :3] *= torch.tensor(extent)
+        truth = PointData(pts_semantic_mask=torch.arange(size) % 3)
+        clouds.append(cloud)
+        samples.append(Det3DDataSample(metainfo=dict(lidar_path=f'{i}.bin'), gt_pts_seg=truth))
+    return dict(inputs=dict(points=clouds), data_samples=samples)
+
+
+@pytest.fixture(
+    scope='module',
+    params=['minkunet_mini', 'ptv3_mini', 'litept_s', 'cdsegnet', 'pointpillars_seg'],
+)
+def family(request):
+    return network(request.param)
+
+
+@pytest.mark.parametrize('extent', EXTENTS.values(), ids=EXTENTS)
+def test_a_scan_of_any_extent_is_segmented(family, extent):
+    model, columns = family
+    model.eval()
+    data = model.data_preprocessor(scans(extent, columns, (50, 1)))
+    with torch.no_grad():
+        found = model(**data, mode='predict')
+    for sample, size in zip(found, (50, 1)):
+        assert sample.pred_pts_seg.pts_semantic_mask.shape == (size,)
+        assert torch.isfinite(sample.pts_seg_logits.pts_seg_logits).all()
+
+
+@pytest.mark.parametrize('extent', EXTENTS.values(), ids=EXTENTS)
+def test_a_scan_of_any_extent_trains_or_is_named(family, extent):
+    model, columns = family
+    model.train()
+    data = model.data_preprocessor(scans(extent, columns), training=True)
+    if extent[0] < 1:
+        with pytest.raises(TooFewVoxelsError, match=r'at least 2 voxels .* batch holds 0.bin\)'):
+            model(**data, mode='loss')
+        return
+    loss = total(model(**data, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def voxels(*reach, rows=300, sample=0):
+    """Distinct voxels below ``reach``, the corners among them."""
+    generator = torch.Generator().manual_seed(0)
+    inside = torch.stack([torch.randint(0, n, (rows,), generator=generator) for n in reach], 1)
+    corners = torch.tensor([[0, 0, 0], [n - 1 for n in reach]])
+    coors = torch.unique(torch.cat([inside, corners]), dim=0)
+    return torch.nn.functional.pad(coors, (1, 0), value=sample).int()
+
+
+@pytest.fixture(scope='module')
+def backbone():
+    """A MinkUNet whose deep stages count: its batch norms know their inputs."""
+    model = network('minkunet_mini')[0].backbone.train()
+    coors = voxels(64, 64, 64)
+    with torch.no_grad():
+        for _ in range(30):
+            model(torch.rand(len(coors), 6), coors)
+    return model.eval()
+
+
+@torch.no_grad()
+def test_thick_scans_get_the_answer_they_had(backbone):
+    coors = voxels(33, 40, 17)
+    feat = torch.rand(len(coors), 6)
+    before = MinkUNetBackbone.forward.original(backbone, feat, coors)
+    assert torch.equal(backbone(feat, coors), before)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('reach', [(32, 32, 12), (32, 16, 1), (5, 1, 1), (1, 1, 1)], ids=str)
+def test_thin_scans_get_the_answer_of_a_larger_grid(backbone, reach):
+    coors = voxels(*reach)
+    feat = torch.rand(len(coors), 6)
+    plain = MinkUNetBackbone.forward.original
+    if min(reach) < 16:
+        with pytest.raises(RuntimeError, match='out spatial shape'):
+            plain(backbone, feat, coors)
+    far = torch.tensor([[1, 0, 0, 0], [1, 63, 63, 63]]).int()  # of another sample
+    larger = plain(backbone, torch.cat([feat, torch.rand(2, 6)]), torch.cat([coors, far]))
+    torch.testing.assert_close(backbone(feat, coors), larger[: len(coors)], rtol=0, atol=1e-5)
+    assert larger[: len(coors)].abs().mean() > 0.05
