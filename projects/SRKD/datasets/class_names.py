@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmdet3d.datasets.transforms import DataBaseSampler, ObjectNameFilter
+from mmdet3d.datasets.transforms import ObjectNameFilter
 from mmdet3d.registry import DATASETS
 from mmengine.dataset import BaseDataset
 
-from ..base import UsageError
-
-_NUMBERING = (DataBaseSampler, ObjectNameFilter)  # transforms with a list of classes of their own
+from .database_sampler import CheckedDataBaseSampler
 
 
 def inner_datasets(dataset: Any) -> Iterator[Mapping]:
@@ -40,22 +38,21 @@ def class_names(dataset: Mapping) -> tuple[str, ...] | None:
     return tuple(names) if names and not isinstance(names, str) else None
 
 
-def check_transform_classes(dataset: BaseDataset) -> None:
-    """Refuse transforms that number classes by another list than their data set.
+def follow_classes(dataset: BaseDataset) -> None:
+    """Have transforms with a list of classes of their own number them as their data set does.
+
+    A config that inherits a pipeline and overrides ``metainfo.classes`` would else paste, or keep,
+    objects of one class under the number of another.
 
     Raises:
-        UsageError: With both lists.
+        UsageError: If a transform and the data set have no class in common, with both lists.
     """
     names = tuple(dataset.metainfo.get('classes') or ())
     for transform in dataset.pipeline.transforms if names else ():
-        owner = getattr(transform, 'db_sampler', transform)
-        listed = owner.classes if isinstance(owner, _NUMBERING) else names
-        if tuple(listed) != names:
-            raise UsageError(
-                f'classes of {type(owner).__name__} in the pipeline is {", ".join(listed)}, but '
-                f'metainfo.classes of {type(dataset).__name__} is {", ".join(names)}: labels are '
-                'numbers of one list, in one order'
-            )
+        if isinstance(transform, ObjectNameFilter):
+            transform.labels = [names.index(each) for each in transform.classes if each in names]
+        elif isinstance(getattr(transform, 'db_sampler', None), CheckedDataBaseSampler):
+            transform.db_sampler.follow(names)
 
 
 def training_classes(config: Mapping) -> tuple[str, ...] | None:

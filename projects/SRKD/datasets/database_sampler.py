@@ -9,17 +9,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from mmdet3d.datasets.transforms import DataBaseSampler, ObjectSample
 from mmdet3d.registry import TRANSFORMS
+from mmengine.logging import print_log
 
 from ..base import FileMissingError, UsageError, nearest_name, nearest_path
 
 
 @TRANSFORMS.register_module(name='DataBaseSampler', force=True)
 class CheckedDataBaseSampler(DataBaseSampler):
-    """``DataBaseSampler`` that refuses classes of which its database has no object.
+    """``DataBaseSampler`` that numbers classes as its data set does, if it has objects of them.
 
-    mmdet3d ends in a ``KeyError``, or in a stack of nothing, at the first frame that asks for one.
+    mmdet3d's pastes under the numbers of its own list, and ends in a ``KeyError``, or in a stack of
+    nothing, at the first frame that asks for a class without an object.
 
     Args:
         info_path: Database of objects, by class.
@@ -32,7 +35,7 @@ class CheckedDataBaseSampler(DataBaseSampler):
 
     Raises:
         FileMissingError: If the database is not there.
-        UsageError: If a filter or a class is unknown, or a class to be sampled has no object.
+        UsageError: If a filter is unknown, or a class to be sampled is not in ``classes``.
     """
 
     def __init__(
@@ -71,19 +74,53 @@ class CheckedDataBaseSampler(DataBaseSampler):
         super().__init__(
             info_path, data_root, rate, prepare, sample_groups, list(classes), **kwargs
         )
-        for name, wanted in sample_groups.items():
-            if wanted > 0 and rate > 0 and not self.db_infos.get(name):
-                known = ', '.join(key for key, objects in self.db_infos.items() if objects)
-                what = (
-                    f'no object of class {name!r} that prepare={dict(prepare)} keeps'
-                    if name in self.db_infos
-                    else f'no object of class {name!r}'
-                )
-                raise UsageError(
-                    f'{info_path} has {what}, but sample_groups asks for {wanted} in a frame '
-                    f'(there are objects of: {known or "no class"}): leave the class out of '
-                    'sample_groups, or write the database from frames that have it'
-                )
+    def follow(self, names: Sequence[str]) -> None:
+        """Number classes as a data set does, and paste none that it does not have.
+
+        Args:
+            names: The data set's classes, in the order of its labels.
+
+        Raises:
+            UsageError: If none of them is to be sampled, or one of which there is no object.
+        """
+        own = list(zip(self.sample_classes, self.sample_max_nums))
+        shared = [(name, count) for name, count in own if name in names]
+        if own and not shared:
+            raise UsageError(
+                f'sample_groups of db_sampler has {", ".join(self.sample_classes)}, but the data '
+                f'set has the classes {", ".join(names)}: none is in both lists'
+            )
+        if list(self.classes) != list(names):
+            left = ', '.join(name for name in self.sample_classes if name not in names)
+            print_log(
+                f'ObjectSample follows metainfo.classes, {", ".join(names)}, in place of its own '
+                f'{", ".join(self.classes)}' + (f'; it pastes no {left}' if left else ''),
+                logger='current',
+            )
+        self.classes = list(names)
+        self.cat2label = {name: label for label, name in enumerate(names)}
+        self.label2cat = dict(enumerate(names))
+        self.sample_classes = [name for name, _ in shared]
+        self.sample_max_nums = [count for _, count in shared]
+        for name, count in shared if self.rate > 0 else ():
+            if count > 0:
+                self._check_objects(name)
+
+    def sample_class_v2(self, name: str, num: int, gt_bboxes: np.ndarray) -> list[dict]:
+        """Draw objects of a class, see ``DataBaseSampler``."""
+        self._check_objects(name)
+        return super().sample_class_v2(name, num, gt_bboxes)
+
+    def _check_objects(self, name: str) -> None:
+        if self.db_infos.get(name):
+            return
+        known = ', '.join(key for key, objects in self.db_infos.items() if objects) or 'no class'
+        kept = f' that prepare={dict(self.prepare)} keeps' if name in self.db_infos else ''
+        raise UsageError(
+            f'{self.info_path} has no object of class {name!r}{kept}, but sample_groups asks for '
+            f'some (there are objects of: {known}): leave the class out of sample_groups, or write '
+            'the database from frames that have it'
+        )
 
     @staticmethod
     def filter_by_min_points(db_infos: dict, min_gt_points_dict: Mapping[str, int]) -> dict:

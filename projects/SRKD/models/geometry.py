@@ -17,6 +17,7 @@ from ..base import UsageError
 from ..ops.grid import DetectionGrid
 
 _EXACT = 1e-4  # metres, between two spellings of one number
+_COARSEST = 8  # voxels in a cell, of a backbone that is not known here
 _SPARSE_STAGES = 4  # of mmdet3d's SparseEncoder where the config names none; all but one halve
 
 
@@ -141,7 +142,8 @@ def _places(model: Mapping, grid: DetectionGrid, stride: int | None) -> Iterator
         levels = depth if shape[0] == depth else depth + 1  # mmdet3d adds one
         yield Place(f'{key}.sparse_shape', shape, (levels, height, width))
     key, head = _module(model, 'bbox_head')
-    slack = max(size[:2]) * (stride or 1) / 2
+    # one cell: some of mmdet3d's own anchors begin 0.8 cells inside the range
+    slack = max(size[:2]) * (stride or _COARSEST)
     for number, span in enumerate((head.get('anchor_generator') or {}).get('ranges') or ()):
         name = f'{key}.anchor_generator.ranges[{number}]'
         yield Place(name, span, (*reach[:2], span[2], *reach[3:5], span[5]), slack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 from mmdet3d.evaluation import KittiMetric
@@ -16,7 +17,6 @@ from ..models.geometry import check_geometry, narrower, output_stride
 from .classes import transforms
 
 RANGE_FILTERS = ('PointsRangeFilter', 'ObjectRangeFilter')
-_EXACT = 1e-4  # metres, between two spellings of one number
 
 
 def check_geometry_of_config(
@@ -44,10 +44,17 @@ def check_geometry_of_config(
     for key, value in _filters(cfg, splits):
         if reach is None:
             reach, name = tuple(value), key
-        elif not _agree(value, reach, slack):
+        elif 'ObjectRangeFilter' in key and narrower(reach, value, slack):
             raise UsageError(
                 f'point_cloud_range of {key} is {_told(value)}, but that of {name} is '
-                f'{_told(reach)}: the data must be cut to what the network sees'
+                f'{_told(reach)}: objects would be trained on where the network sees nothing'
+            )
+        elif narrower(value, reach, slack):
+            print_log(
+                f'point_cloud_range of {key}, {_told(value)}, leaves part of the map empty that '
+                f'{name} has, {_told(reach)}',
+                logger='current',
+                level=logging.WARNING,
             )
     if reach is not None:
         _limit_metrics(cfg, splits, reach, name)
@@ -90,13 +97,6 @@ def _is_kitti(metric: Mapping) -> bool:
     kind = metric.get('type')
     kind = METRICS.get(kind) if isinstance(kind, str) else kind
     return isinstance(kind, type) and issubclass(kind, KittiMetric)
-
-
-def _agree(value: Sequence[float], reach: Sequence[float], slack: float) -> bool:
-    sides = zip(value, reach, (slack, slack, 0.0) * 2)
-    return len(value) == len(reach) and all(
-        abs(one - other) <= _EXACT + allowed for one, other, allowed in sides
-    )
 
 
 def _told(numbers: Sequence[float]) -> str:
