@@ -31,6 +31,7 @@ CURES = (
     'mmdet3d_visualizer',
     'mmdet3d_inferencers',
     'mmdet3d_object_sample',
+    'mmdet3d_seg_classes',
     'mmdet3d_class_names',
     'mmdet3d_cbgs_classes',
     'mmengine_empty_dataset',

@@ -27,6 +27,7 @@ from .geometry import check_geometry_of_config
 from .loaders import check_epoch_has_steps, check_loaders
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
+from .single_class import check_more_than_one_class
 from .truth import check_truth_scores
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
@@ -34,6 +35,7 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_data_root,
     check_database_files,
     check_classes,
+    check_more_than_one_class,
     check_geometry_of_config,
 )
 RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
