@@ -46,18 +46,16 @@ def main() -> None:
 
     import torch  # after parsing: --help is quick
 
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
-    from projects.SRKD.engine import launch
+    from projects.SRKD.engine.config_file import read_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     try:
-        cfg = launch.read_config(
-            args.config, cfg_options=args.cfg_options, splits=('train', 'test')
-        )
-        writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device)
-        write_cache(writer, args.check, args.dry_run)
-    except (FileNotFoundError, ValueError, launch.UsageError) as error:
-        sys.exit(f'cache_teacher.py: {error}')
+        with misuse_told('cache_teacher.py'):
+            cfg = read_config(args.config, cfg_options=args.cfg_options, splits=('train', 'test'))
+            writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device)
+            write_cache(writer, args.check, args.dry_run)
     except KeyboardInterrupt:
         sys.exit('\ncache_teacher.py: interrupted; run it again to go on with the next scan')
 

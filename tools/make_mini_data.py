@@ -5,7 +5,6 @@ for machines without data. They stand for no public benchmark.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 
@@ -88,11 +87,10 @@ _WRITERS = dict(scannet=write_rooms, kitti=write_boxes)
 def main() -> None:
     """Write the data set the command line describes."""
     args = parse_args()
-    try:
-        said = _WRITERS.get(args.layout, write_streets)(args)
-    except (FileExistsError, ValueError) as error:
-        sys.exit(f'make_mini_data.py: {error}')
-    print(said)
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+
+    with misuse_told('make_mini_data.py'):
+        print(_WRITERS.get(args.layout, write_streets)(args))
 
 
 if __name__ == '__main__':

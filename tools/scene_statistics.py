@@ -4,7 +4,6 @@
 """
 
 import argparse
-import sys
 import time
 
 from mmengine.config import DictAction
@@ -34,28 +33,40 @@ def main() -> None:
     """Read, write, and show what was found."""
     args = parse_args()
 
-    from mmengine.config import Config  # after parsing: --help is quick
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+
+    with misuse_told('scene_statistics.py'):
+        show(args)
+
+
+def show(args: argparse.Namespace) -> None:
+    """Print the statistics of the data set that the command line names."""
     from mmengine.registry import DATASETS, init_default_scope
 
+    from projects.SRKD.base import FileMissingError, UsageError
     from projects.SRKD.datasets.batch_composition import rarity, visibility
     from projects.SRKD.datasets.scene_statistics import scene_statistics
+    from projects.SRKD.engine.config_file import load_config, merge_options
 
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config)
+    merge_options(cfg, args.cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     if args.dataloader not in cfg:
         loaders = [key for key in cfg if key.endswith('_dataloader')]
-        sys.exit(
-            f'scene_statistics.py: {args.config} has no {args.dataloader}, but '
+        raise UsageError(
+            f'{args.config} has no {args.dataloader}, but '
             f'{", ".join(loaders) or "no dataloader at all"}'
         )
     start = time.perf_counter()
     try:
-        statistics = scene_statistics(DATASETS.build(cfg[args.dataloader].dataset), progress=True)
-    except (FileNotFoundError, TypeError, ValueError) as error:
-        sys.exit(f'scene_statistics.py: {error}')
+        dataset = DATASETS.build(cfg[args.dataloader].dataset)
+    except FileNotFoundError as error:  # not check_data_root: points may be absent, masks are read
+        raise FileMissingError(f'{args.dataloader}.dataset of {args.config}: {error}') from error
+    statistics = scene_statistics(dataset, progress=True)
     if not statistics.known:
-        sys.exit('scene_statistics.py: this data set names neither scans nor semantic masks')
+        raise UsageError(
+            f'{args.dataloader}.dataset of {args.config} names neither scans nor semantic masks'
+        )
 
     scenes = 'unknown' if statistics.scene is None else len(set(statistics.scene))
     print(f'\n{len(statistics)} scans, {scenes} scenes, {time.perf_counter() - start:.1f} s')

@@ -5,7 +5,6 @@ A student trained by distillation is tested with its own plain config.
 
 import argparse
 import os
-import sys
 
 from mmengine.config import DictAction
 
@@ -46,13 +45,11 @@ def main() -> None:
     args = vars(parse_args())
     os.environ.setdefault('LOCAL_RANK', str(args.pop('local_rank')))
 
-    from projects.SRKD.engine import launch  # after parsing: --help is quick
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+    from projects.SRKD.engine import launch
 
-    try:
+    with misuse_told('test.py'):
         launch.test(**args)
-    except launch.UsageError as error:
-        print(f'test.py: {error}', file=sys.stderr)
-        sys.exit(2)
     launch.leave()
 
 

@@ -48,13 +48,12 @@ def main() -> None:
     args = vars(parse_args())
     os.environ.setdefault('LOCAL_RANK', str(args.pop('local_rank')))
 
-    from projects.SRKD.engine import launch  # after parsing: --help is quick
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+    from projects.SRKD.engine import launch
 
     try:
-        launch.train(**args)
-    except launch.UsageError as error:
-        print(f'train.py: {error}', file=sys.stderr)
-        sys.exit(2)
+        with misuse_told('train.py'):
+            launch.train(**args)
     except launch.NonFiniteLossError as error:
         print(f'train.py: {error}', file=sys.stderr)
         sys.exit(1)

@@ -15,7 +15,7 @@ if find_spec('mmdet3d') is not None:
     compat.apply()
 
     # in the order of the data flow
-    from . import datasets, backbones, losses, models, distill, preflight, engine, evaluation  # noqa: I001, F401
+    from . import datasets, backbones, losses, models, distill, evaluation, preflight, engine  # noqa: I001, F401
     from .backbones.cdsegnet import segmentor  # noqa: F401 - the backbone itself needs torch alone
 
     for component in (

@@ -4,6 +4,7 @@ from toy import minkunet, save_checkpoint
 from toy_rooms import write_room_config
 
 from projects.SRKD.analysis.networks import build_network, predict, read_plain, read_scenes
+from projects.SRKD.base import UsageError
 
 MODEL = minkunet(num_classes=20)
 
@@ -46,7 +47,7 @@ def test_weights_are_loaded_strictly(config, tmp_path):
 
 
 def test_scene_that_is_not_there_is_named(config):
-    with pytest.raises(IndexError, match='scene 2 asked for, the test set has 2'):
+    with pytest.raises(UsageError, match=r'scene 2 asked for, test_dataloader.dataset has 2'):
         read_scenes(read_plain(config), first=2)
 
 

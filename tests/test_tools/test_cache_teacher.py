@@ -65,7 +65,7 @@ def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     options = f'model.teacher.checkpoint={tmp_path}/gone.pth'
     running = start(config, '--out', tmp_path / 'other', '--cfg-options', options)
     _, err = running.communicate()
-    assert running.returncode == 1
+    assert running.returncode == 2
     assert err.strip().endswith(f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does '
                                 'not exist')  # fmt: skip
     assert 'Traceback' not in err and not (tmp_path / 'other').exists()

@@ -69,12 +69,12 @@ def test_it_keeps_and_shows_what_it_found(config):
 def test_a_missing_mask_ends_in_one_sentence(config):
     (config.parent / 'semantic_mask/scene0000_01.bin').unlink()
     done = call(config)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().endswith('check data_root and data_prefix.')
     assert 'Traceback' not in done.stderr
 
 
 def test_a_dataloader_the_config_lacks_is_named(config):
     done = call(config, '--dataloader', 'val_dataloader')
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'has no val_dataloader, but train_dataloader' in done.stderr

@@ -5,7 +5,6 @@ remission in the lower.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +86,10 @@ def draw(scans: list[tuple[str, np.ndarray, np.ndarray]], out: Path, reach: floa
 def main() -> None:
     """Draw; what does not fit ends it in one sentence."""
     args = parse_args()
-    try:
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+
+    with misuse_told('compare_scans.py'):
         draw([read_scan(text) for text in args.scans], args.out, args.reach)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'compare_scans.py: {error}')
 
 
 if __name__ == '__main__':

@@ -4,9 +4,8 @@ Of a distillation config the student is measured, and its teacher unless another
 """
 
 import argparse
-import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,10 +25,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Print the table; what does not exist ends it in one sentence."""
     args = parse_args()
-    try:
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+
+    with misuse_told('complexity.py'):
         print(compare(args))
-    except (FileNotFoundError, IndexError) as error:
-        sys.exit(f'complexity.py: {error}')
 
 
 def compare(args: argparse.Namespace) -> str:
@@ -38,12 +37,13 @@ def compare(args: argparse.Namespace) -> str:
 
     from projects.SRKD.analysis.complexity import complexity_table, measure
     from projects.SRKD.analysis.networks import build_network, read_plain, read_scenes
+    from projects.SRKD.engine.config_file import load_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     configs = {'network': args.config}
     teacher = args.teacher_config
     if teacher is None:
-        content = Config.fromfile(args.config)
+        content = load_config(args.config)
         teacher = (content.model.get('teacher') or {}).get('config')
     if teacher is not None:
         configs = {'student': args.config, 'teacher': teacher}

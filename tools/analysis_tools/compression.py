@@ -5,9 +5,7 @@ CONFIG is a detector's config file, or one that mmdet3d ships, as ``mmdet3d::sec
 
 import argparse
 import copy
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -28,18 +26,19 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Print the table; what does not exist or fit ends it in one sentence."""
     args = parse_args()
-    try:
+    from projects.SRKD.base import misuse_told  # after parsing: --help is quick
+
+    with misuse_told('compression.py'):
         print(compare(args))
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'compression.py: {error}')
 
 
 def compare(args: argparse.Namespace) -> str:
     """Narrow the teacher in every way asked for; returns the table."""
+    from projects.SRKD.base import UsageError
     from projects.SRKD.models.compression import compressed
 
     if args.dump and args.divisor is None and len(args.ratios) > 1:
-        raise ValueError(f'--dump writes one student, but got ratios {args.ratios}: name one')
+        raise UsageError(f'--dump writes one student, but got ratios {args.ratios}: name one')
     cfg = _read(args.config)
     init_default_scope('mmdet3d')
     # a division by 1 writes out what the config leaves to defaults
@@ -56,9 +55,9 @@ def compare(args: argparse.Namespace) -> str:
 
 
 def _read(config: str) -> Config:
-    if '::' not in config and not Path(config).is_file():
-        raise FileNotFoundError(f'config {config} does not exist (looked from {Path.cwd()})')
-    cfg = get_config(config) if '::' in config else Config.fromfile(config)
+    from projects.SRKD.engine.config_file import load_config
+
+    cfg = get_config(config) if '::' in config else load_config(config)
     cfg.model = cfg.model.get('student', cfg.model)
     return cfg
 

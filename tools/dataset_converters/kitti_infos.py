@@ -4,7 +4,6 @@ For a folder in KITTI's layout whose images may be absent, see ``write_kitti_inf
 """
 
 import argparse
-import sys
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,14 +19,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
-    from projects.SRKD.base import UsageError
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.datasets.kitti import write_kitti_infos  # --help is quick
 
-    try:
+    with misuse_told('kitti_infos.py'):
         counts = write_kitti_infos(args.root, args.train, args.val, args.prefix)
-    except UsageError as error:
-        print(f'kitti_infos.py: {error}', file=sys.stderr)
-        sys.exit(2)
     print(f'{counts["train"]} + {counts["val"]} frames in {args.root}')
 
 

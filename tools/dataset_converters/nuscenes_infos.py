@@ -4,7 +4,6 @@ For LiDARs alone, without the images that mmdet3d's own converter asks for.
 """
 
 import argparse
-import sys
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,16 +21,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
-    from projects.SRKD.base import UsageError
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos  # --help is quick
 
-    try:
+    with misuse_told('nuscenes_infos.py'):
         counts = write_nuscenes_infos(
             args.root, args.version, args.max_sweeps, not args.no_database
         )
-    except UsageError as error:
-        print(f'nuscenes_infos.py: {error}', file=sys.stderr)
-        sys.exit(2)
     said = ' + '.join(f'{count} {split}' for split, count in counts.items())
     print(f'{said} key frames in {args.root}')
 

@@ -4,7 +4,6 @@ PandaSet is to lie there in SemanticKITTI's layout, see ``write_pandaset_infos``
 """
 
 import argparse
-import sys
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,14 +20,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
-    from projects.SRKD.base import UsageError
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.datasets.pandaset import write_pandaset_infos  # --help is quick
 
-    try:
+    with misuse_told('pandaset_infos.py'):
         counts = write_pandaset_infos(args.root, args.sequences, args.train_share)
-    except UsageError as error:
-        print(f'pandaset_infos.py: {error}', file=sys.stderr)
-        sys.exit(2)
     print(f'{counts["train"]} + {counts["val"]} scans in {args.root}')
 
 

@@ -4,7 +4,6 @@ For what lies there, see ``write_semantickitti_infos``.
 """
 
 import argparse
-import sys
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,14 +16,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
-    from projects.SRKD.base import UsageError
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.datasets.semantickitti import write_semantickitti_infos  # --help is quick
 
-    try:
+    with misuse_told('semantickitti_infos.py'):
         counts = write_semantickitti_infos(args.root)
-    except UsageError as error:
-        print(f'semantickitti_infos.py: {error}', file=sys.stderr)
-        sys.exit(2)
     print(f'{counts["train"]} + {counts["val"]} scans in {args.root}')
 
 

@@ -11,21 +11,19 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from projects.SRKD.datasets import check_data_root
-
-from ..base import FileMissingError
+from ..base import UsageError
+from ..datasets import check_data_root
+from ..engine.config_file import load_config, merge_options
 
 
 def read_plain(config: str | Path, cfg_options: dict | None = None) -> Config:
     """Read a config; of a distillation config, ``model`` becomes the student.
 
     Raises:
-        FileMissingError: If the file does not exist.
+        UsageError: If the file does not exist or cannot be read.
     """
-    if not Path(config).is_file():
-        raise FileMissingError(f'config {config} does not exist (looked from {Path.cwd()})')
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
+    cfg = load_config(config)
+    merge_options(cfg, cfg_options or {})
     cfg.model = cfg.model.get('student', cfg.model)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     return cfg
@@ -53,12 +51,14 @@ def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, A
 
     Raises:
         FileMissingError: If the data root of the test set does not exist.
-        IndexError: If the test set has fewer scenes.
+        UsageError: If the test set has fewer scenes.
     """
     check_data_root(cfg, ['test'])
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if first + count > len(dataset):
-        raise IndexError(f'scene {first + count - 1} asked for, the test set has {len(dataset)}')
+        raise UsageError(
+            f'scene {first + count - 1} asked for, test_dataloader.dataset has {len(dataset)}'
+        )
     return [pseudo_collate([dataset[i]]) for i in range(first, first + count)]
 
 

@@ -6,6 +6,7 @@ from .errors import (
     TooFewVoxelsError,
     UsageError,
     UsageTypeError,
+    misuse_told,
     naming_scans,
 )
 from .files import write_whole
@@ -14,5 +15,6 @@ from .random_numbers import seed_process, seeded
 
 __all__ = [
     'FileInTheWayError', 'FileMissingError', 'TooFewVoxelsError', 'UsageError', 'UsageTypeError',
-    'naming_scans', 'nearest_name', 'nearest_path', 'seed_process', 'seeded', 'write_whole',
+    'misuse_told', 'naming_scans', 'nearest_name', 'nearest_path', 'seed_process', 'seeded',
+    'write_whole',
 ]  # fmt: skip

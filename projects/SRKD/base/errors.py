@@ -8,7 +8,9 @@ code and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 
 
@@ -49,3 +51,26 @@ def naming_scans(loss: Callable) -> Callable:
 
     named.original = loss
     return named
+
+
+@contextmanager
+def misuse_told(tool: str) -> Iterator[None]:
+    """The door of every tool: print a mistake of use as one sentence and exit with code 2.
+
+    Whatever else is raised passes, traceback and all.
+
+    Args:
+        tool: Name that the sentence begins with, e.g. ``train.py``.
+
+    Example:
+        >>> with misuse_told('train.py'):
+        ...     raise UsageError('train_dataloader.batch_size must be positive, got 0')
+        Traceback (most recent call last):
+        ...
+        SystemExit: 2
+    """
+    try:
+        yield
+    except UsageError as error:
+        print(f'{tool}: {error}', file=sys.stderr)
+        sys.exit(2)

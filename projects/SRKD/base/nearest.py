@@ -35,7 +35,7 @@ def nearest_path(path: str | os.PathLike) -> str:
         missing = missing.parent
     folder = missing.parent
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if not name.startswith('.'))
     except OSError as error:
         return f'{folder} cannot be read: {error.strerror}'
     near = get_close_matches(missing.name, names, n=1)

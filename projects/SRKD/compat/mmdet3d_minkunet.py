@@ -59,7 +59,8 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.models import MinkUNet, MinkUNetBackbone
-    for owner, name, wrap in ((MinkUNetBackbone, 'forward', _roomy), (MinkUNet, 'loss', naming_scans)):
+    cures = ((MinkUNetBackbone, 'forward', _roomy), (MinkUNet, 'loss', naming_scans))
+    for owner, name, wrap in cures:
         if not hasattr(getattr(owner, name), 'original'):
             setattr(owner, name, wrap(getattr(owner, name)))
     return True

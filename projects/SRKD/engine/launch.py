@@ -6,7 +6,6 @@ Nothing here knows of distillation: a run is whatever its config says.
 import atexit
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,62 +16,16 @@ from mmengine.model import BaseTTAModel
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..base import UsageError
-from ..preflight import check_config, check_loop, check_run
+from ..base import FileMissingError, UsageError, nearest_path
+from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
+from .config_file import read_config
 from .distill_checkpoint_hook import unwrap
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
 from .format_only import drop_labels
 
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
 _SHOWN = 3  # keys named in a message
-
-
-def read_config(
-    config: str | Path,
-    work_dir: str | Path | None = None,
-    cfg_options: Mapping | None = None,
-    launcher: str = 'none',
-    ceph: bool = False,
-    splits: Sequence[str] = ('train', 'val', 'test'),
-) -> Config:
-    """Read a config file and merge the command line into it.
-
-    Args:
-        config: Path of the file.
-        work_dir: Folder of the run; None: the config's own, else ``work_dirs/<config name>``.
-        cfg_options: Dotted keys and their values.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        ceph: Whether data is read through petrel's ceph client.
-        splits: Loaders the run will use; their data must be there.
-
-    Raises:
-        UsageError: If the config or the folder of its data does not exist, or its classes do not
-            fit its label map.
-    """
-    if not Path(config).is_file():
-        raise UsageError(f'config {config} does not exist (looked from {Path.cwd()})')
-    cfg = Config.fromfile(config)
-    if ceph:
-        from mmdet3d.utils import replace_ceph_backend
-
-        cfg = replace_ceph_backend(cfg)
-    cfg.launcher = launcher
-    if cfg_options:
-        cfg.merge_from_dict(dict(cfg_options))
-    if work_dir is not None or cfg.get('work_dir') is None:
-        cfg.work_dir = str(work_dir or Path('work_dirs') / Path(config).stem)
-    for split in splits:
-        _settle_workers(cfg.get(f'{split}_dataloader'))
-    check_config(cfg, splits)
-    return cfg
-
-
-def _settle_workers(loader: Mapping | None) -> None:
-    """Let ``num_workers=0`` be said alone; torch wants what belongs to workers taken back, too."""
-    if isinstance(loader, Mapping) and loader.get('num_workers') == 0:
-        loader['persistent_workers'] = False
-        loader.pop('prefetch_factor', None)
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -184,7 +137,10 @@ def test(
     """
     cfg = read_config(config, splits=('test',), **reading)
     if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-        raise UsageError(f'checkpoint {checkpoint} does not exist (looked from {Path.cwd()})')
+        raise FileMissingError(
+            f'checkpoint {checkpoint} does not exist (looked from {Path.cwd()}); '
+            f'{nearest_path(checkpoint)}'
+        )
     if show or show_dir:
         _draw(cfg, show, show_dir, task, score_thr, wait_time)
     if tta:

@@ -20,6 +20,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..datasets import check_data_root
+from .arguments import check_arguments
 from .classes import check_classes, check_classes_of_run
 from .evaluators import check_annotation_files, check_nuscenes
 from .files import check_files, check_samples
@@ -27,11 +28,14 @@ from .geometry import check_geometry_of_config
 from .loaders import check_epoch_has_steps, check_loaders
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
+from .sections import check_sections
 from .single_class import check_more_than_one_class
 from .truth import check_truth_scores
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_loaders,
+    check_sections,
+    check_arguments,
     check_data_root,
     check_database_files,
     check_classes,

@@ -1,0 +1,106 @@
+"""The parts a config names by ``type``, each with its place and the class it will become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmdet3d import registry as mmdet3d
+from mmengine.config import Config
+from mmengine.registry import FUNCTIONS, WEIGHT_INITIALIZERS, Registry
+
+from ..evaluation import SUBMISSION_FORMATS
+
+_LOADER = (mmdet3d.DATASETS, mmdet3d.TRANSFORMS, mmdet3d.DATA_SAMPLERS, FUNCTIONS)
+# Section of a config -> registries its types may come from, the likeliest first.
+_SECTIONS: dict[str, tuple[Registry, ...]] = {
+    'model': (mmdet3d.MODELS, mmdet3d.TASK_UTILS, WEIGHT_INITIALIZERS),
+    'tta_model': (mmdet3d.MODELS,),
+    'tta_pipeline': (mmdet3d.TRANSFORMS,),
+    'train_dataloader': _LOADER,
+    'val_dataloader': _LOADER,
+    'test_dataloader': _LOADER,
+    'optim_wrapper': (mmdet3d.OPTIM_WRAPPERS, mmdet3d.OPTIMIZERS),
+    'param_scheduler': (mmdet3d.PARAM_SCHEDULERS,),
+    'train_cfg': (mmdet3d.LOOPS,),
+    'val_cfg': (mmdet3d.LOOPS,),
+    'test_cfg': (mmdet3d.LOOPS,),
+    'val_evaluator': (mmdet3d.METRICS, mmdet3d.EVALUATOR),
+    'test_evaluator': (mmdet3d.METRICS, mmdet3d.EVALUATOR),
+    'default_hooks': (mmdet3d.HOOKS,),
+    'custom_hooks': (mmdet3d.HOOKS,),
+    'visualizer': (mmdet3d.VISUALIZERS, mmdet3d.VISBACKENDS),
+    'log_processor': (mmdet3d.LOG_PROCESSORS,),
+}  # fmt: skip
+# Keys whose types come from one registry alone, wherever they stand.
+_KEYS: dict[str, tuple[Registry, ...]] = {
+    'dataset': (mmdet3d.DATASETS,),
+    'pipeline': (mmdet3d.TRANSFORMS,),
+    'optimizer': (mmdet3d.OPTIMIZERS,),
+    'init_cfg': (WEIGHT_INITIALIZERS,),
+    'vis_backends': (mmdet3d.VISBACKENDS,),
+    'submission': (SUBMISSION_FORMATS,),
+}
+# Built by functions that take further keys (requires_grad, padding_mode ...), or not by a registry.
+_LAYERS = ('norm_cfg', 'conv_cfg', 'act_cfg', 'upsample_cfg', 'dcn', 'init_cfg', 'db_sampler')
+# Free-form, or built by other means than a registry (attributes of mmcv.ops, lists of their own).
+_OTHERS = (
+    'metainfo', 'roi_layer', 'sa_cfg', 'vote_aggregation_cfg', 'suface_matching_cfg',
+    'line_matching_cfg', 'primitive_list', 'voxel_sa_cfgs_list', 'nms', 'nms_cfg',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Component:
+    """A dict with a ``type``.
+
+    Attributes:
+        key: Dotted place in the config, e.g. ``train_dataloader.dataset.pipeline[2]``.
+        config: The dict.
+        built: Class or function that will be called; None if no registry knows the type.
+        registry: Where it was found, or would be looked for first.
+        layer: Whether a builder function of mmcv stands between the dict and the class.
+    """
+
+    key: str
+    config: Mapping
+    built: Any
+    registry: Registry
+    layer: bool = False
+
+
+def components(cfg: Config) -> Iterator[Component]:
+    """Walk the sections that a runner builds and yield what they name, outer parts first."""
+    for section, registries in _SECTIONS.items():
+        yield from _walk(cfg.get(section), section, registries, 'mmdet3d', False)
+
+
+def _walk(
+    node: Any, key: str, registries: tuple[Registry, ...], scope: str, layer: bool
+) -> Iterator[Component]:
+    if isinstance(node, Mapping):
+        scope = node.get('_scope_') or scope
+        if 'type' in node:
+            yield _component(node, key, registries, scope, layer)
+        for name, value in node.items():
+            if name not in _OTHERS:
+                inner = _KEYS.get(name, registries)
+                yield from _walk(value, f'{key}.{name}', inner, scope, layer or name in _LAYERS)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for number, value in enumerate(node):
+            yield from _walk(value, f'{key}[{number}]', registries, scope, layer)
+
+
+def _component(
+    node: Mapping, key: str, registries: tuple[Registry, ...], scope: str, layer: bool
+) -> Component:
+    kind = node['type']
+    if not isinstance(kind, str):
+        return Component(key, node, kind, registries[0], layer)
+    for registry in registries:
+        with registry.switch_scope_and_registry(scope) as scoped:
+            built = scoped.get(kind)
+        if built is not None:
+            return Component(key, node, built, registry, layer)
+    return Component(key, node, None, registries[0], layer)
