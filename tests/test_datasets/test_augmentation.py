@@ -1,5 +1,7 @@
 """What each augmentation does to points, colours, labels and identities."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import convolve
 
 import projects.SRKD  # noqa: F401 - registers the transforms
+from projects.SRKD.datasets.augmentation.elastic import _smooth_field, _without_gaps
 
 IDENTITY = 6  # first of the two identity columns
 
@@ -289,3 +292,29 @@ def test_mixing_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match='pts_instance_mask in one of two scans'):
         apply({**scan(), 'dataset': Scans()}, 'Mix3D', p=1.0,
               pre_transform=[dict(type='LoadToyScan', masks=False)])  # fmt: skip
+
+
+@pytest.mark.parametrize('far', [100.0, 1e5])
+def test_one_point_far_away_costs_elastic_distortion_no_memory(far):
+    cloud = np.random.default_rng(0).uniform(-5, 5, (400, 3))
+    cloud[0, :2] += far
+    np.random.seed(0)
+    tracemalloc.start()
+    field = _smooth_field(cloud, 0.2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * 2**20  # the near points alone take 9 MiB of noise
+    assert 0.02 < field[1:].std() < 0.5 and np.isfinite(field).all()
+
+
+def test_gaps_are_cut_by_whole_cells_and_order_and_nearness_stay():
+    place = np.array([0.0, 500.25, 1.5, 503.0])
+    assert _without_gaps(place).tolist() == [0.0, 10.25, 1.5, 13.0]
+    near = np.array([0.0, 7.9, 3.0])
+    assert _without_gaps(near) is near
+
+
+def test_points_scattered_over_a_country_are_refused():
+    cloud = np.random.default_rng(0).uniform(-1e5, 1e5, (2000, 3))
+    with pytest.raises(ValueError, match='cells of 0.2 m for a scan of 2000 points'):
+        _smooth_field(cloud, 0.2)

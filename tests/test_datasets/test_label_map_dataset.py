@@ -10,8 +10,8 @@ METAINFO = dict(
     classes=('car', 'road', 'tree'), seg_label_mapping={0: 3, 1: 0, 2: 2, 3: 1, 4: 0}, max_label=4
 )
 PIPELINE = [
-    dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=4, use_dim=4),
-    dict(type='LoadSegAnnotationsChecked', with_bbox_3d=False, with_label_3d=False,
+    dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=4),
+    dict(type='LoadAnnotations3D', with_bbox_3d=False, with_label_3d=False,
          with_seg_3d=True),
     dict(type='PointSegClassMapping'),
 ]  # fmt: skip

@@ -19,10 +19,10 @@ from projects.SRKD.datasets.loading import (
 )
 
 LOAD_POINTS = dict(
-    type='LoadPointsChecked', coord_type='DEPTH', use_color=True, load_dim=6, use_dim=6
+    type='LoadPointsFromFile', coord_type='DEPTH', use_color=True, load_dim=6, use_dim=6
 )
 LOAD_MASKS = dict(
-    type='LoadSegAnnotationsChecked',
+    type='LoadAnnotations3D',
     with_bbox_3d=False,
     with_label_3d=False,
     with_seg_3d=True,
@@ -106,7 +106,7 @@ def test_the_widths_that_fit_a_file_are_named(root, columns):
 def test_another_number_of_columns_than_the_info_file_tells_is_refused(root):
     match = (
         r'points file .*scene0000_00.bin has 6 columns as its info file says \(num_pts_feats\), '
-        'LoadPointsChecked reads load_dim=3: expected equal numbers'
+        'LoadPointsFromFile reads load_dim=3: expected equal numbers'
     )
     with pytest.raises(ValueError, match=match):  # 168 bytes are whole points of 3 columns, too
         dataset(root, dict(LOAD_POINTS, load_dim=3, use_dim=3, use_color=False))[0]

@@ -19,6 +19,7 @@ CHALLENGE = dict(
     pedestrian=[2, 3, 4, 6], traffic_cone=[12], trailer=[22], truck=[23], driveable_surface=[24],
     other_flat=[25], sidewalk=[26], terrain=[27], manmade=[28], vegetation=[30],
 )  # fmt: skip
+LABEL_STEPS = ('LoadAnnotations3D', 'PointSegClassMapping')
 UNSCORED = [0, 1, 5, 7, 8, 10, 11, 13, 19, 20, 29, 31]
 
 
@@ -113,7 +114,7 @@ def test_a_test_split_needs_no_masks(root):
     with pytest.raises(ValueError, match='test_mode=True, load_eval_anns=False for a split with'):
         dataset(root, 'test')
     steps = Config.fromfile(CONFIG).test_pipeline
-    pipeline = [step for step in steps if 'Seg' not in step['type']]
+    pipeline = [step for step in steps if step['type'] not in LABEL_STEPS]
     data = dataset(root, 'test', load_eval_anns=False, pipeline=pipeline)
     assert data[0]['inputs']['points'].shape == (300, 4)
     assert data[0]['data_samples'].eval_ann_info is None
@@ -170,7 +171,7 @@ def test_labels_beyond_the_ids_of_nuscenes_are_refused(root):
 
 
 def test_five_columns_read_as_four_are_refused(root):
-    load = dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=4, use_dim=4)
+    load = dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=4)
     match = r'train0__LIDAR_TOP.pcd.bin has 5 columns as its info file says .* load_dim=4'
     with pytest.raises(ValueError, match=match):
         dataset(root, pipeline=[load])[0]
@@ -195,7 +196,7 @@ def test_real_nuscenes_key_frames_load(realdata, tmp_path):
     entries = [dict(lidar_points=dict(num_pts_feats=5, lidar_path=scan.name)) for scan in scans]
     write_infos(tmp_path / 'nuscenes_infos_val.pkl', entries)
     (tmp_path / 'samples').symlink_to((realdata / 'nuscenes/samples').absolute())
-    pipeline = [s for s in Config.fromfile(CONFIG).test_pipeline if 'Seg' not in s['type']]
+    pipeline = [s for s in Config.fromfile(CONFIG).test_pipeline if s['type'] not in LABEL_STEPS]
     data = dataset(tmp_path, 'val', load_eval_anns=False, pipeline=pipeline)
     sizes = [len(data[i]['inputs']['points']) for i in range(3)]
     assert sizes == [34752, 34784, 34688]  # by file name

@@ -12,7 +12,7 @@ from toy_sequence import LIDAR, write_sequence
 from projects.SRKD.datasets.nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from projects.SRKD.datasets.sweeps import IgnoreSweepPoints, LoadPreviousScans
 
-LOAD = dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=4, use_dim=4)
+LOAD = dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=4)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ data_root = 'data/mini_kitti/'
 point_cloud_range = [0, -19.2, -3, 38.4, 19.2, 1]
 class_names = ['Pedestrian', 'Cyclist', 'Car']
 metainfo = dict(classes=class_names)
-load = dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=4, use_dim=4)
+load = dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=4)
 db_sampler = dict(
     data_root=data_root,
     info_path=data_root + 'kitti_dbinfos_train.pkl',

@@ -10,10 +10,10 @@ data_root = 'data/nuscenes/'
 data_prefix = dict(pts='samples/LIDAR_TOP', pts_semantic_mask='lidarseg/v1.0-trainval')
 
 load = [
-    dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=5, use_dim=[0, 1, 2, 3]),
+    dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=5, use_dim=[0, 1, 2, 3]),
     dict(type='DivideIntensity', divisor=255),
     dict(
-        type='LoadSegAnnotationsChecked',
+        type='LoadAnnotations3D',
         with_bbox_3d=False,
         with_label_3d=False,
         with_seg_3d=True,

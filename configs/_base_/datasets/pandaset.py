@@ -27,9 +27,9 @@ data_root = 'data/pandaset/'
 data_prefix = dict(pts='', pts_semantic_mask='')  # info files hold 002/velodyne/...
 
 load = [
-    dict(type='LoadPointsChecked', coord_type='LIDAR', load_dim=4, use_dim=[0, 1, 2, 3]),
+    dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=[0, 1, 2, 3]),
     dict(
-        type='LoadSegAnnotationsChecked',
+        type='LoadAnnotations3D',
         with_bbox_3d=False,
         with_label_3d=False,
         with_seg_3d=True,

@@ -11,14 +11,14 @@ data_prefix = dict(
 
 load = [
     dict(
-        type='LoadPointsChecked',
+        type='LoadPointsFromFile',
         coord_type='DEPTH',
         shift_height=False,
         use_color=True,
         load_dim=6,
         use_dim=[0, 1, 2, 3, 4, 5]),
     dict(
-        type='LoadSegAnnotationsChecked',
+        type='LoadAnnotations3D',
         with_bbox_3d=False,
         with_label_3d=False,
         with_mask_3d=False,

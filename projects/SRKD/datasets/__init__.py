@@ -7,7 +7,10 @@ from .label_map_dataset import LabelMapSegDataset
 from .loading import (
     AddPointIdentity,
     DivideIntensity,
+    LoadAnnotations3D,
     LoadPointsChecked,
+    LoadPointsFromFile,
+    LoadPointsFromMultiSweeps,
     LoadSegAnnotationsChecked,
     check_data_root,
 )
@@ -26,7 +29,10 @@ __all__ = [
     'DivideIntensity',
     'IgnoreSweepPoints',
     'LabelMapSegDataset',
+    'LoadAnnotations3D',
     'LoadPointsChecked',
+    'LoadPointsFromFile',
+    'LoadPointsFromMultiSweeps',
     'LoadPreviousScans',
     'LoadSegAnnotationsChecked',
     'NuScenesLidarSegDataset',

@@ -7,21 +7,24 @@ crash on later or train on silently. Letters: n points, D columns of a point.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmdet3d.datasets.transforms import LoadAnnotations3D, LoadPointsFromFile
+from mmdet3d.datasets.transforms import loading
 from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
 from ..base import FileMissingError, UsageError, nearest_path
+from .box_values import check_boxes
 from .data_root import check_data_root
 from .label_map import nearest_ids
+from .point_values import check_point_values
 
 __all__ = [
-    'AddPointIdentity', 'DivideIntensity', 'LoadPointsChecked', 'LoadSegAnnotationsChecked',
+    'AddPointIdentity', 'DivideIntensity', 'LoadAnnotations3D', 'LoadPointsChecked',
+    'LoadPointsFromFile', 'LoadPointsFromMultiSweeps', 'LoadSegAnnotationsChecked',
     'check_data_root',
 ]  # fmt: skip
 
@@ -29,17 +32,56 @@ _EXACT = 2**24  # float32 counts exactly up to here
 _WIDTHS = range(3, 10)  # columns a point may have
 
 
-@TRANSFORMS.register_module()
-class LoadPointsChecked(LoadPointsFromFile):
-    """``LoadPointsFromFile`` that refuses missing, truncated and non-finite point files.
+class _CheckedFiles:
+    """``_load_points`` that judges the file and what it holds."""
 
-    Takes the same arguments.
+    load_dim: int
+    use_dim: Sequence[int]
+    backend_args: dict | None
+    feature_ranges: Mapping[int, tuple[float, float]] | None = None
+
+    def _load_points(self, pts_filename: str) -> np.ndarray:
+        width = 4 * self.load_dim
+        values = _read(
+            super()._load_points, pts_filename, 'points', self.backend_args, width,
+            f'points of {self.load_dim} float32 values, {width} bytes each', _fitting_columns,
+        )  # fmt: skip
+        points = values.reshape(-1, self.load_dim)[:, self.use_dim]  # (n, D)
+        if len(points) == 0:
+            raise UsageError(f'points file {pts_filename} is empty, expected at least one point')
+        told = self.feature_ranges or {}
+        ranges = {i: told[column] for i, column in enumerate(self.use_dim) if column in told}
+        check_point_values(points, pts_filename, ranges)
+        return values
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadPointsFromFile(_CheckedFiles, loading.LoadPointsFromFile):
+    """mmdet3d's step of this name, which refuses files that cannot be what the config says.
+
+    Registered under mmdet3d's own name, so every config has it.
+
+    Args:
+        feature_ranges: Least and greatest value by column of the file, for columns behind x, y, z
+            that the data set defines: ``{3: (0, 1)}`` for KITTI's intensities. None: those of the
+            data set's class, where it has any (see :mod:`.feature_ranges`).
+        *args, **kwargs: As for mmdet3d's.
 
     Raises:
         FileMissingError: If the file does not exist; names the nearest one that does.
-        UsageError: If the file is empty, is no whole number of points, or holds NaN or infinity;
-            or if the info file tells of another number of columns than ``load_dim``.
+        UsageError: If the file is empty, is no whole number of points, or its numbers cannot be
+            what its columns mean (see :func:`.check_point_values`); or if the info file tells of
+            another number of columns than ``load_dim``.
     """
+
+    def __init__(
+        self,
+        *args,
+        feature_ranges: Mapping[int, tuple[float, float]] | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.feature_ranges = feature_ranges
 
     def transform(self, results: dict) -> dict:
         """Load the points of ``results['lidar_points']``."""
@@ -52,30 +94,26 @@ class LoadPointsChecked(LoadPointsFromFile):
             )
         return super().transform(results)
 
-    def _load_points(self, pts_filename: str) -> np.ndarray:
-        width = 4 * self.load_dim
-        values = _read(
-            super()._load_points, pts_filename, 'points', self.backend_args, width,
-            f'points of {self.load_dim} float32 values, {width} bytes each', _fitting_columns,
-        )  # fmt: skip
-        points = values.reshape(-1, self.load_dim)[:, self.use_dim]  # (n, D)
-        if len(points) == 0:
-            raise UsageError(f'points file {pts_filename} is empty, expected at least one point')
-        broken = ~np.isfinite(points)
-        if broken.any():
-            rows = broken.any(1)
-            what = 'coordinates' if broken[:, :3].any() else 'features'
-            raise UsageError(
-                f'points file {pts_filename} has NaN or infinite {what} in {int(rows.sum())} of '
-                f'{len(points)} points, the first is point {int(rows.argmax())}; expected finite '
-                'numbers'
-            )
-        return values
-
 
 @TRANSFORMS.register_module()
-class LoadSegAnnotationsChecked(LoadAnnotations3D):
-    """``LoadAnnotations3D`` that refuses masks which do not fit their points.
+class LoadPointsChecked(LoadPointsFromFile):
+    """Name of :class:`LoadPointsFromFile` before 0.2; goes with 0.3."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        _tell_renamed('LoadPointsChecked', 'LoadPointsFromFile')
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadPointsFromMultiSweeps(_CheckedFiles, loading.LoadPointsFromMultiSweeps):
+    """mmdet3d's step of this name, with the checks of :class:`LoadPointsFromFile`."""
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadAnnotations3D(loading.LoadAnnotations3D):
+    """mmdet3d's step of this name, which refuses masks that do not fit their points, and boxes.
+
+    Registered under mmdet3d's own name, so every config has it.
 
     In training it also warns, once per scan and worker process, of masks without any valid label:
     such a scan adds nothing to the task loss.
@@ -89,13 +127,22 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
     Raises:
         FileMissingError: If a mask does not exist; names the nearest one that does.
         UsageError: If the info file names no mask, or a mask is truncated, of another length than
-            the points, or holds an id that the data set's label mapping does not know.
+            the points, or holds an id that the data set's label mapping does not know; or if a box
+            has a number that is not finite, or a side that is not positive.
     """
 
     def __init__(self, *args, known_ids: Sequence[int] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.known_ids = None if known_ids is None else np.unique(list(known_ids))
         self._unlabelled: set[str] = set()
+
+    def _load_bboxes_3d(self, results: dict) -> dict:
+        results = super()._load_bboxes_3d(results)
+        check_boxes(
+            results['gt_bboxes_3d'].tensor.numpy(),
+            f'the info file has for {results.get("lidar_path", "a scan")}',
+        )
+        return results
 
     def _load_semantic_seg_3d(self, results: dict) -> dict:
         path = results.get('pts_semantic_mask_path')
@@ -154,6 +201,15 @@ class LoadSegAnnotationsChecked(LoadAnnotations3D):
             f'label {ignored}, so the scan adds nothing to the task loss',
             stacklevel=2,
         )
+
+
+@TRANSFORMS.register_module()
+class LoadSegAnnotationsChecked(LoadAnnotations3D):
+    """Name of :class:`LoadAnnotations3D` before 0.2; goes with 0.3."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        _tell_renamed('LoadSegAnnotationsChecked', 'LoadAnnotations3D')
 
 
 @TRANSFORMS.register_module()
@@ -275,3 +331,11 @@ def _check_length(kind: str, path: str, mask: np.ndarray, results: dict) -> None
 def _dataset_name(results: dict) -> str:
     dataset = results.get('dataset')
     return 'the data set' if dataset is None else type(dataset).__name__
+
+
+def _tell_renamed(old: str, new: str) -> None:
+    warnings.warn(
+        f"type='{old}' is called type='{new}' now, as in mmdet3d, and goes with 0.3",
+        FutureWarning,
+        stacklevel=3,
+    )

@@ -15,7 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from ..base import UsageError
-from .loading import LoadPointsChecked
+from .loading import LoadPointsFromFile
 from .poses import read_poses
 
 
@@ -66,7 +66,7 @@ class IgnoreSweepPoints(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadPreviousScans(LoadPointsChecked):
+class LoadPreviousScans(LoadPointsFromFile):
     """Append the scans before this one of a SemanticKITTI sequence, moved into its frame.
 
     The first scans of a sequence have fewer. Poses are read once per sequence and worker process.

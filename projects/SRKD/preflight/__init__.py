@@ -23,6 +23,7 @@ from ..datasets import check_data_root
 from .arguments import check_arguments
 from .classes import check_classes, check_classes_of_run
 from .evaluators import check_annotation_files, check_nuscenes
+from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
 from .loaders import check_epoch_has_steps, check_loaders
@@ -43,6 +44,7 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_geometry_of_config,
 )
 RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
+    tell_feature_ranges,
     check_samples,
     check_classes_of_run,
     check_annotation_files,

@@ -12,6 +12,9 @@ from scipy.ndimage import uniform_filter1d
 from ...base import UsageError
 from .checks import check_probability
 
+_REACH = 8  # cells; averaging and interpolation reach three to each side
+_MOST_CELLS = 2**24  # 384 MiB of noise
+
 
 @TRANSFORMS.register_module()
 class ElasticDistortion(BaseTransform):
@@ -53,14 +56,38 @@ class ElasticDistortion(BaseTransform):
 
 def _smooth_field(coord: np.ndarray, cell: float) -> np.ndarray:
     """Sample a smooth random field at ``coord`` (n, 3); returns (n, 3)."""
-    low = coord.min(axis=0)
+    place = (coord - coord.min(axis=0)) / cell  # in cells
+    for axis in range(3):
+        place[:, axis] = _without_gaps(place[:, axis])
     # one cell of margin on both sides, so that no point needs a value from outside
-    size = ((coord.max(axis=0) - low) // cell).astype(int) + 3
+    size = np.floor(place.max(axis=0)).astype(int) + 3
+    if size.prod() > _MOST_CELLS:
+        raise UsageError(
+            f'ElasticDistortion would need {" x ".join(map(str, size))} cells of {cell} m for a '
+            f'scan of {len(coord)} points, expected at most {_MOST_CELLS}: its points lie too far '
+            'apart for this cell size'
+        )
     noise = np.random.standard_normal((*size, 3))
     for axis in (0, 1, 2) * 2:
         noise = uniform_filter1d(noise, 3, axis=axis, mode='constant')
     # torch's interpolation takes a seventh of the time of scipy's. It wants x last, in -1 .. 1.
     grid = torch.from_numpy(noise).permute(3, 2, 1, 0)[None]  # (1, 3, depth z, height y, width x)
-    place = 2 * ((coord - low) / cell + 1) / (size - 1) - 1
+    place = 2 * (place + 1) / (size - 1) - 1
     place = torch.from_numpy(place)[None, :, None, None]  # (1, n, 1, 1, 3)
     return F.grid_sample(grid, place, align_corners=True)[0, :, :, 0, 0].T.numpy()
+
+
+def _without_gaps(place: np.ndarray) -> np.ndarray:
+    """Cut whole cells out of wide empty stretches of one axis; places ``(n,)`` in cells.
+
+    The field ``_REACH`` cells away is independent of the field here, so one point far out costs no
+    memory and changes nothing for the others.
+    """
+    order = np.argsort(place)
+    gaps = np.diff(place[order])
+    cut = np.where(gaps > _REACH, np.floor(gaps - _REACH), 0.0)
+    if not cut.any():
+        return place
+    shift = np.zeros_like(place)
+    shift[order[1:]] = np.cumsum(cut)
+    return place - shift
