@@ -6,6 +6,7 @@ Exit code 0: usable. 1: not. Needs nothing but Python itself.
 import importlib
 import os
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ SUPPORTED = {
 SPCONV = ('spconv', 'spconv-cu126', 'spconv-cu124', 'spconv-cu121', 'spconv-cu120', 'spconv-cu118',
           'spconv-triton')
 MEND = 'make setup'
+WINDOWS = 'windows of mmdet3d'
 
 
 @dataclass
@@ -99,6 +101,22 @@ def check_sparse() -> Line:
     return Line('sparse convolution', f'{line.found} ({backends})', line.wrong)
 
 
+def check_windows() -> Line:
+    """Whether point clouds can be shown in windows; nothing else needs open3d."""
+    found = installed('open3d')
+    if found is None:
+        return Line(WINDOWS, 'open3d is missing: pictures are drawn from above instead')
+    # in a process of its own: a half imported open3d stays in memory
+    done = subprocess.run([sys.executable, '-c', 'import open3d'], capture_output=True, text=True)
+    if done.returncode == 0:
+        return Line(WINDOWS, f'open3d {found}')
+    reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'it crashes'
+    if 'libusb' in reason:
+        reason = 'libusb is missing (Debian: apt install libusb-1.0-0)'
+    return Line(WINDOWS, f'open3d {found} is installed, cannot be imported: {reason}; pictures '
+                'are drawn from above instead')
+
+
 def check_project() -> Line:
     """Whether configs find ``projects.SRKD`` from any folder."""
     here = os.path.abspath('.')
@@ -114,7 +132,7 @@ def main() -> int:
     """Print all findings and, if one is wrong, the command that mends them."""
     lines = [*check_versions(), check_cuda(),
              check_import('mmcv.ops', 'compiled operators load', 'operators are not compiled'),
-             check_sparse(), check_project()]
+             check_sparse(), check_windows(), check_project()]
     width = max(len(line.name) for line in lines)
     for line in lines:
         mark = 'NO' if line.wrong else 'ok'

@@ -102,8 +102,8 @@ def test_an_info_file_without_masks_is_refused_with_its_cure(root):
     path = rewrite(root, lambda info: info.pop('pts_semantic_mask_path'))
     match = (
         rf'info file {path} names no pts_semantic_mask_path in 2 of 2 entries .*: unpack '
-        rf'nuScenes-lidarseg into {root}, then write it with .*tools/create_data.py nuscenes '
-        rf'--root-path {root} --out-dir {root} --extra-tag nuscenes'
+        rf'nuScenes-lidarseg into {root}, then write it with tools/.*/nuscenes_infos.py '
+        rf'{root}, or set test_mode=True'
     )
     with pytest.raises(ValueError, match=match):
         dataset(root)

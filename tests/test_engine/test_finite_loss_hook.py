@@ -39,9 +39,9 @@ class Scans(Dataset):
 class Net(BaseModel):
     """Two terms; ``wrong(number of scan)`` is added to one of them."""
 
-    def __init__(self, wrong=None):
+    def __init__(self, wrong=None, size=1):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
+        self.weight = nn.Parameter(torch.ones(size))
         self.wrong = wrong or (lambda number, weight: 0)
 
     def forward(self, inputs, data_samples=None, mode='loss'):
@@ -53,10 +53,10 @@ class Net(BaseModel):
         )
 
 
-def train(tmp_path, wrong=None, iters=None, hook=True, wrapper='OptimWrapper', **optim):
+def train(tmp_path, wrong=None, iters=None, hook=True, wrapper='OptimWrapper', size=1, **optim):
     optimizer = optim.pop('optimizer', dict(type='SGD', lr=0.01))
     runner = Runner(
-        model=Net(wrong),
+        model=Net(wrong, size),
         work_dir=str(tmp_path),
         experiment_name=f'finite_{id(tmp_path)}_{iters}',
         train_dataloader=dict(
@@ -75,7 +75,7 @@ def train(tmp_path, wrong=None, iters=None, hook=True, wrapper='OptimWrapper', *
     try:
         runner.train()
     finally:
-        train.weight = runner.model.weight.item()
+        train.weight = runner.model.weight.sum().item()
     return runner
 
 
@@ -117,6 +117,14 @@ def test_a_gradient_that_is_not_finite_ends_it_though_the_loss_is(tmp_path):
     ):
         train(tmp_path, root)
     assert train.weight == train.weight
+
+
+def test_a_norm_that_overflows_ends_it_before_an_optimizer_squares_it(tmp_path):
+    def steep(number, weight):  # value 0, slopes of 1e30
+        return 1e30 * (weight - weight.detach()).sum()
+
+    with pytest.raises(NonFiniteLossError, match='a number, the norm of the gradients is not, on'):
+        train(tmp_path, steep, size=64)
 
 
 def test_the_first_of_several_accumulated_losses_counts(tmp_path):

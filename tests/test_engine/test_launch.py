@@ -155,7 +155,8 @@ def test_drawing_needs_a_task_and_the_hook(config, tmp_path):
         evaluate(config, tmp_path / 'x.pth', tmp_path, show_dir='drawings', task='mono_det')
 
 
-def test_drawing_is_switched_on_in_the_hook(tmp_path):
+def test_drawing_is_switched_on_in_the_hook(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, 'check_window', lambda: None)
     hooks = dict(visualization=dict(type='Det3DVisualizationHook'))
     cfg = launch.read_config(write_config(tmp_path, default_hooks=hooks))
     launch._draw(cfg, True, 'drawings', 'lidar_seg', 0.3, 5.0)

@@ -278,6 +278,17 @@ def test_a_loop_of_another_kind_is_refused():
         ReseedHook().before_train(_Standing(Loop()))
 
 
+@pytest.mark.parametrize('split', ['val', 'test'])
+def test_samples_of_a_validation_that_draws_are_the_same_each_time(split):
+    loop = type('Loop', (), {})()
+    loop.dataloader = DataLoader(Augmented(), collate_fn=list)
+    runner = _Standing(loop)
+    setattr(runner, f'{split}_dataloader', loop.dataloader)
+    getattr(ReseedHook(), f'before_{split}')(runner)
+    one, other = ([batch[0]['inputs'].tolist() for batch in loop.dataloader] for _ in range(2))
+    assert one == other and len({tuple(sample) for sample in one}) == N
+
+
 class _Standing:
     """A runner that stands before its first epoch."""
 

@@ -95,3 +95,19 @@ def test_an_empty_cloud_is_refused_with_its_path():
 def test_a_voxel_size_that_is_no_length_is_refused(size):
     with pytest.raises(ValueError, match='positive lengths'):
         build(voxel_size=size)
+
+
+def test_mmdet3ds_own_preprocessor_works_where_the_points_are(device):
+    layer = dict(
+        max_num_points=-1, point_cloud_range=[-50, -50, -5, 50, 50, 5], voxel_size=[0.2] * 3,
+        max_voxels=(-1, -1),
+    )  # fmt: skip
+    theirs = MODELS.build(
+        dict(type='Det3DDataPreprocessor', voxel=True, voxel_type='minkunet', voxel_layer=layer)
+    )
+    found, expected = (each.to(device)(batch(), False) for each in (theirs, build(voxel_size=0.2)))
+    for key in ('voxels', 'coors'):
+        assert torch.equal(found['inputs']['voxels'][key], expected['inputs']['voxels'][key])
+    for own, other in zip(found['data_samples'], expected['data_samples']):
+        assert torch.equal(own.point2voxel_map, other.point2voxel_map)
+        assert torch.equal(own.gt_pts_seg.voxel_semantic_mask, other.gt_pts_seg.voxel_semantic_mask)

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mmdet3d.registry import METRICS
 from mmengine.config import Config
 
 from projects.SRKD.base import UsageError
@@ -51,6 +52,8 @@ PLACES = [
      'val_dataloader is Car, Cyclist, Pedestrian, but .*train_dataloader is Pedestrian, Cyclist'),
     (PILLARS, f'{TEST}.metainfo.classes', ['Car'], 'test_dataloader is Car, but'),
     (PILLARS, f'{TRAIN}.metainfo.classes', [*PEOPLE, 'Car'], "names 'Car' twice"),
+    (PILLARS, f'{VAL}.metainfo.classes', ['Car', 'Bike'],
+     "val_dataloader has 'Bike', which the data set does not know; the nearest is '"),
     (PILLARS, f'{TRAIN}.pipeline.2.db_sampler.sample_groups', dict(Van=1, Truck=2),
      'sample_groups of ObjectSample.db_sampler in the pipeline of train_dataloader is Van, Truck'),
     (PILLARS, f'{HEAD}.num_classes', 2, 'num_classes is 2, but .*sizes has 3'),
@@ -158,9 +161,9 @@ def test_data_sets_of_a_run_number_one_list():
 
 
 @pytest.mark.parametrize('path, box_dim, message', [
-    (CENTERS, 7, r'pts_bbox_head predicts boxes of 9 numbers \(with velocities\), but those of '
-     'train_dataloader have 7: leave vel out of common_heads'),
-    (PILLARS, 9, 'bbox_head predicts boxes of 7 numbers, but those of train_dataloader have 9'),
+    (CENTERS, 7, 'pts_bbox_head predicts boxes with velocities .* train_dataloader has boxes '
+     'without velocities .7 numbers.: leave vel out of common_heads'),
+    (PILLARS, 9, 'bbox_head predicts boxes without velocities .* has boxes with velocities'),
 ])  # fmt: skip
 def test_boxes_with_and_without_velocities_are_told_apart(path, box_dim, message):
     runner = runner_of(train=(('a', 'b'), box_dim))
@@ -170,6 +173,18 @@ def test_boxes_with_and_without_velocities_are_told_apart(path, box_dim, message
     right = runner_of(train=(('a', 'b'), 16 - box_dim))
     right.cfg = runner.cfg
     check_classes_of_run(right)
+
+
+def test_a_head_without_velocities_is_not_scored_by_nuscenes():
+    runner = runner_of(val=(('a', 'b'), 9))
+    runner._val_loop.evaluator = SimpleNamespace(
+        metrics=[METRICS.build(dict(type='NuScenesMetric', data_root='', ann_file=''))]
+    )
+    runner.cfg = Config(dict(model=copy.deepcopy(read(CENTERS).model)))
+    check_classes_of_run(runner)
+    del runner.cfg.model.pts_bbox_head.common_heads['vel']
+    with pytest.raises(UsageError, match='without velocities .* NuScenesMetric of val_evaluator'):
+        check_classes_of_run(runner)
 
 
 @pytest.mark.parametrize('key', ['classes', 'CLASSES'])

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmdet3d.datasets import Seg3DDataset
 from mmdet3d.registry import DATASETS, METRICS
+from mmdet3d.structures import Det3DDataSample
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.preflight import truth
@@ -175,3 +177,98 @@ def test_the_metric_itself_agrees(tmp_path):
         best = {key: value for key, value in scores.items() if key.endswith('AP11_hard_loose')}
         assert len(best) >= 9
         assert all((value > 0) == positive for key, value in best.items() if '_3D_' in key)
+
+
+# --- nuScenes and segmentations ------------------------------------------------------------------
+
+
+def nuscenes_runner(tmp_path, classes=('car', 'pedestrian'), place=10.0, points=9, count=3):
+    frames = []
+    for number in range(count):
+        things = [
+            dict(bbox_3d=[x, 1, 0, 4, 2, 1.5, 0], bbox_label_3d=label, bbox_label=label,
+                 velocity=[1.0, 0.0], num_lidar_pts=points, bbox_3d_isvalid=True)
+            for label, x in ((0, place), (7, place / 2))]  # of mmdet3d's own list  # fmt: skip
+        lidar = dict(num_pts_feats=5, lidar_path='a.bin', lidar2ego=np.eye(4).tolist())
+        frames.append(dict(sample_idx=number, token=str(number), timestamp=0.0, images={},
+                           ego2global=np.eye(4).tolist(), lidar_points=lidar, instances=things,
+                           lidar_sweeps=[]))  # fmt: skip
+    categories = {name: i for i, name in enumerate(classes)}
+    path = tmp_path / 'infos.pkl'
+    path.write_bytes(
+        pickle.dumps(dict(metainfo=dict(categories=categories, version='v'), data_list=frames))
+    )
+    data = DATASETS.build(dict(
+        type='NuScenesDataset', data_root=str(tmp_path), ann_file='infos.pkl', pipeline=[],
+        metainfo=dict(classes=list(classes)), test_mode=True, box_type_3d='LiDAR',
+        data_prefix=dict(pts='', img='', sweeps='')))  # fmt: skip
+    metric = METRICS.build(
+        dict(type='NuScenesMetric', data_root=str(tmp_path), ann_file=str(path), metric='bbox')
+    )
+    loop = SimpleNamespace(
+        evaluator=SimpleNamespace(metrics=[metric]), dataloader=SimpleNamespace(dataset=data)
+    )
+    return SimpleNamespace(_val_loop=loop)
+
+
+def test_nuscenes_ground_truth_that_scores_passes_in_silence(tmp_path, lines):
+    check_truth_scores(nuscenes_runner(tmp_path))
+    assert not lines
+
+
+def test_a_class_beyond_the_distance_that_nuscenes_scores_is_named(tmp_path, lines):
+    check_truth_scores(nuscenes_runner(tmp_path, place=60))  # pedestrians at 30 m count
+    (line,) = lines
+    assert 'for car: all lie farther from the car than nuScenes scores their class (car 50' in line
+
+
+@pytest.mark.parametrize('case, reason', [
+    (dict(place=500), r'in NuScenesMetric, every class of it \(car, pedestrian\), .* farther'),
+    (dict(points=0), 'has no object of car, pedestrian')])  # fmt: skip
+def test_nuscenes_ground_truth_that_scores_nothing_is_refused(tmp_path, case, reason):
+    with pytest.raises(UsageError, match=reason):
+        check_truth_scores(nuscenes_runner(tmp_path, **case))
+
+
+class Scans(Seg3DDataset):
+    """Some scans with their labels, as a test pipeline gives them."""
+
+    METAINFO = dict(classes=('road', 'car'))
+
+    def __init__(self, labels, ignore_index=2):
+        self.labels, self.ignore_index, self.asked = labels, ignore_index, []
+
+    metainfo = METAINFO
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        sample = Det3DDataSample()
+        if self.labels[index] is not None:
+            sample.eval_ann_info = dict(pts_semantic_mask=np.array(self.labels[index]))
+        return dict(data_samples=sample)
+
+
+def segmentation(labels, **more):
+    loop = SimpleNamespace(
+        evaluator=SimpleNamespace(metrics=[METRICS.build(dict(type='SegMetric'))]),
+        dataloader=SimpleNamespace(dataset=Scans(labels, **more)),
+    )
+    return SimpleNamespace(_test_loop=loop)
+
+
+@pytest.mark.parametrize('labels, looked_at', [([[0, 2], [2]], 1), ([[2, 2], [2, 1]], 2),
+                                               ([None, [2]], 1)])  # fmt: skip
+def test_a_segmentation_with_a_label_passes_at_the_first(labels, looked_at):
+    run = segmentation(labels)
+    check_truth_scores(run)
+    assert len(run._test_loop.dataloader.dataset.asked) == looked_at
+
+
+@pytest.mark.parametrize('labels, ignored', [([[2, 2]] * 30, 2), ([[255, -1], [255]], 255),
+                                             ([[1, 1]], 1)])  # fmt: skip
+def test_a_segmentation_without_a_label_is_refused(labels, ignored):
+    with pytest.raises(UsageError, match=f'none of {min(len(labels), 20)} scans of test'):
+        check_truth_scores(segmentation(labels, ignore_index=ignored))

@@ -88,3 +88,24 @@ def test_it_runs_where_nothing_is_installed():
 def test_it_finds_this_environment_usable():
     done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize('stderr, said', [
+    ('ImportError: libusb-1.0.so.0: cannot open shared object file',
+     'open3d 0.19.0 is installed, cannot be imported: libusb is missing (Debian: apt install'),
+    ('OSError: libGL.so.1: cannot open', 'cannot be imported: OSError: libGL.so.1: cannot open'),
+    ('', 'cannot be imported: it crashes'),
+])  # fmt: skip
+def test_open3d_that_does_not_import_is_told_and_is_no_obstacle(
+        tool, installed, capsys, monkeypatch, stderr, said):
+    installed['open3d'] = '0.19.0'
+    done = subprocess.CompletedProcess([], 1, '', f'Traceback\n{stderr}\n' if stderr else '')
+    monkeypatch.setattr(tool.subprocess, 'run', lambda *args, **kwargs: done)
+    code, out = report(tool, capsys)
+    assert code == 0 and said in out and 'drawn from above instead' in out
+
+
+def test_open3d_is_really_imported(tool):
+    line = tool.check_windows()
+    can = subprocess.run([sys.executable, '-c', 'import open3d'], capture_output=True).returncode
+    assert ('cannot be imported' in line.found) == bool(can) and not line.wrong

@@ -59,8 +59,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.models import MinkUNet, MinkUNetBackbone
-    cures = ((MinkUNetBackbone, 'forward', _roomy), (MinkUNet, 'loss', naming_scans))
-    for owner, name, wrap in cures:
-        if not hasattr(getattr(owner, name), 'original'):
-            setattr(owner, name, wrap(getattr(owner, name)))
+    if not hasattr(MinkUNetBackbone.forward, 'original'):
+        MinkUNetBackbone.forward = _roomy(MinkUNetBackbone.forward)
+        MinkUNet.loss = naming_scans(MinkUNet.loss)
     return True

@@ -2,9 +2,10 @@
 
 Breaks: saving a drawing of a point cloud ends in "Please run pip install open3d" (installed, but
     libusb is missing), and with it in "'NoneType' object has no attribute ..." (no window); a run
-    of tests, the inferencers' ``out_dir`` and ``browse_dataset --not-show`` are lost.
+    of tests and ``browse_dataset --not-show`` are lost; the latter also asks for a name.
 Where: mmdet3d 1.4.0 ``visualization/local_visualizer.py``: ``Det3DLocalVisualizer.add_datasample``
-    draws by open3d, which opens its window only with ``show`` and ``$DISPLAY``.
+    draws by open3d, which opens its window only with ``show`` and ``$DISPLAY``; mmengine's
+    ``get_instance`` does not know the default name of ``__init__``.
 Delete when: it draws without a window.
 """
 import os
@@ -45,6 +46,12 @@ def _headless(original: Callable) -> Callable:
     return add_datasample
 
 
+def _named(cls: type, name: str = 'visualizer', **kwargs):
+    """Stands for mmengine's class method of this name."""
+    from mmengine.visualization import Visualizer
+    return Visualizer.get_instance.__func__(cls, name, **kwargs)
+
+
 def check_window() -> None:
     """Refuse to show where no window can be opened.
 
@@ -68,4 +75,5 @@ def apply() -> bool:
     from mmdet3d.visualization import Det3DLocalVisualizer
     if not hasattr(Det3DLocalVisualizer.add_datasample, 'original'):
         Det3DLocalVisualizer.add_datasample = _headless(Det3DLocalVisualizer.add_datasample)
+        Det3DLocalVisualizer.get_instance = classmethod(_named)
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmdet3d.datasets import Det3DDataset
 from mmdet3d.datasets.transforms import ObjectNameFilter
 from mmdet3d.registry import DATASETS
 from mmengine.dataset import BaseDataset
@@ -36,6 +37,14 @@ def class_names(dataset: Mapping) -> tuple[str, ...] | None:
         kind = DATASETS.get(kind) if isinstance(kind, str) else kind
         names = getattr(kind, 'METAINFO', {}).get('classes')
     return tuple(names) if names and not isinstance(names, str) else None
+
+
+def known_classes(dataset: Mapping) -> tuple[str, ...] | None:
+    """Classes that objects of a detection data set can have, None if anything goes."""
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    boxes = isinstance(kind, type) and issubclass(kind, Det3DDataset)
+    return kind.METAINFO.get('classes') if boxes else None
 
 
 def follow_classes(dataset: BaseDataset) -> None:

@@ -31,8 +31,9 @@ _INSIDE = re.compile(r'(?:^|/)((?:samples|sweeps|lidarseg)/.*)')  # folders of t
 class NuScenesLidarSegDataset(LabelMapSegDataset):
     """nuScenes key frames with point-wise labels, from mmdet3d's info files.
 
-    Info files come from ``tools/create_data.py nuscenes`` of mmdet3d >= 1.0, run where
-    nuScenes-lidarseg is unpacked too; else they name no masks. Paths of points and masks may be
+    Info files come from ``tools/dataset_converters/nuscenes_infos.py``, or ``tools/create_data.py
+    nuscenes`` of mmdet3d >= 1.0, run where nuScenes-lidarseg is unpacked too; else they name no
+    masks. Paths of points and masks may be
     file names below ``data_prefix`` (what mmdet3d 1.4 writes), start at one of nuScenes' own
     folders with anything before it (what some forks write), or be absolute. ``lidar_sweeps`` are
     placed below ``data_prefix['sweeps']`` where given, as ``LoadPointsFromMultiSweeps`` needs them.
@@ -105,10 +106,9 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
             raise UsageError(
                 f'info file {self.ann_file} names no pts_semantic_mask_path in {len(bare)} of '
                 f'{len(infos)} entries (the first is entry {bare[0]}): unpack nuScenes-lidarseg '
-                f"into {self.data_root}, then write it with mmdet3d's tools/create_data.py "
-                f'nuscenes --root-path {self.data_root} --out-dir {self.data_root} '
-                '--extra-tag nuscenes, or set test_mode=True, load_eval_anns=False for a split '
-                'without labels'
+                f'into {self.data_root}, then write it with tools/dataset_converters/'
+                f'nuscenes_infos.py {self.data_root}, or set test_mode=True, load_eval_anns=False '
+                'for a split without labels'
             )
         return infos
 

@@ -28,7 +28,7 @@ class NonFiniteLossError(RuntimeError):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Ends a training whose total loss or gradient is NaN or infinite, before the step.
+    """Ends a training whose total loss or norm of gradients is NaN or infinite, before the step.
 
     The weights stay those of the last step, and so do the checkpoints. All ranks end together, also
     if the loss of one is wrong. Steps that the gradient scaler of mixed precision skips are its own
@@ -93,9 +93,7 @@ class FiniteLossHook(Hook):
         grads = [param.grad for param in _params(optimizer) if param.grad is not None]
         if not grads:
             return
-        # by the largest entry: the sum of squares may overflow where all entries are finite
-        largest = get_total_norm(grads, norm_type=float('inf'))
-        finite = largest.isfinite()
+        finite = get_total_norm(grads).isfinite()
         for terms, _ in self._seen:
             finite = finite & terms['loss'].to(finite.device).isfinite()
         wrong = (~finite).float()
@@ -111,7 +109,8 @@ class FiniteLossHook(Hook):
 
     def _error(self, consequence: str) -> NonFiniteLossError:
         """One sentence of all ranks' terms and scans."""
-        told = [part for rank in all_gather_object(self._wrong_parts()) for part in rank]
+        terms, gradients = zip(*all_gather_object((self._wrong_terms(), self._wrong_gradients())))
+        told = sum(terms, []) or gradients  # the gradients of all ranks show what one has lost
         runner = self._runner
         where = f'iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
         last = runner.message_hub.runtime_info.get('last_ckpt')
@@ -121,7 +120,7 @@ class FiniteLossHook(Hook):
             f'{kept}'
         )
 
-    def _wrong_parts(self) -> list[str]:
+    def _wrong_terms(self) -> list[str]:
         parts = []
         for terms, scans in self._seen:
             values = {name: value.item() for name, value in terms.items()}
@@ -129,8 +128,9 @@ class FiniteLossHook(Hook):
             if wrong:
                 named = ', '.join(f'{name}={value}' for name, value in wrong.items())
                 parts.append(f'{named} on {", ".join(scans) or "scans without a name"}')
-        if parts:
-            return parts
+        return parts
+
+    def _wrong_gradients(self) -> str:
         names = {param: name for name, param in unwrap(self._runner.model).named_parameters()}
         params = [param for optimizer in _optimizers(self._runner) for param in _params(optimizer)]
         wrong = [
@@ -138,14 +138,14 @@ class FiniteLossHook(Hook):
             for param in params
             if param.grad is not None and not param.grad.isfinite().all()
         ]
-        if not wrong:
-            return []
         more = ', ...' if len(wrong) > _SHOWN else ''
+        found = (
+            f'the gradients of {len(wrong)} parameters are not ({", ".join(wrong[:_SHOWN])}{more})'
+            if wrong
+            else 'the norm of the gradients is not'
+        )
         scans = ', '.join(scan for _, names in self._seen for scan in names)
-        return [
-            f'every term is a number, the gradients of {len(wrong)} parameters are not '
-            f'({", ".join(wrong[:_SHOWN])}{more}), on {scans or "scans without a name"}'
-        ]
+        return f'every term is a number, {found}, on {scans or "scans without a name"}'
 
 
 def _optimizers(runner: Runner) -> Iterator[Optimizer]:

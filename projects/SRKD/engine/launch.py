@@ -17,6 +17,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import FileMissingError, UsageError, nearest_path
+from ..compat.mmdet3d_visualizer import check_window
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from .config_file import read_config
@@ -180,7 +181,9 @@ def _draw(
 ) -> None:
     if task not in VISUAL_TASKS:
         raise UsageError(f'--show and --show-dir need --task, one of {", ".join(VISUAL_TASKS)}')
-    if task in ('lidar_det', 'lidar_seg') and not show:
+    if show and task in ('lidar_det', 'lidar_seg'):
+        check_window()
+    elif task in ('lidar_det', 'lidar_seg'):
         import projects.SRKD.analysis.picture_hook  # noqa: F401 - registers the hook
 
         hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)

@@ -42,12 +42,12 @@ def grid_sample(grid_coord: Tensor) -> tuple[Tensor, Tensor]:
 
 @MODELS.register_module()
 class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
-    """``Det3DDataPreprocessor(voxel_type='minkunet')`` without its two faults.
+    """``Det3DDataPreprocessor(voxel_type='minkunet')`` with maps that are right.
 
     It voxelises like mmdet3d's (rounded coordinates shifted to zero; the first point of a voxel
-    gives the voxel's feature **and its label**), but stays on the device of the points (mmdet3d
-    calls ``.cuda()``) and keeps ``point2voxel_map`` right when ``max_voxels`` drops voxels in
-    training: a dropped point maps to -1 (mmdet3d leaves it pointing at other voxels).
+    gives the voxel's feature **and its label**), on the device of the points and without a detour
+    over numpy, and keeps ``point2voxel_map`` right when ``max_voxels`` drops voxels in training: a
+    dropped point maps to -1 (mmdet3d leaves it pointing at other voxels).
 
     Args:
         voxel_size: Edge lengths of a voxel, metres.

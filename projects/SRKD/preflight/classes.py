@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mmdet3d.evaluation import NuScenesMetric
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..base import UsageError, nearest_name
-from ..datasets.class_names import class_names, inner_datasets, stored_classes
+from ..datasets.class_names import (
+    class_names,
+    inner_datasets,
+    known_classes,
+    stored_classes,
+)
 from ..distill import DistillModel
 from ..distill.teacher import teacher_config
 from ..models.head_classes import check_head, class_count, head_of, task_names
@@ -45,7 +51,7 @@ def check_classes(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test'))
             own = Listed(f'metainfo.classes of {split}_dataloader', class_names(dataset) or ())
             if not own.names:
                 continue
-            _check_twice(own)
+            _check_names(own, known_classes(dataset))
             first = first or own
             _compare(own, first)
             for transform in transforms(dataset.get('pipeline')):
@@ -78,8 +84,7 @@ def check_classes_of_run(runner: Runner) -> None:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if found and isinstance(model, DistillModel):
         model.learn_classes(found[0].names, found[0].key)
-    for split, loader in _built_loaders(runner):
-        _check_box_size(runner, loader.dataset, split)
+    _check_velocities(runner)
 
 
 def check_classes_of_checkpoint(runner: Runner, checkpoint: Mapping, source: str) -> None:
@@ -142,7 +147,13 @@ def _compare(own: Listed, other: Listed) -> None:
         )
 
 
-def _check_twice(own: Listed) -> None:
+def _check_names(own: Listed, known: Sequence[str] | None) -> None:
+    strange = [name for name in own.names if known and name not in known]
+    if strange:
+        raise UsageError(
+            f'{own.key} has {strange[0]!r}, which the data set does not know; the nearest is '
+            f'{nearest_name(strange[0], known)!r}'
+        )
     twice = [name for name in own.names if own.names.count(name) > 1]
     if twice:
         raise UsageError(f'{own.key} names {twice[0]!r} twice: {_told(own.names)}')
@@ -191,30 +202,41 @@ def _check_ignored(student: Mapping, dataset: Mapping, loader: str) -> None:
         )
 
 
-def _check_box_size(runner: Runner, dataset: Any, split: str) -> None:
-    """Refuse a head that predicts velocities on boxes without them, and the reverse."""
+def _check_velocities(runner: Runner) -> None:
+    """Refuse a head that predicts velocities for data or metrics without them, and the reverse."""
     config = runner.cfg.get('model')
-    if split != 'train' or not isinstance(config, Mapping) or not hasattr(dataset, 'get_data_info'):
+    if not isinstance(config, Mapping):
         return
     key, head = head_of(teacher_config(config)) or (None, {})
     if head.get('tasks'):
-        wanted = 9 if 'vel' in (head.get('common_heads') or {}) else 7
+        size = 9 if 'vel' in (head.get('common_heads') or {}) else 7
     elif head.get('anchor_generator'):
-        wanted = (head.get('bbox_coder') or {}).get('code_size', 7)
+        size = (head.get('bbox_coder') or {}).get('code_size', 7)
     else:
         return
-    boxes = (dataset.get_data_info(0).get('ann_info') or {}).get('gt_bboxes_3d')
-    found = getattr(boxes, 'box_dim', wanted)
-    if wanted != found:
-        raise UsageError(
-            f'{key} predicts boxes of {wanted} numbers{" (with velocities)" * (wanted == 9)}, but '
-            f'those of {split}_dataloader have {found}: '
-            + (
-                'leave vel out of common_heads, with code_size=7 and code_weights of 8'
-                if wanted == 9
-                else 'predict velocities, or set with_velocity=False in the data set'
+    kinds = {7: 'boxes without velocities (7 numbers)', 9: 'boxes with velocities (9 numbers)'}
+    for split, loader in _built_loaders(runner):
+        loop = getattr(runner, f'_{split}_loop')
+        for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
+            if isinstance(metric, NuScenesMetric) and size != 9:
+                raise UsageError(
+                    f'{key} predicts {kinds[7]}, but {type(metric).__name__} of {split}_evaluator '
+                    'scores velocities: add vel to common_heads, or code_size=9'
+                )
+        if split != 'train' or not hasattr(loader.dataset, 'get_data_info'):
+            continue
+        boxes = (loader.dataset.get_data_info(0).get('ann_info') or {}).get('gt_bboxes_3d')
+        found = getattr(boxes, 'box_dim', size)
+        if found != size:
+            raise UsageError(
+                f'{key} predicts {kinds.get(size, size)}, but the data set of {split}_dataloader '
+                f'has {kinds.get(found, found)}: '
+                + (
+                    'leave vel out of common_heads, with code_size=7 and 8 code_weights'
+                    if size == 9
+                    else 'predict velocities, or set with_velocity=False in the data set'
+                )
             )
-        )
 
 
 def _told(names: Sequence[str]) -> str:
