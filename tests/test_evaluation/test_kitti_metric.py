@@ -67,9 +67,14 @@ def test_frames_without_objects_may_come_first(tmp_path):
     assert scores[f'{NAME}/Car_3D_AP40_easy_strict'] == pytest.approx(9 / 40 * 100 * 10 / 15)
 
 
-def test_no_object_at_all_is_refused(tmp_path):
+@pytest.mark.parametrize('name', [None, 'Van'])
+def test_no_object_of_any_class_is_refused(tmp_path, name):
     truth = [toy.nobody()] * 2
-    with pytest.raises(ValueError, match='the 2 frames to score hold no object at all, expected'):
+    if name is not None:
+        truth = toy.row_of_cars(2, per_frame=1)
+        for anno in truth:
+            anno['name'] = np.array([name] * len(anno['name']))
+    with pytest.raises(ValueError, match='the 2 frames to score hold no object of Ped'):
         evaluate(tmp_path, truth, toy.row_of_cars(2, per_frame=1))
 
 

@@ -10,6 +10,7 @@ from mmdet3d.registry import METRICS
 from mmengine.config import Config
 
 from projects.SRKD.base import UsageError
+from projects.SRKD.engine import launch
 from projects.SRKD.preflight.classes import (
     check_classes,
     check_classes_of_checkpoint,
@@ -210,3 +211,11 @@ def test_weights_without_names_are_taken_with_one_line(meta, monkeypatch):
     runner = runner_of(train=(PEOPLE, 7), val=(PEOPLE, 7))
     check_classes_of_checkpoint(runner, dict(state_dict={}) | meta, 'w.pth')
     assert len(lines) == 1 and 'w.pth names no classes' in lines[0]
+
+
+def test_a_run_asks_when_it_has_loaded_its_weights():
+    runner = runner_of(test=(PEOPLE, 7))
+    runner._load_from = 'w.pth'
+    stored = dict(meta=dict(dataset_meta=dict(classes=TURNED)), state_dict={})
+    with pytest.raises(UsageError, match='w.pth numbers the classes Car, Cyclist, Pedestrian'):
+        launch._Preflight().after_load_checkpoint(runner, stored)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.preflight import geometry
@@ -156,3 +157,37 @@ def test_a_users_own_detector_on_an_inherited_pipeline_goes_on_working(tmp_path,
     check_geometry_of_config(cfg)
     assert sum('PointsRangeFilter' in line for line, _ in lines) == 3
     assert cfg.val_evaluator.pcd_limit_range == cfg.reach
+
+
+ZOO = (
+    'centerpoint/centerpoint_voxel0075_second_secfpn_head-dcn-circlenms_8xb4-flip-tta-cyclic-20e'
+    '_nus-3d',
+    'centerpoint/centerpoint_pillar02_second_secfpn_head-circlenms_8xb4-cyclic-20e_nus-3d',
+    'free_anchor/pointpillars_hv_regnet-1.6gf_fpn_head-free-anchor_sbn-all_8xb4-strong-aug-3x'
+    '_nus-3d',
+    'minkunet/minkunet34_w32_spconv_8xb2-laser-polar-mix-3x_semantickitti',
+    'mvxnet/mvxnet_fpn_dv_second_secfpn_8xb2-80e_kitti-3d-3class',
+    'parta2/parta2_hv_secfpn_8xb2-cyclic-80e_kitti-3d-car',
+    'pointpillars/pointpillars_hv_fpn_sbn-all_8xb2-2x_lyft-3d-range100',
+    'pointpillars/pointpillars_hv_secfpn_sbn-all_16xb2-2x_waymo-3d-3class',
+    'pointpillars/pointpillars_hv_secfpn_sbn-all_8xb4-2x_nus-3d',
+    'pv_rcnn/pv_rcnn_8xb2-80e_kitti-3d-3class',
+    'regnet/pointpillars_hv_regnet-400mf_secfpn_sbn-all_8xb4-2x_nus-3d',
+    'second/second_hv_secfpn_sbn-all_16xb2-2x_waymoD5-3d-3class',
+    'ssn/ssn_hv_secfpn_sbn-all_16xb2-2x_nus-3d',
+)
+
+
+@pytest.mark.parametrize('name', ZOO)
+def test_configs_of_mmdet3ds_zoo_are_accepted(name, lines):
+    cfg = get_config(f'mmdet3d::{name}.py')
+    check_classes(cfg)
+    check_geometry_of_config(cfg)
+    assert not [line for line, _ in lines if 'leaves part of the map empty' in line]
+
+
+def test_a_config_of_the_zoo_whose_tasks_have_another_order_than_its_data_is_refused():
+    """By position SSN's head on Lyft has cars' outputs trained on bicycles' anchors."""
+    cfg = get_config('mmdet3d::ssn/ssn_hv_secfpn_sbn-all_16xb2-2x_lyft-3d.py')
+    with pytest.raises(UsageError, match='tasks of pts_bbox_head, .* is bicycle, .* is car, truck'):
+        check_classes(cfg)

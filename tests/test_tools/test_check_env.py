@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import projects.SRKD  # noqa: F401 - for real, before importing is pretended
+
 TOOL = Path(__file__).parents[2] / 'tools' / 'check_env.py'
 
 

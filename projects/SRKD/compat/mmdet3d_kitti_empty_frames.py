@@ -1,6 +1,7 @@
 """KITTI's score where the first frame has no object.
 
-Breaks: "index 0 is out of bounds for axis 0 with size 0" after the whole validation.
+Breaks: "index 0 is out of bounds for axis 0 with size 0" after the whole validation; frames that
+    hold other objects alone (``DontCare``) score 0 without a word.
 Where: mmdet3d 1.4.0 ``evaluation/functional/kitti_utils/eval.py``: ``kitti_eval`` reads the first
     object's alpha of frame after frame until one is valid; called by ``KittiMetric``.
 Delete when: it skips frames without objects.
@@ -11,17 +12,23 @@ from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
 
+from ..base import UsageError
+
 
 def _objects_first(original: Callable) -> Callable:
 
     @wraps(original)
-    def kitti_eval(gt_annos: list, dt_annos: list, *args, **kwargs) -> tuple[str, dict]:
-        if not any(len(anno['name']) for anno in gt_annos):
-            raise ValueError(f'the {len(gt_annos)} frames to score hold no object at all, expected '
-                             'ground truth: see ann_file of the metric')
+    def kitti_eval(
+        gt_annos: list, dt_annos: list, current_classes: list[str], *args, **kwargs
+    ) -> tuple[str, dict]:
+        if not any(name in current_classes for anno in gt_annos for name in anno['name']):
+            raise UsageError(
+                f'the {len(gt_annos)} frames to score hold no object of '
+                f'{", ".join(current_classes)}, expected ground truth: see ann_file of the metric'
+            )
         order = sorted(range(len(gt_annos)), key=lambda frame: not len(gt_annos[frame]['name']))
-        return original([gt_annos[frame] for frame in order],
-                        [dt_annos[frame] for frame in order], *args, **kwargs)
+        frames = ([annos[frame] for frame in order] for annos in (gt_annos, dt_annos))
+        return original(*frames, current_classes, *args, **kwargs)
 
     kitti_eval.original = original
     return kitti_eval

@@ -8,7 +8,8 @@ from mmdet3d.registry import LOOPS
 from mmengine.evaluator import Evaluator
 from mmengine.runner import ValLoop
 
-from ..base import UsageTypeError
+from ..base import UsageError, UsageTypeError
+from ..distill.teacher import Teacher
 from .distill_checkpoint_hook import unwrap
 
 
@@ -19,6 +20,8 @@ class TeacherValLoop(ValLoop):
     The teacher is frozen and nothing in it is random, so it is run in the first validation only
     and its scores repeated afterwards.
 
+    A detector with another list of classes is scored under its own names.
+
     Args:
         dataloader: As for ``ValLoop``.
         evaluator: A metric config or a list of them (the teacher gets metrics of its own).
@@ -26,6 +29,7 @@ class TeacherValLoop(ValLoop):
 
     Raises:
         UsageTypeError: If the evaluator is an object, of which no second one can be built.
+        UsageError: If the teacher of a segmentation numbers other classes than the data set.
     """
 
     def __init__(self, runner, dataloader, evaluator: dict | Sequence[dict], **kwargs) -> None:
@@ -45,10 +49,25 @@ class TeacherValLoop(ValLoop):
         if self.evaluator.teacher_scores is None:
             model = unwrap(self.runner.model)
             teacher = model.teacher.to(next(model.parameters()).device)
+            self._name_classes(model.teacher)
             teacher.data_preprocessor.eval()
             beside = copy.deepcopy(data_batch)  # predictions are written on the data samples
             self.evaluator.teacher.process(teacher.val_step(beside), beside)
         super().run_iter(idx, data_batch)
+
+
+    def _name_classes(self, teacher: Teacher) -> None:
+        meta = self.evaluator.dataset_meta or {}
+        names, own = teacher.classes, tuple(meta.get('classes') or ())
+        if names is None or not own or names == own:
+            return
+        if 'label2cat' in meta:
+            raise UsageError(
+                f'TeacherValLoop compares labels point by point, but {teacher.checkpoint} numbers '
+                f'the classes {", ".join(names)} and the data set {", ".join(own)}: validate the '
+                'student alone (val_cfg without a type)'
+            )
+        self.evaluator.teacher.dataset_meta = {**meta, 'classes': names}
 
 
 class _WithTeacher(Evaluator):
