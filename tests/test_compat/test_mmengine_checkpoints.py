@@ -18,6 +18,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint as load
+from processes import DEADLINE
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -125,10 +126,12 @@ class Killer:
 
 def forked(function, *args):
     """Call in a fork, which has mmdet3d imported; returns the exit code."""
-    process = multiprocessing.get_context('fork').Process(target=function, args=args)
+    # autograd's threads, which there are beside a GPU, outlive no fork
+    kind = 'spawn' if torch.cuda.is_available() else 'fork'
+    process = multiprocessing.get_context(kind).Process(target=function, args=args)
     process.start()
-    process.join(60)
-    assert process.exitcode is not None, 'a fork hangs'
+    process.join(DEADLINE)
+    assert process.exitcode is not None, 'a process hangs'
     return process.exitcode
 
 

@@ -217,3 +217,40 @@ def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_p
     done = run([sys.executable, '-c', code], env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ['waited']
+
+
+def test_a_run_without_hooks_for_it_ends_before_a_step_that_is_not_finite(config, tmp_path):
+    options = {'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 9}
+    with pytest.raises(launch.NonFiniteLossError, match='step of iteration . .* loss=inf'):
+        train(config, tmp_path / 'run', options)
+    for path in (tmp_path / 'run').glob('*.pth'):
+        state = torch.load(path, weights_only=False)['state_dict']
+        assert all(value.isfinite().all() for value in state.values())
+
+
+def test_no_workers_may_be_said_alone(tmp_path):
+    config = write_config(tmp_path)
+    config.write_text(
+        config.read_text()
+        + 'train_dataloader.update(persistent_workers=True, prefetch_factor=4, num_workers=3)\n'
+    )
+    cfg = launch.read_config(config, cfg_options={'train_dataloader.num_workers': 0})
+    assert not cfg.train_dataloader.persistent_workers
+    assert 'prefetch_factor' not in cfg.train_dataloader
+    train(config, tmp_path / 'run', {'train_dataloader.num_workers': 0})
+
+
+def test_a_data_set_smaller_than_a_batch_is_refused_before_schedules_are_built(config, tmp_path):
+    options = {'train_dataloader.batch_size': 8, 'train_dataloader.drop_last': True}
+    with pytest.raises(launch.UsageError, match='has 4 scans for batches of batch_size=8'):
+        train(config, tmp_path / 'run', options)
+
+
+def test_a_loop_by_iterations_says_that_it_saves_once(config, tmp_path):
+    options = dict(
+        train_cfg=dict(_delete_=True, by_epoch=False, max_iters=3, val_interval=3),
+        default_hooks=dict(reseed=None),
+    )
+    train(config, tmp_path / 'run', options)
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    assert 'the only checkpoint is written at the end: say default_hooks' in log.read_text()

@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from ..datasets import check_data_root
 from .arguments import check_arguments
+from .checkpoints import tell_single_checkpoint
 from .classes import check_classes, check_classes_of_run
 from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
@@ -52,6 +53,7 @@ RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     check_ground_planes,
     check_objects,
     check_files,
+    tell_single_checkpoint,
     tell_repeated_frames,
     check_truth_scores,  # reads frames, so it comes when all that it reads is there
 )
