@@ -14,6 +14,7 @@ CURES = (
     'spconv_loading',
     'mmengine_warnings',
     'mmengine_loading',
+    'mmengine_info_files',
     'mmengine_dist',
     'mmengine_amp',
     'mmengine_hooks',

@@ -17,7 +17,6 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
 from ..base import FileMissingError, UsageError, nearest_path
-from .box_values import check_boxes
 from .data_root import check_data_root
 from .label_map import nearest_ids
 from .point_values import check_point_values
@@ -111,7 +110,7 @@ class LoadPointsFromMultiSweeps(_CheckedFiles, loading.LoadPointsFromMultiSweeps
 
 @TRANSFORMS.register_module(force=True)
 class LoadAnnotations3D(loading.LoadAnnotations3D):
-    """mmdet3d's step of this name, which refuses masks that do not fit their points, and boxes.
+    """mmdet3d's step of this name, which refuses masks that do not fit their points.
 
     Registered under mmdet3d's own name, so every config has it.
 
@@ -127,22 +126,13 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
     Raises:
         FileMissingError: If a mask does not exist; names the nearest one that does.
         UsageError: If the info file names no mask, or a mask is truncated, of another length than
-            the points, or holds an id that the data set's label mapping does not know; or if a box
-            has a number that is not finite, or a side that is not positive.
+            the points, or holds an id that the data set's label mapping does not know.
     """
 
     def __init__(self, *args, known_ids: Sequence[int] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.known_ids = None if known_ids is None else np.unique(list(known_ids))
         self._unlabelled: set[str] = set()
-
-    def _load_bboxes_3d(self, results: dict) -> dict:
-        results = super()._load_bboxes_3d(results)
-        check_boxes(
-            results['gt_bboxes_3d'].tensor.numpy(),
-            f'the info file has for {results.get("lidar_path", "a scan")}',
-        )
-        return results
 
     def _load_semantic_seg_3d(self, results: dict) -> dict:
         path = results.get('pts_semantic_mask_path')

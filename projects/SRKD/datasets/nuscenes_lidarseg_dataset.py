@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 from mmdet3d.registry import DATASETS
-from mmengine.fileio import load
 
 from ..base import UsageError
 from .label_map import label_map_by_name
@@ -87,18 +86,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the info file."""
-        try:
-            infos = super().load_data_list()
-        except (TypeError, ValueError) as error:
-            content = load(self.ann_file)
-            if not isinstance(content, list) and 'infos' not in content:
-                raise
-            raise UsageError(
-                f'info file {self.ann_file} was written by mmdet3d below 1.0, expected the keys '
-                "metainfo and data_list: convert it with mmdet3d's "
-                'tools/dataset_converters/update_infos_to_v2.py --dataset nuscenes '
-                f'--pkl-path {self.ann_file}'
-            ) from error
+        infos = super().load_data_list()
         if self.test_mode and not self.load_eval_anns:
             return infos
         bare = [i for i, info in enumerate(infos) if not info.get('pts_semantic_mask_path')]
