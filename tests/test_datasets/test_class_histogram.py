@@ -1,5 +1,6 @@
 """Counts against labels written by hand; the cache is trusted exactly as long as it is true."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -11,8 +12,13 @@ import pytest
 from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 
-from projects.SRKD.datasets import class_histogram
-from projects.SRKD.datasets.class_histogram import MaskReader, cache_path, class_histograms
+from projects.SRKD.base import files
+from projects.SRKD.datasets.class_histogram import (
+    MaskReader,
+    cache_path,
+    class_histograms,
+    elsewhere,
+)
 from projects.SRKD.datasets.scene_statistics import scene_statistics
 
 # NYU40 ids of ScanNet: 1 wall, 2 floor, 5 chair, 39 otherfurniture; 0 and 13 are ignored
@@ -126,13 +132,38 @@ def test_the_cache_moves_with_the_data_set(write_scannet, reads, tmp_path):
     assert len(reads) == 3 + 3  # spot checks of all three
 
 
-def test_an_unwritable_folder_costs_a_warning_and_nothing_else(write_scannet, monkeypatch):
+def refuse_below(monkeypatch, *folders, error):
+    """Let no new file be made in these folders, as on a mount for reading alone."""
+    make = files.mkstemp
+
+    def refuse(*args, dir, **kwargs):
+        if any(Path(dir).is_relative_to(folder) for folder in folders):
+            raise OSError(error, os.strerror(error))
+        return make(*args, dir=dir, **kwargs)
+
+    monkeypatch.setattr(files, 'mkstemp', refuse)
+
+
+@pytest.mark.parametrize('error', [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_what_a_data_folder_does_not_take_is_kept_in_the_cache_folder(
+    write_scannet, reads, monkeypatch, tmp_path, error
+):
     dataset = write_scannet(LABELS)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    refuse_below(monkeypatch, dataset.data_root, error=error)
+    histogram = counts(dataset)
+    assert sorted(os.listdir(dataset.data_root)) == ['infos_train.pkl', 'points', 'semantic_mask']
+    assert elsewhere(cache_path(dataset)).is_file()
+    np.testing.assert_array_equal(counts(dataset), histogram)
+    assert len(reads) == 3 + 3  # all, then spot checks of all three
 
-    def refuse(self, target):
-        raise PermissionError(13, 'Permission denied')
 
-    monkeypatch.setattr(class_histogram.Path, 'replace', refuse)
+def test_where_nothing_can_be_written_it_costs_a_warning_and_nothing_else(
+    write_scannet, monkeypatch, tmp_path
+):
+    dataset = write_scannet(LABELS)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    refuse_below(monkeypatch, dataset.data_root, tmp_path / 'cache', error=errno.EROFS)
     with pytest.warns(UserWarning, match='could not be kept at .*infos_train.classes.npz'):
         histogram = counts(dataset)
     assert histogram.shape == (3, 20)

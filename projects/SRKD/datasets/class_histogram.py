@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import uuid
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -19,9 +18,10 @@ import numpy as np
 from mmdet3d.datasets.transforms import LoadAnnotations3D, PointSegClassMapping
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
+from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 
-from ..base import FileMissingError, UsageError
+from ..base import FileMissingError, UsageError, write_whole
 
 _LAYOUT = 1  # of the cache file; raise it when its arrays or the way masks are read change
 _SPOT_CHECKS = 8
@@ -112,6 +112,16 @@ def cache_path(dataset: BaseDataset) -> Path | None:
     return Path(info_file).with_suffix('.classes.npz')
 
 
+def elsewhere(target: Path) -> Path:
+    """Where the histograms of a data set are kept whose folder cannot be written.
+
+    A file of the user's cache folder, named after the place of the info file.
+    """
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
+    place = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:16]
+    return cache / 'srkd' / f'{target.name.removesuffix(".npz")}.{place}.npz'
+
+
 def class_histograms(
     dataset: BaseDataset, infos: Sequence[dict], progress: bool = False
 ) -> np.ndarray:
@@ -138,7 +148,7 @@ def class_histograms(
         for info in infos
     }
     fingerprint = reader.fingerprint(dataset) if target else ''
-    known = _load(target, fingerprint)
+    known = _load(target, fingerprint) or _load(target and elsewhere(target), fingerprint)
     if not _still_true(known, path_of, reader):
         known = {}
 
@@ -189,21 +199,25 @@ def _still_true(known: dict, path_of: dict, reader: MaskReader) -> bool:
 
 
 def _store(target: Path, fingerprint: str, known: dict[str, np.ndarray]) -> None:
-    """Write under another name, then rename: readers see the old file or the new one."""
-    part = target.with_name(f'{target.name}.{uuid.uuid4().hex}.part')
-    try:
-        with part.open('wb') as stream:
-            np.savez_compressed(
-                stream,
-                fingerprint=np.array(fingerprint),
-                mask=np.array(list(known)),
-                histogram=np.stack([*known.values()]),
-            )
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        warnings.warn(
-            f'The class histograms could not be kept at {target} ({error.strerror}), so '
-            'every start reads all masks again.',
-            stacklevel=2,
-        )
+    """Keep the histograms beside the info file, or where this user may write."""
+    for path in (target, elsewhere(target)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with write_whole(path) as part, part.open('wb') as stream:
+                np.savez_compressed(
+                    stream,
+                    fingerprint=np.array(fingerprint),
+                    mask=np.array(list(known)),
+                    histogram=np.stack([*known.values()]),
+                )
+        except OSError as error:
+            refused = error
+            continue
+        if path != target:
+            print_log(f'{target.parent} cannot be written: class histograms are kept in {path}')
+        return
+    warnings.warn(
+        f'The class histograms could not be kept at {target} ({refused.strerror}), so every start '
+        'reads all masks again.',
+        stacklevel=2,
+    )
