@@ -57,3 +57,11 @@ def test_infos_are_of_version_2(tmp_path):
     assert content == dict(
         metainfo=dict(dataset='nuscenes', info_version='1.1'), data_list=[dict(token='a')]
     )
+
+
+def test_what_a_killed_run_has_left_is_named(tmp_path):
+    (tmp_path / '.out.123.part').mkdir()
+    said = '[.]out.123.part is left by a run that was killed, unless it goes on: remove it'
+    with pytest.warns(UserWarning, match=said), new_folder(tmp_path / 'out') as folder:
+        (folder / 'a').touch()
+    assert (tmp_path / 'out/a').exists()

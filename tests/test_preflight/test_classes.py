@@ -211,6 +211,11 @@ def test_weights_without_names_are_taken_with_one_line(meta, monkeypatch):
     runner = runner_of(train=(PEOPLE, 7), val=(PEOPLE, 7))
     check_classes_of_checkpoint(runner, dict(state_dict={}) | meta, 'w.pth')
     assert len(lines) == 1 and 'w.pth names no classes' in lines[0]
+    other = dict(meta=dict(CLASSES=['Van']))
+    check_classes_of_checkpoint(runner, other, 'w.pth', partial=True)  # to fine-tune another head
+    assert lines[1:] == [
+        'w.pth numbers the classes Van, the data set of train_dataloader Pedestrian, Cyclist, Car'
+    ]
 
 
 def test_a_run_asks_when_it_has_loaded_its_weights():

@@ -4,7 +4,6 @@ From ScanNet's own download and mmdet3d's export, see ``write_scannet200_masks``
 """
 
 import argparse
-import sys
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,14 +16,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
-    from projects.SRKD.base import UsageError
+    from projects.SRKD.base import misuse_told
     from projects.SRKD.datasets.scannet200 import write_scannet200_masks  # --help is quick
 
-    try:
+    with misuse_told('scannet200_masks.py'):
         count = write_scannet200_masks(args.root)
-    except UsageError as error:
-        print(f'scannet200_masks.py: {error}', file=sys.stderr)
-        sys.exit(2)
     print(f'{count} scenes in {args.root}')
 
 

@@ -6,11 +6,14 @@ import os
 import pickle
 import shutil
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..base import FileInTheWayError, UsageError, write_whole
+
+_REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
 
 
 @contextmanager
@@ -29,6 +32,9 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
         raise FileInTheWayError(
             f'{out} exists and is not an empty folder; --force replaces it by the new data set'
         )
+    for left in out.parent.glob(f'.{out.name}.*.part'):
+        warnings.warn(f'{left} is left by a run that was killed, unless it goes on: remove it',
+                      stacklevel=3)  # fmt: skip
     part = out.with_name(f'.{out.name}.{os.getpid()}.part')
     part.mkdir(parents=True)
     try:
@@ -58,8 +64,10 @@ def check_limits(**limits: tuple[float, float, float]) -> None:
 
 def progress(what: str, names: list) -> Iterable:
     """Pass names on and say on one line of stderr how far it is."""
+    step = max(len(names) // _REPORTS, 1)
     for done, name in enumerate(names):
-        print(f'\r{what} {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
+        if done % step == 0:
+            print(f'\r{what} {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
         yield name
     print(f'\r{what} {len(names)}/{len(names)}' + ' ' * 20, file=sys.stderr, flush=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..base import FileMissingError, nearest_path
+from .class_names import inner_datasets
 from .kitti_files import check_classes
 from .label_map import check_label_map
 
@@ -37,19 +38,9 @@ def check_data_root(
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
-        for dataset in _datasets(loader.get('dataset')):
+        for dataset in inner_datasets(loader.get('dataset')):
             _check(dataset, f'{split}_dataloader')
             _check_classes(dataset, f'{split}_dataloader')
-
-
-def _datasets(dataset: Any) -> Iterator[Mapping]:
-    if not isinstance(dataset, Mapping):
-        return
-    inner = dataset.get('datasets') or [dataset.get('dataset')]
-    if inner[0] is None:
-        yield dataset
-    for part in inner:
-        yield from _datasets(part)
 
 
 def _check(dataset: Mapping, loader: str) -> None:

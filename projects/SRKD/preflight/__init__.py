@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from ..datasets import check_data_root
 from .arguments import check_arguments
+from .built import forget_frames
 from .checkpoints import tell_single_checkpoint
 from .classes import check_classes, check_classes_of_run
 from .evaluators import check_annotation_files, check_nuscenes
@@ -84,5 +85,8 @@ def check_run(runner: Runner) -> None:
     Raises:
         UsageError: From the first check that fails.
     """
-    for check in RUN_CHECKS:
-        check(runner)
+    try:
+        for check in RUN_CHECKS:
+            check(runner)
+    finally:
+        forget_frames()

@@ -87,13 +87,16 @@ def check_classes_of_run(runner: Runner) -> None:
     _check_velocities(runner)
 
 
-def check_classes_of_checkpoint(runner: Runner, checkpoint: Mapping, source: str) -> None:
+def check_classes_of_checkpoint(
+    runner: Runner, checkpoint: Mapping, source: str, partial: bool = False
+) -> None:
     """Refuse weights that were trained on other classes than those of the run's data.
 
     Args:
         runner: The runner that has loaded them.
         checkpoint: What the file holds.
         source: Its name.
+        partial: Whether the run fine-tunes what fits, with another head: then it is only said.
 
     Raises:
         UsageError: With both lists.
@@ -110,11 +113,13 @@ def check_classes_of_checkpoint(runner: Runner, checkpoint: Mapping, source: str
                 logger='current',
             )
         elif tuple(names) != stored:
-            raise UsageError(
+            what = (
                 f'{source} numbers the classes {_told(stored)}, the data set of '
-                f'{split}_dataloader {_told(names)}: take weights of one list, or give the data '
-                'that order'
+                f'{split}_dataloader {_told(names)}'
             )
+            if not partial:
+                raise UsageError(f'{what}: take weights of that list, or give the data that order')
+            print_log(what, logger='current')
         return
 
 
