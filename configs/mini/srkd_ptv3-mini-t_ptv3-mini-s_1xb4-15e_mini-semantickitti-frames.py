@@ -6,6 +6,7 @@ model = dict(
     teacher=dict(
         config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py',
         checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument

@@ -7,3 +7,9 @@ model = dict(
         config='{{ fileDirname }}/ptv3-large_4xb2-50e_nuscenes-lidarseg.py',
         checkpoint='work_dirs/ptv3-large_4xb2-50e_nuscenes-lidarseg/epoch_50.pth'),
     terms=_base_.distill.terms)
+# The release's own cycle for its distillation configs, which is not that of its baseline.
+optim_wrapper = dict(optimizer=dict(lr=0.001))
+rise, fall = _base_.param_scheduler
+param_scheduler = [
+    dict(rise, end=5),
+    dict(fall, begin=5, T_max=45)]

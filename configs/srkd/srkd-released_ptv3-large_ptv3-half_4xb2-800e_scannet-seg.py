@@ -7,3 +7,9 @@ model = dict(
         config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py',
         checkpoint='work_dirs/ptv3-large_4xb2-800e_scannet-seg/epoch_800.pth'),
     terms=_base_.distill.terms)
+# The release's own cycle for its distillation configs, which is not that of its baseline.
+optim_wrapper = dict(optimizer=dict(lr=0.002))
+rise, fall = _base_.param_scheduler
+param_scheduler = [
+    dict(rise, end=400),
+    dict(fall, begin=400, T_max=400)]

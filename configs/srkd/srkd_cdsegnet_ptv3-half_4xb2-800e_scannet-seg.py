@@ -6,6 +6,7 @@ model = dict(
     teacher=dict(
         config='{{ fileDirname }}/cdsegnet_4xb2-800e_scannet-seg.py',
         checkpoint='work_dirs/cdsegnet_4xb2-800e_scannet-seg/epoch_800.pth'),
+    super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument

@@ -6,6 +6,7 @@ model = dict(
     teacher=dict(
         config='{{ fileDirname }}/ptv3-base_4xb2-50e_nuscenes-lidarseg.py',
         checkpoint='work_dirs/ptv3-base_4xb2-50e_nuscenes-lidarseg/epoch_50.pth'),
+    super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument

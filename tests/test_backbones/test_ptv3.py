@@ -391,3 +391,29 @@ def test_a_depth_that_is_too_small_is_refused_with_the_one_needed():
     coors[2, 2] = 2**16
     with pytest.raises(ValueError, match='needs depth 17: use larger voxels'):
         small(depth=None)(feat, coors)
+
+
+@pytest.mark.parametrize(
+    'largest, present, older', [(22, 5, 5), (30, 5, 5), (31, 6, 5), (32, 6, 6)])
+def test_the_depth_follows_the_rule_of_the_original_or_its_older_one(largest, present, older):
+    coors = torch.tensor([[0, largest, 3, 0], [0, 1, 2, 4]])
+    assert grid_depth(coors) == present and grid_depth(coors, 'floor') == older
+
+
+def test_the_rules_of_the_depth_give_other_features_where_they_differ():
+    torch.manual_seed(0)
+    cells = torch.randint(0, 32, (200, 3))
+    cells[0] = 31
+    coors = torch.cat([torch.zeros(200, 1).long(), cells], 1).unique(dim=0)
+    feat = torch.rand(len(coors), 4)
+    network = PointTransformerV3(
+        in_channels=4, order='hilbert', enc_depths=(1, 1), enc_channels=(16, 16),
+        enc_num_head=(2, 2), enc_patch_size=(16, 16), dec_depths=(1,), dec_channels=(16,),
+        dec_num_head=(2,), dec_patch_size=(16,), stride=(2,), depth=6).eval()  # fmt: skip
+    with torch.no_grad():
+        features = {}
+        for depth in (None, 'floor', 5, 6):
+            network.depth = depth
+            features[depth] = network(feat, coors)
+    assert torch.equal(features[None], features[6]) and torch.equal(features['floor'], features[5])
+    assert not torch.allclose(features[None], features['floor'], atol=1e-4)

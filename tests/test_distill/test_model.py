@@ -180,10 +180,60 @@ def test_a_model_without_terms_is_refused(tmp_path):
         distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), kd=None)
 
 
-@pytest.mark.parametrize('name', ['a.b', 'loss_kd'])
-def test_a_term_name_that_cannot_be_logged_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match='named without dots and without "loss"'):
+@pytest.mark.parametrize('name', [
+    'a.b', 'loss_kd', '', 'two words', '1st', 'keys', 'items', 'values', 'pop', 'update', 'type',
+    'training', 'forward', 'parameters', 'to', 'float', 'clear', 'add_module',
+])  # fmt: skip
+def test_a_term_name_that_cannot_be_kept_or_logged_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match='a term is named by an identifier without "loss".*got'):
         distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), **{name: KD})
+
+
+def test_a_term_never_takes_the_place_of_a_loss_of_the_student(tmp_path):
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    model = distiller(minkunet(8), teacher, checkpoint, sem_seg=KD)
+    data = model.data_preprocessor(batch(), True)
+    message = 'model.terms.sem_seg would take the place of loss_sem_seg'
+    with pytest.raises(ValueError, match=message):
+        model.loss(**data)
+    model.distill_scale = 0.0
+    with pytest.raises(ValueError, match=message):
+        model.loss(**data)
+
+
+@pytest.mark.parametrize('weight', [-1.0, float('nan'), float('inf'), None, 'much'])
+def test_a_weight_that_is_none_is_refused(tmp_path, weight):
+    term = dict(KD, loss=dict(KD['loss'], loss_weight=weight))
+    message = "loss_weight of term 'kd' must be finite and at least 0"
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    with pytest.raises(ValueError, match=message):
+        distiller(minkunet(8), teacher, checkpoint, kd=term)
+
+
+def test_predictions_are_compared_at_heads_alone(tmp_path):
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    message = "SoftTargetKLLoss of term 'kd' compares predictions, but tap 'backbone'"
+    with pytest.raises(ValueError, match=message):
+        distiller(minkunet(8), teacher, checkpoint, kd=dict(KD, student_tap='backbone'))
+
+
+def test_the_data_says_how_scans_are_cut_where_a_term_does_not(tmp_path):
+    teacher = minkunet(8)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    term = dict(student_tap='backbone', loss=dict(type='PointAffinityLoss'))
+    own = dict(term, loss=dict(term['loss'], num_super_voxels=2))
+    model = build(dict(
+        type='DistillSegmentor', student=minkunet(8),
+        teacher=dict(config=teacher, checkpoint=checkpoint), terms=dict(kd=KD, a=term, b=own),
+        super_voxels=dict(partition=dict(type='CylinderPartition'), num_super_voxels=24)))
+    samplers = [model.terms[name].loss.sampler for name in 'ab']
+    assert [sampler.num_super_voxels for sampler in samplers] == [24, 2]
+    assert all(type(s.partition).__name__ == 'CylinderPartition' for s in samplers)
+    losses = model.loss(**model.data_preprocessor(batch(), True))
+    assert 0 < losses['a_rows'] <= 1 and 'kd_rows' not in losses
 
 
 def test_a_term_set_to_none_is_left_out(tmp_path):

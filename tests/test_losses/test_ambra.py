@@ -113,11 +113,11 @@ def test_at_most_n_voxels_of_a_super_voxel_are_compared():
 @pytest.mark.parametrize(
     ('kind', 'options', 'message'),
     [
-        (PointAffinityLoss, dict(n_points=0), 'n_points must be positive, but got 0'),
+        (PointAffinityLoss, dict(n_points=0), 'n_points must be a whole number .* got 0'),
         (PointAffinityLoss, dict(normalize='L2'), "normalize must be one of .*, but got 'L2'"),
         (PointAffinityLoss, dict(normalize='scaled'), "did you mean 'scale'"),
         (VoxelAffinityLoss, dict(voxel_size=-0.1), 'voxel_size must be positive, but got -0.1'),
-        (VoxelAffinityLoss, dict(n_voxels=0), 'n_voxels must be positive, but got 0'),
+        (VoxelAffinityLoss, dict(n_voxels=0), 'n_voxels must be a whole number .* got 0'),
         (VoxelAffinityLoss, dict(weighting='mean'), "did you mean 'mean_one'"),
         (VoxelAffinityLoss, dict(partition=dict(type='Cube')), "did you mean 'CubePartition'"),
     ],
@@ -125,3 +125,14 @@ def test_at_most_n_voxels_of_a_super_voxel_are_compared():
 def test_bad_options_are_refused(kind, options, message):
     with pytest.raises(ValueError, match=message):
         kind(**options)
+
+
+@pytest.mark.parametrize('kind', [PointAffinityLoss, VoxelAffinityLoss])
+def test_it_says_what_share_of_the_rows_it_compared(kind):
+    coord = torch.zeros(100, 3)
+    coord[:60, 0] = torch.arange(60) * 0.01  # one cube of 60 rows
+    coord[60:, 0] = 5.0 + torch.arange(40)  # forty cubes of one
+    loss = kind(num_super_voxels=1, voxel_size=0.001) if kind is VoxelAffinityLoss else kind(
+        num_super_voxels=1)  # fmt: skip
+    loss(torch.rand(100, 4), torch.rand(100, 4), coord, torch.zeros(100).long())
+    assert loss.rows_share == pytest.approx(0.6)

@@ -96,3 +96,38 @@ def test_a_temperature_that_is_not_positive_is_refused(kind, temperature):
         kind(temperature=temperature)
     with pytest.raises(ValueError, match='temperature'):
         channel_kl(*make(4), torch.zeros(4, dtype=torch.long), temperature)
+
+
+@pytest.mark.parametrize('spread', [1e-1, 1e-2, 1e-3, 1e-4])
+def test_it_is_right_and_never_negative_where_student_and_teacher_are_nearly_equal(spread):
+    generator = torch.Generator().manual_seed(0)
+    teacher = torch.randn(20000, 4, generator=generator)
+    student = teacher + spread * torch.randn(20000, 4, generator=generator)
+    batch = torch.zeros(20000).long()
+    exact = channel_kl(student.double(), teacher.double(), batch)
+    found = channel_kl(student, teacher, batch)
+    assert found >= 0
+    torch.testing.assert_close(found.double(), exact, rtol=2e-2, atol=1e-9)
+
+
+def test_the_mean_divides_each_sample_by_its_points():
+    student, teacher = torch.randn(7, 3), torch.randn(7, 3)
+    batch = torch.tensor([0, 0, 1, 1, 1, 1, 1])
+    rows = [batch == 0, batch == 1]
+    parts = [channel_kl(student[own], teacher[own], batch[own]) for own in rows]
+    expected = (parts[0] / 2 + parts[1] / 5) / 2
+    torch.testing.assert_close(channel_kl(student, teacher, batch, reduction='mean'), expected)
+
+
+def test_far_apart_distributions_give_finite_values_and_gradients():
+    student = torch.tensor([[0.0], [200.0]], requires_grad=True)
+    teacher = torch.tensor([[200.0], [0.0]])
+    loss = channel_kl(student, teacher, torch.zeros(2).long())
+    loss.backward()
+    assert loss.item() == pytest.approx(200.0) and student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('name', ['direction', 'reduction'])
+def test_an_unknown_choice_is_refused(name):
+    with pytest.raises(ValueError, match=f'{name} must be one of'):
+        channel_kl(torch.rand(2, 1), torch.rand(2, 1), torch.zeros(2).long(), **{name: 'means'})

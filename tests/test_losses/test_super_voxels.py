@@ -104,7 +104,9 @@ def test_no_points_draw_nothing():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(num_super_voxels=0), 'num_super_voxels must be positive, but got 0'),
+        (dict(num_super_voxels=0), 'num_super_voxels must be a whole number .* got 0'),
+        (dict(num_super_voxels=2.5), 'num_super_voxels must be a whole number .* got 2.5'),
+        (dict(min_rows=0), 'min_rows must be a whole number of at least 1'),
         (dict(weighting='papr'), "did you mean 'paper'"),
         (dict(class_counts=[0, 0]), 'sum_of_class_counts must be positive, but got 0'),
     ],
@@ -118,3 +120,17 @@ def test_labels_beyond_the_given_counts_are_refused():
     sampler = SuperVoxelSampler(CUBES, class_counts=[5, 5])
     with pytest.raises(ValueError, match='class_counts names 2 classes, but a label is 2'):
         sampler(line(1), torch.zeros(4).long(), torch.tensor([0, 1, 2, -1]))
+
+
+def test_a_super_voxel_of_few_rows_is_not_drawn_where_larger_ones_are():
+    coord = torch.cat([line(5, per_cell=2), line(1, per_cell=40) + torch.tensor([50.0, 0, 0])])
+    batch = torch.zeros(50).long()
+    for seed in range(10):
+        torch.manual_seed(seed)
+        group, weight = SuperVoxelSampler(CUBES, 4, min_rows=32)(coord, batch)
+        assert len(weight) == 1 and (group[10:] == 0).all() and (group[:10] == -1).all()
+
+
+def test_where_none_is_large_enough_all_can_be_drawn():
+    group, weight = SuperVoxelSampler(CUBES, 3, min_rows=32)(line(3), torch.zeros(12).long())
+    assert len(weight) == 3 and (group >= 0).all()

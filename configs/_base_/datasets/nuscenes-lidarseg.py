@@ -9,6 +9,10 @@ class_names = (
 data_root = 'data/nuscenes/'
 data_prefix = dict(pts='samples/LIDAR_TOP', pts_semantic_mask='lidarseg/v1.0-trainval')
 
+# How relation losses cut a scan into super-voxels: the paper's cylinders around the sensor, and so
+# many of them that a step compares a share of the scan (tools/analysis_tools/super_voxel_share.py).
+super_voxels = dict(partition=dict(type='CylinderPartition'), num_super_voxels=24)
+
 load = [
     dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=5, use_dim=[0, 1, 2, 3]),
     dict(type='DivideIntensity', divisor=255),

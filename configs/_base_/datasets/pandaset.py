@@ -26,6 +26,10 @@ label_map.update({raw: class_names.index(name) for name, ids in merged.items() f
 data_root = 'data/pandaset/'
 data_prefix = dict(pts='', pts_semantic_mask='')  # info files hold 002/velodyne/...
 
+# How relation losses cut a scan into super-voxels: the paper's cylinders around the sensor, and so
+# many of them that a step compares a share of the scan (tools/analysis_tools/super_voxel_share.py).
+super_voxels = dict(partition=dict(type='CylinderPartition'), num_super_voxels=24)
+
 load = [
     dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=[0, 1, 2, 3]),
     dict(

@@ -9,6 +9,9 @@ data_root = 'data/scannet/'
 data_prefix = dict(
     pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask')
 
+# How relation losses cut a scan into super-voxels: rooms have no origin, so cubes.
+super_voxels = dict(partition=dict(type='CubePartition', size=1.0))
+
 load = [
     dict(
         type='LoadPointsFromFile',

@@ -13,7 +13,7 @@ distill = dict(
             student_tap='backbone', loss=dict(type='VoxelAffinityLoss', loss_weight=0.1)),
         channel=dict(
             student_tap='backbone',
-            connector=dict(type='LinearConnector'),
+            connector=dict(type='LinearConnector', bias=False),  # a softmax over points undoes a bias
             loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=0.1)),
         cross_sample=dict(
             student_tap='backbone',

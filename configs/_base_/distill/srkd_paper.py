@@ -1,7 +1,9 @@
 # SRKD (arXiv 2506.17290) as printed: Eq. 10 with its weights, on the finest decoder features.
-# The literal weight inside the affinity distance makes both affinity terms vanish (about 1e-9 after
-# their factor of 0.001): kept here, and seen in the log. Our own default is srkd.py.
-channel = dict(student_tap='backbone', connector=dict(type='LinearConnector'))
+# Its weight w stands inside the affinity distance, so the affinity terms are small; Eq. 7 is a mean
+# over points. At temperature 2 the cross-sample term is inert: a softmax over cosines is nearly flat.
+# What each term amounts to stands in docs/presets.md. Our own default is srkd.py.
+channel = dict(student_tap='backbone', connector=dict(type='LinearConnector', bias=False))
+mean = dict(temperature=2.0, reduction='mean', loss_weight=1000.0)
 affinity = dict(weighting='paper', normalize='none', loss_weight=0.001)
 distill = dict(
     terms=dict(
@@ -11,9 +13,9 @@ distill = dict(
         affinity_point=dict(student_tap='backbone', loss=dict(type='PointAffinityLoss', **affinity)),
         affinity_voxel=dict(student_tap='backbone', loss=dict(type='VoxelAffinityLoss', **affinity)),
         channel=dict(
-            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=1000.0), **channel),
+            loss=dict(type='ChannelKLLoss', **mean), **channel),
         channel_voxel=dict(
-            loss=dict(type='VoxelChannelKLLoss', temperature=2.0, loss_weight=1000.0), **channel),
+            loss=dict(type='VoxelChannelKLLoss', **mean), **channel),
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(

@@ -6,6 +6,7 @@ model = dict(
     backbone=dict(
         type='CDSegNet',
         enc_depths=(2, 2, 2, 6, 6),
+        depth='floor',  # the rule of its fork, from the data: what published weights want
         noise=dict(
             stride=(4, 4),
             enc_depths=(2, 2, 2),

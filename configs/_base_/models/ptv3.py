@@ -22,7 +22,8 @@ model = dict(
         qkv_bias=True,
         drop_path=0.3,
         shuffle_orders=True,
-        depth=12),  # fixed, so that a sample's features do not depend on its batch
+        # fixed, so that a sample's features do not depend on its batch; published weights want None
+        depth=12),
     decode_head=dict(
         type='VoxelSegHead',
         channels=64,

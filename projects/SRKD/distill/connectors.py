@@ -6,7 +6,7 @@ from torch import nn
 
 @MODELS.register_module()
 class LinearConnector(nn.Linear):
-    """A biased linear map of every row, ``(M, in_channels) -> (M, out_channels)``.
+    """A linear map of every row, ``(M, in_channels) -> (M, out_channels)``.
 
     SRKD's parameter count implies four of these, one per decoder stage: 32 -> 64, 32 -> 64,
     64 -> 128, 128 -> 256, 45,568 parameters together.
@@ -14,10 +14,11 @@ class LinearConnector(nn.Linear):
     Args:
         in_channels: Width of the student's tap.
         out_channels: Width of the teacher's tap.
+        bias: Whether it has one. In front of a softmax over points a bias gets no gradient.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels)
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, bias)
 
 
 @MODELS.register_module()

@@ -58,7 +58,7 @@ class DistillDetector(DistillModel):
                 'from teacher, the teacher then runs in every step'
             )
         self.teaches_by_targets = teacher_boxes is not None
-        super().__init__(student, teacher, terms, init_cfg)
+        super().__init__(student, teacher, terms, init_cfg=init_cfg)
         if not isinstance(self.student, Base3DDetector):
             raise UsageTypeError(
                 f'DistillDetector trains detectors, got a student of type '

@@ -28,6 +28,9 @@ class DistillModel(BaseModel):
         teacher: ``config`` and ``checkpoint`` of the teacher, see :class:`Teacher`.
         terms: Named terms; the loss of ``kd`` is logged as ``loss_kd``. One set to None is left
             out, so that an ablation is one line.
+        super_voxels: How scans of this data are cut, for the losses that compare inside of
+            super-voxels: ``partition``, ``num_super_voxels`` and so on, where a term does not say
+            otherwise. Data sets' base files define it.
 
     Raises:
         UsageError: If there is no term, or a tap, connector or width does not fit.
@@ -50,6 +53,7 @@ class DistillModel(BaseModel):
         student: Mapping,
         teacher: Mapping,
         terms: Mapping[str, Mapping],
+        super_voxels: Mapping | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -69,6 +73,7 @@ class DistillModel(BaseModel):
         for name, (ours, theirs) in taps.items():
             widths = self.taps.width(ours), self.teacher.widths[theirs]
             config = {'type': 'DistillTerm', **terms[name], 'name': name, 'widths': widths}
+            config.setdefault('super_voxels', super_voxels)
             self.terms[name] = MODELS.build(config)
         own = teacher_config(student)
         self.class_agreement = ClassAgreement(
@@ -116,12 +121,16 @@ class DistillModel(BaseModel):
 
         Returns:
             What the student returns, and ``loss_<term>`` for every term. ``unmatched_rows`` counts
-            student rows that no teacher row covers.
+            student rows that no teacher row covers; ``<term>_rows`` is the share of the rows that a
+            term with super-voxels compared.
+
+        Raises:
+            UsageError: If a term's name is that of a loss of the student's own.
         """
         if self.distill_scale == 0:
             losses = self.student(inputs, data_samples, mode='loss')
             zero = next(self.student.parameters()).new_zeros(())
-            return losses | {f'loss_{name}': term.idle(zero) for name, term in self.terms.items()}
+            return self._joined(losses, {n: term.idle(zero) for n, term in self.terms.items()})
 
         self._read_classes(data_samples)
         ours = theirs = (inputs, data_samples)
@@ -131,14 +140,29 @@ class DistillModel(BaseModel):
         matcher, pairs = self.matcher(ours, theirs), {}
         with self.taps as learned:
             losses = self.student(inputs, self.targets(data_samples), mode='loss')
+        taught_by = {}
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap
             if taps not in pairs:
                 ordered = self.class_agreement.channels(taps, taught[taps[1]])
                 pairs[taps] = matcher(learned[taps[0]], ordered)
-            losses[f'loss_{name}'] = term(pairs[taps]) * self.distill_scale
+            taught_by[name] = term(pairs[taps]) * self.distill_scale
+        losses = self._joined(losses, taught_by)
         losses['unmatched_rows'] = inputs['points'][0].new_tensor(matcher.left_out)
+        for name, term in self.terms.items():
+            if hasattr(term.loss, 'rows_share'):
+                losses[f'{name}_rows'] = inputs['points'][0].new_tensor(term.loss.rows_share)
         return losses
+
+    def _joined(self, own: dict[str, Tensor], terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Both kinds of losses, none of them lost."""
+        for name in terms:
+            if f'loss_{name}' in own:
+                raise UsageError(
+                    f'model.terms.{name} would take the place of loss_{name}, which is a loss of '
+                    f"the student's own ({', '.join(own)}): give the term another name"
+                )
+        return own | {f'loss_{name}': value for name, value in terms.items()}
 
     def _read_classes(self, data_samples: list) -> None:
         for sample in data_samples:
@@ -173,12 +197,15 @@ class DistillModel(BaseModel):
         self.teacher.load()
 
 
+_NO_TERMS = nn.ModuleDict()
+
+
 def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
     """Paths of a term's taps in the student and in the teacher."""
-    if '.' in name or 'loss' in name:
+    if not name.isidentifier() or 'loss' in name or hasattr(_NO_TERMS, name):
         raise UsageError(
-            f'a term is named without dots and without "loss" (it is logged as loss_NAME), '
-            f'got {name!r}'
+            f'a term is named by an identifier without "loss" (it is logged as loss_NAME) that is '
+            f'no attribute of a module (such as keys, type, training), got {name!r}'
         )
     if 'student_tap' not in term:
         raise UsageError(f'term {name!r} has no student_tap, expected a module path of the student')

@@ -46,9 +46,10 @@ class DistillSegmentor(DistillModel):
         student: Mapping,
         teacher: Mapping,
         terms: Mapping[str, Mapping],
+        super_voxels: Mapping | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(student, teacher, terms, init_cfg)
+        super().__init__(student, teacher, terms, super_voxels, init_cfg=init_cfg)
         networks = dict(student=teacher_config(student), teacher=self.teacher.config)
         for role, config in networks.items():
             _check_point_maps(role, config.get('data_preprocessor') or {})

@@ -1,7 +1,9 @@
 """A term of the distillation objective: tap + connector + loss."""
 
 import inspect
+import math
 from collections.abc import Mapping
+from numbers import Number
 
 import torch
 from mmdet3d.registry import MODELS
@@ -40,6 +42,8 @@ class DistillTerm(nn.Module):
             be left out where the tapped modules tell their widths.
         name: Name of the term, for messages.
         widths: Channels at the student's and the teacher's tap; None where a module does not tell.
+        super_voxels: How the data wants scans cut: arguments that the loss gets where it takes them
+            and the config does not say otherwise.
 
     Raises:
         UsageTypeError: If the loss reads a field that matched points do not have.
@@ -55,12 +59,14 @@ class DistillTerm(nn.Module):
         connector: Mapping | None = None,
         name: str = 'unnamed',
         widths: tuple[int | None, int | None] = (None, None),
+        super_voxels: Mapping | None = None,
     ) -> None:
         super().__init__()
         self.student_tap = student_tap
         self.teacher_tap = teacher_tap or student_tap
         self.name = name
-        self.loss = MODELS.build(_with_channels(loss, *widths))
+        self.loss = MODELS.build(_completed(loss, super_voxels, *widths))
+        self._check_loss()
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
         for field in self.reads:
             if field not in MatchedPoints.FIELDS:
@@ -95,6 +101,21 @@ class DistillTerm(nn.Module):
                     f'the {role} has {width}: set {key}={width}'
                 )
         return config
+
+    def _check_loss(self) -> None:
+        """Refuse a weight that is none, and predictions compared where none are made."""
+        weight = getattr(self.loss, 'loss_weight', 1.0)
+        if not (isinstance(weight, Number) and math.isfinite(weight) and weight >= 0):
+            raise UsageError(
+                f'loss_weight of term {self.name!r} must be finite and at least 0, got {weight}'
+            )
+        for role, tap in (('student', self.student_tap), ('teacher', self.teacher_tap)):
+            if getattr(self.loss, 'reads_predictions', False) and 'head' not in tap:
+                raise UsageError(
+                    f'{type(self.loss).__name__} of term {self.name!r} compares predictions, but '
+                    f'tap {tap!r} of the {role} is no part of a head: tap its last module, such as '
+                    'decode_head.conv_seg or bbox_head.conv_cls'
+                )
 
     def _check_equal(self, student: int, teacher: int) -> None:
         if student == teacher:
@@ -134,9 +155,11 @@ class DistillTerm(nn.Module):
         return sum((parameter.sum() * 0.0 for parameter in self.parameters()), zero)
 
 
-def _with_channels(loss: Mapping, student: int | None, teacher: int | None) -> dict:
-    """Fill in the widths of both taps for losses with learned parts of their own."""
+def _completed(
+    loss: Mapping, super_voxels: Mapping | None, student: int | None, teacher: int | None
+) -> dict:
+    """Fill in what a loss takes and its config leaves out: widths of both taps, super-voxels."""
     kind = MODELS.get(loss['type']) if isinstance(loss['type'], str) else loss['type']
     accepted = () if kind is None else inspect.signature(kind).parameters
-    widths = dict(student_channels=student, teacher_channels=teacher)
-    return {name: width for name, width in widths.items() if name in accepted} | dict(loss)
+    known = dict(student_channels=student, teacher_channels=teacher) | dict(super_voxels or {})
+    return {name: value for name, value in known.items() if name in accepted} | dict(loss)

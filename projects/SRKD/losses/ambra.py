@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..ops import draw_rows, l2_normalize, occupied_cells, segment_mean, unit_spread
 from .affinity import affinity_mse
-from .checks import check_choice, check_positive, full_precision
+from .checks import check_choice, check_count, check_positive, full_precision
 from .partitions import Partition
 from .super_voxels import SuperVoxelSampler
 
@@ -37,6 +37,7 @@ class PointAffinityLoss(nn.Module):
         weighting: ``'mean_one'``, ``'paper'`` or ``'none'``, see :class:`SuperVoxelSampler`.
         class_counts: Labelled points per class of the training set; default: the batch's.
         loss_weight: 0.001 in the paper.
+        min_rows: Rows that a super-voxel must hold to be drawn, see :class:`SuperVoxelSampler`.
 
     Raises:
         ValueError: If an argument is out of range or unknown.
@@ -51,16 +52,19 @@ class PointAffinityLoss(nn.Module):
         weighting: str = 'mean_one',
         class_counts: Sequence[int] | None = None,
         loss_weight: float = 1.0,
+        min_rows: int = 32,
     ) -> None:
         super().__init__()
-        check_positive(n_points=n_points)
+        check_count(n_points=n_points)
         check_choice('normalize', normalize, NORMALIZE)
         self.sampler = SuperVoxelSampler(
-            partition or dict(type='CubePartition'), num_super_voxels, weighting, class_counts
-        )
+            partition or dict(type='CubePartition'), num_super_voxels, weighting, class_counts,
+            min_rows,
+        )  # fmt: skip
         self.n_points = n_points
         self.normalize = normalize
         self.loss_weight = loss_weight
+        self.rows_share = 0.0  # of the last step's rows, in drawn super-voxels and compared
 
     def forward(
         self,
@@ -73,6 +77,7 @@ class PointAffinityLoss(nn.Module):
         """Compute the loss of features (N, C_s), (N, C_t), coordinates (N, 3) and ids (N,)."""
         group, weight = self.sampler(coord, batch, label)
         rows = draw_rows(group, self.n_points)
+        self.rows_share = len(rows) / max(len(group), 1)
         loss = _normalized_affinity(
             student[rows], teacher[rows], group[rows], weight, self.normalize
         )
@@ -96,6 +101,7 @@ class VoxelAffinityLoss(nn.Module):
         weighting: As in :class:`PointAffinityLoss`.
         class_counts: As in :class:`PointAffinityLoss`.
         loss_weight: 0.001 in the paper.
+        min_rows: Rows that a super-voxel must hold to be drawn, see :class:`SuperVoxelSampler`.
 
     Raises:
         ValueError: If an argument is out of range or unknown.
@@ -111,17 +117,21 @@ class VoxelAffinityLoss(nn.Module):
         weighting: str = 'mean_one',
         class_counts: Sequence[int] | None = None,
         loss_weight: float = 1.0,
+        min_rows: int = 32,
     ) -> None:
         super().__init__()
-        check_positive(voxel_size=voxel_size, n_voxels=n_voxels)
+        check_positive(voxel_size=voxel_size)
+        check_count(n_voxels=n_voxels)
         check_choice('normalize', normalize, NORMALIZE)
         self.sampler = SuperVoxelSampler(
-            partition or dict(type='CubePartition'), num_super_voxels, weighting, class_counts
-        )
+            partition or dict(type='CubePartition'), num_super_voxels, weighting, class_counts,
+            min_rows,
+        )  # fmt: skip
         self.voxel_size = voxel_size
         self.n_voxels = n_voxels
         self.normalize = normalize
         self.loss_weight = loss_weight
+        self.rows_share = 0.0  # of the last step's rows, in drawn super-voxels and compared
 
     def forward(
         self,
@@ -138,6 +148,7 @@ class VoxelAffinityLoss(nn.Module):
         # The super-voxel is part of the key: no voxel mixes points of two of them.
         voxels, voxel = occupied_cells(torch.cat([group[inside, None], cells], dim=1))
         kept = draw_rows(voxels[:, 0], self.n_voxels)
+        self.rows_share = int(torch.isin(voxel, kept).sum()) / max(len(group), 1)
         loss = _voxel_affinity(
             student[inside], teacher[inside], voxel, voxels[:, 0], kept, weight, self.normalize
         )

@@ -89,6 +89,7 @@ class AnchorBoxLoss(nn.Module):
         loss_weight: Not known for anchor heads; 0.2 with centre heads.
     """
 
+    reads_predictions = True  # a term checks that its taps are a head's
     equal_width = True  # of student and teacher; a term checks it while building
 
     def __init__(self, code_size: int = 7, margin: float = 0.0, loss_weight: float = 1.0) -> None:

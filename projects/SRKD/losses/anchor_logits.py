@@ -34,6 +34,7 @@ class AnchorLogitLoss(nn.Module):
         ValueError: If the mask is unknown or an argument out of range.
     """
 
+    reads_predictions = True  # a term checks that its taps are a head's
     equal_width = True  # of student and teacher; a term checks it while building
 
     def __init__(

@@ -59,6 +59,7 @@ class CentreRegressionLoss(nn.Module):
         loss_weight: 0.2 in the release for voxels; 0 for pillars, whose grids differ there.
     """
 
+    reads_predictions = True  # a term checks that its taps are a head's
     equal_width = True  # of student and teacher; a term checks it while building
 
     def __init__(self, classes: Sequence[int] | None = None, loss_weight: float = 1.0) -> None:

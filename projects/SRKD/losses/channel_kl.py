@@ -19,10 +19,21 @@ from .checks import (
     connected_zero,
     full_precision,
 )
+from .divergence import divergence_terms
 from .soft_target_kl import DIRECTIONS
 
+REDUCTIONS = ('sum', 'mean')
 
-def channel_kl(student: Tensor, teacher: Tensor, batch: Tensor, temperature: float = 1.0) -> Tensor:
+
+@full_precision
+def channel_kl(
+    student: Tensor,
+    teacher: Tensor,
+    batch: Tensor,
+    temperature: float = 1.0,
+    direction: str = 'teacher_student',
+    reduction: str = 'sum',
+) -> Tensor:
     r"""Divergence of the student's spatial distribution of every channel from the teacher's.
 
     .. math::
@@ -43,23 +54,21 @@ def channel_kl(student: Tensor, teacher: Tensor, batch: Tensor, temperature: flo
         teacher: Features, (N, C); detached.
         batch: Sample id of every row, any order, (N,); -1 leaves a row out.
         temperature: T.
+        direction: ``'teacher_student'`` or ``'student_teacher'``, see :class:`ChannelKLLoss`.
+        reduction: ``'sum'`` over the points of a sample, as CWD, or ``'mean'``: the sum over its
+            N_b points, the factor 1 / N_p of SRKD's Eq. 7, which its weight of 1000 belongs to.
 
     Returns:
         0-d loss, float32 (float64 for float64 inputs); samples weigh equally; zero, and connected,
         for N = 0.
 
     Raises:
-        ValueError: If rows or widths differ, the ids are no integers or the temperature is not
-            positive.
+        UsageError: If rows or widths differ, the ids are no integers, the temperature is not
+            positive, or direction or reduction is unknown.
     """
-    return _channel_kl(student, teacher, batch, temperature, 'teacher_student')
-
-
-@full_precision
-def _channel_kl(
-    student: Tensor, teacher: Tensor, batch: Tensor, temperature: float, direction: str
-) -> Tensor:
     check_temperature(temperature)
+    check_choice('direction', direction, DIRECTIONS)
+    check_choice('reduction', reduction, REDUCTIONS)
     check_same_width(student, teacher, 'channels', 'lift the student with a connector')
     check_ids('batch', batch, len(student))
     if student.numel() == 0 or not bool((batch >= 0).any()):
@@ -70,8 +79,9 @@ def _channel_kl(
         log_p = F.log_softmax(taught / temperature, dim=0)
         if direction == 'student_teacher':
             log_p, log_q = log_q, log_p
-        divergence = F.kl_div(log_q, log_p, reduction='sum', log_target=True)
-        divergences.append(divergence / own.shape[1])
+        points, channels = own.shape
+        divergence = divergence_terms(log_p, log_q).sum() / channels
+        divergences.append(divergence / points if reduction == 'mean' else divergence)
     return temperature**2 * torch.stack(divergences).mean()
 
 
@@ -80,9 +90,10 @@ class ChannelKLLoss(nn.Module):
 
     Args:
         temperature: T; 2 in SRKD's release.
-        loss_weight: 1000 in paper and release: a softmax over 1e5 points makes tiny values.
+        loss_weight: 1000 in the paper, which belongs to ``reduction='mean'``.
         t2_scale: Multiply by T^2, as CWD does.
         direction: ``'teacher_student'`` (CWD) or ``'student_teacher'`` (as SRKD prints it).
+        reduction: ``'sum'`` (CWD) or ``'mean'`` (SRKD's Eq. 7) over the points of a sample.
     """
 
     equal_width = True  # of student and teacher; a term checks it while building
@@ -93,18 +104,23 @@ class ChannelKLLoss(nn.Module):
         loss_weight: float = 1.0,
         t2_scale: bool = True,
         direction: str = 'teacher_student',
+        reduction: str = 'sum',
     ) -> None:
         super().__init__()
         check_temperature(temperature)
         check_choice('direction', direction, DIRECTIONS)
+        check_choice('reduction', reduction, REDUCTIONS)
         self.temperature = temperature
         self.loss_weight = loss_weight
         self.t2_scale = t2_scale
         self.direction = direction
+        self.reduction = reduction
 
     def forward(self, student: Tensor, teacher: Tensor, batch: Tensor) -> Tensor:
         """Compute the loss of features (N, C) and sample ids (N,)."""
-        loss = _channel_kl(student, teacher, batch, self.temperature, self.direction)
+        loss = channel_kl(
+            student, teacher, batch, self.temperature, self.direction, self.reduction
+        )
         scale = 1.0 if self.t2_scale else self.temperature**-2
         return loss * (self.loss_weight * scale)
 
@@ -121,6 +137,7 @@ class VoxelChannelKLLoss(ChannelKLLoss):
         loss_weight: As in :class:`ChannelKLLoss`.
         t2_scale: As in :class:`ChannelKLLoss`.
         direction: As in :class:`ChannelKLLoss`.
+        reduction: As in :class:`ChannelKLLoss`.
     """
 
     def __init__(
@@ -130,8 +147,9 @@ class VoxelChannelKLLoss(ChannelKLLoss):
         loss_weight: float = 1.0,
         t2_scale: bool = True,
         direction: str = 'teacher_student',
+        reduction: str = 'sum',
     ) -> None:
-        super().__init__(temperature, loss_weight, t2_scale, direction)
+        super().__init__(temperature, loss_weight, t2_scale, direction, reduction)
         check_positive(voxel_size=voxel_size)
         self.voxel_size = voxel_size
 

@@ -119,6 +119,17 @@ def check_positive(**values: float) -> None:
             raise UsageError(f'{name} must be positive, but got {value}')
 
 
+def check_count(**values: int) -> None:
+    """Refuse values that are no whole number of at least one, naming the first.
+
+    Raises:
+        UsageError: With name and value.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or value != int(value) or value < 1:
+            raise UsageError(f'{name} must be a whole number of at least 1, but got {value}')
+
+
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Refuse an unknown name, suggesting the nearest known one.
 

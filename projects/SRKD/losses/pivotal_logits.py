@@ -90,6 +90,7 @@ class PivotalHeatmapLoss(nn.Module):
         UsageError: If a mask is unknown or an argument out of range.
     """
 
+    reads_predictions = True  # a term checks that its taps are a head's
     equal_width = True  # of student and teacher; a term checks it while building
 
     def __init__(

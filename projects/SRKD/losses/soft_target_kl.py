@@ -15,11 +15,15 @@ from .checks import (
     connected_zero,
     full_precision,
 )
+from .divergence import divergence_terms
 
 DIRECTIONS = ('teacher_student', 'student_teacher')
 
 
-def soft_target_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+@full_precision
+def soft_target_kl(
+    student: Tensor, teacher: Tensor, temperature: float = 1.0, direction: str = 'teacher_student'
+) -> Tensor:
     r"""Divergence of the student's class probabilities from the teacher's.
 
     .. math::
@@ -35,6 +39,7 @@ def soft_target_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -
         student: Logits, (N, L).
         teacher: Logits, (N, L); detached.
         temperature: T.
+        direction: ``'teacher_student'`` or ``'student_teacher'``, see :class:`SoftTargetKLLoss`.
 
     Returns:
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, for N = 0.
@@ -47,12 +52,8 @@ def soft_target_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -
         >>> soft_target_kl(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]]))  # ln cosh 1
         tensor(0.4338)
     """
-    return _soft_target_kl(student, teacher, temperature, 'teacher_student')
-
-
-@full_precision
-def _soft_target_kl(student: Tensor, teacher: Tensor, temperature: float, direction: str) -> Tensor:
     check_temperature(temperature)
+    check_choice('direction', direction, DIRECTIONS)
     check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
     if student.numel() == 0:
         return connected_zero(student)
@@ -60,7 +61,7 @@ def _soft_target_kl(student: Tensor, teacher: Tensor, temperature: float, direct
     log_p = F.log_softmax(teacher / temperature, dim=1)
     if direction == 'student_teacher':
         log_p, log_q = log_q, log_p
-    divergence = F.kl_div(log_q, log_p, reduction='none', log_target=True).sum(dim=1)  # (N,)
+    divergence = divergence_terms(log_p, log_q).sum(dim=1)  # (N,)
     return temperature**2 * divergence.mean()
 
 
@@ -78,6 +79,7 @@ class SoftTargetKLLoss(nn.Module):
             its ignore_index. By default every matched point counts: a teacher needs no label.
     """
 
+    reads_predictions = True  # a term checks that its taps are a head's
     equal_width = True  # of student and teacher; a term checks it while building
 
     def __init__(
@@ -101,6 +103,6 @@ class SoftTargetKLLoss(nn.Module):
         """Compute the loss of logits (N, L) and labels (N,), -1 where ignored."""
         if self.skip_ignored and label is not None:
             student, teacher = student[label >= 0], teacher[label >= 0]
-        loss = _soft_target_kl(student, teacher, self.temperature, self.direction)
+        loss = soft_target_kl(student, teacher, self.temperature, self.direction)
         scale = 1.0 if self.t2_scale else self.temperature**-2
         return loss * (self.loss_weight * scale)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..base import UsageError
 from ..ops import group_rows
-from .checks import check_choice, check_ids, check_positive
+from .checks import check_choice, check_count, check_ids, check_positive
 from .partitions import Partition, SuperVoxels, build_partition
 
 WEIGHTINGS = ('mean_one', 'paper', 'none')
@@ -58,7 +58,7 @@ class SuperVoxelSampler:
     .. math:: w = \frac{\tau_{class}}{N_v} \frac{D}{R}
 
     Super-voxels are drawn without replacement with probability proportional to :math:`w`, among
-    those that hold a point. Source: SRKD (arXiv 2506.17290); K is not given there.
+    those that hold enough points. Source: SRKD (arXiv 2506.17290); K is not given there.
 
     Args:
         partition: Partition or its config, e.g. ``dict(type='CubePartition', size=1.0)``.
@@ -69,6 +69,8 @@ class SuperVoxelSampler:
             are ours.
         class_counts: Labelled points per class of the training set. Default, ours: counted in the
             batch.
+        min_rows: Rows that a super-voxel must hold to be drawn; where none holds them, all can be.
+            Ours: of one row, or of a few far from a LiDAR, no affinity can be learnt.
 
     Raises:
         UsageError: If an argument is out of range or unknown.
@@ -80,8 +82,9 @@ class SuperVoxelSampler:
         num_super_voxels: int = 4,
         weighting: str = 'mean_one',
         class_counts: Sequence[int] | None = None,
+        min_rows: int = 32,
     ) -> None:
-        check_positive(num_super_voxels=num_super_voxels)
+        check_count(num_super_voxels=num_super_voxels, min_rows=min_rows)
         check_choice('weighting', weighting, WEIGHTINGS)
         if class_counts is not None:
             check_positive(sum_of_class_counts=sum(class_counts))
@@ -89,6 +92,7 @@ class SuperVoxelSampler:
         self.num_super_voxels = num_super_voxels
         self.weighting = weighting
         self.class_counts = class_counts
+        self.min_rows = min_rows
 
     def __call__(
         self, coord: Tensor, batch: Tensor, label: Tensor | None = None
@@ -113,8 +117,10 @@ class SuperVoxelSampler:
         for rows in samples.order.split(samples.counts.tolist()):
             cut = self.partition(coord[rows])
             weight = self._weight(cut, None if label is None else label[rows], counts)
-            k = min(self.num_super_voxels, len(weight))
-            drawn = torch.multinomial(_drawable(weight), k).sort().values
+            large = torch.bincount(cut.number, minlength=len(weight)) >= self.min_rows
+            chances = _drawable(weight) * large if bool(large.any()) else _drawable(weight)
+            k = min(self.num_super_voxels, int((chances > 0).sum()))
+            drawn = torch.multinomial(chances, k).sort().values
             number = torch.full_like(weight, -1, dtype=torch.int64)
             number[drawn] = torch.arange(drawn_before, drawn_before + k, device=batch.device)
             group[rows] = number[cut.number]

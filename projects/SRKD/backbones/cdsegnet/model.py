@@ -81,6 +81,7 @@ class CDSegNet(PointTransformerV3):
         noise_seed: int | None = 0,
         **kwargs,
     ) -> None:
+        kwargs.setdefault('depth', 'floor')  # the rule of CDSegNet's fork
         shared = dict(
             mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, attn_drop=attn_drop, proj_drop=proj_drop
         )

@@ -7,6 +7,7 @@ Shapes: N rows, C channels.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,10 @@ class LitePT(SerializedUNet):
         drop_path: Largest rate of stochastic depth, in attention blocks.
         shuffle_orders: Whether training permutes the orders, at the start and when pooling.
         depth: Bits per axis of the serialization. None takes what the largest coordinate of the
-            batch needs; a sample's features then depend on the extent of its batch, so fix it.
+            batch needs, as the original does today (``'floor'``: as it did before), which
+            published weights want and which makes samples depend on each other a little; an
+            integer makes them independent, but exchanges axes of the Hilbert curve unless it
+            equals the batch's own depth modulo 3.
         with_cp: Whether blocks are recomputed in backward, for memory.
 
     Raises:
@@ -109,7 +113,7 @@ class LitePT(SerializedUNet):
         proj_drop: float = 0.0,
         drop_path: float = 0.3,
         shuffle_orders: bool = True,
-        depth: int | None = None,
+        depth: int | Literal['floor'] | None = None,
         with_cp: bool = False,
     ) -> None:
         steps = len(enc_depths) - 1

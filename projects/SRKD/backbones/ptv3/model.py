@@ -7,6 +7,7 @@ Shapes: as in ``unet.py``.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from .arguments import check_stages, check_stride, check_upstream
 from .unet import Embedding, SerializedUNet, build_decoder, build_encoder
@@ -43,8 +44,10 @@ class PointTransformerV3(SerializedUNet):
             decoder.
         shuffle_orders: Whether training permutes the orders, at the start and when pooling.
         depth: Bits per axis of the serialization. None takes what the largest coordinate of the
-            batch needs, as the original does, which makes samples depend on each other a little;
-            an integer makes them independent.
+            batch needs, as the original does today (``'floor'``: as it did before), which
+            published weights want and which makes samples depend on each other a little; an
+            integer makes them independent, but exchanges axes of the Hilbert curve unless it
+            equals the batch's own depth modulo 3.
         with_cp: Whether blocks are recomputed in backward to save memory.
         upstream: Further arguments of the original, accepted where they change nothing.
 
@@ -73,7 +76,7 @@ class PointTransformerV3(SerializedUNet):
         proj_drop: float = 0.0,
         drop_path: float = 0.3,
         shuffle_orders: bool = True,
-        depth: int | None = None,
+        depth: int | Literal['floor'] | None = None,
         with_cp: bool = False,
         **upstream,
     ) -> None:

@@ -3,6 +3,8 @@
 Shapes: N voxels.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -72,22 +74,26 @@ def _spread(value: Tensor, depth: int) -> Tensor:
     return spread
 
 
-def grid_depth(coors: Tensor, depth: int | None = None) -> int:
+def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> int:
     """Choose the bits per axis of the serialization, or check a choice.
 
     Args:
         coors: Voxels, ``(N, 4)`` batch, x, y, z.
-        depth: Bits per axis; None for what the largest coordinate needs, at least 1.
+        depth: Bits per axis; None takes Pointcept's present rule from the largest coordinate m,
+            ``(m + 1).bit_length()``, ``'floor'`` its older one, ``m.bit_length()``, at least 1,
+            which CDSegNet's fork keeps. They differ where m is 2^k - 1.
 
     Raises:
         UsageError: If a coordinate is negative or does not fit; names it and the depth it needs.
 
     Example:
-        >>> grid_depth(torch.tensor([[0, 23, 7, 0]]))
+        >>> [grid_depth(torch.tensor([[0, m, 7, 0]])) for m in (23, 30, 31)]
+        [5, 5, 6]
+        >>> grid_depth(torch.tensor([[0, 31, 7, 0]]), 'floor')
         5
     """
     if not len(coors):
-        return depth or 1
+        return depth if isinstance(depth, int) else 1
     smallest, largest = torch.stack(coors[:, 1:].aminmax()).tolist()
     if smallest < 0:
         raise UsageError(
@@ -95,7 +101,7 @@ def grid_depth(coors: Tensor, depth: int | None = None) -> int:
             'each sample'
         )
     needed = max(largest.bit_length(), 1)
-    most = MAX_DEPTH if depth is None else min(depth, MAX_DEPTH)
+    most = min(depth, MAX_DEPTH) if isinstance(depth, int) else MAX_DEPTH
     if needed > most:
         cure = 'use larger voxels or crop the cloud'
         if needed <= MAX_DEPTH:
@@ -104,4 +110,6 @@ def grid_depth(coors: Tensor, depth: int | None = None) -> int:
             f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
             f'{2**most}, got {largest}, which needs depth {needed}: {cure}'
         )
-    return needed if depth is None else depth
+    if depth is None:
+        return min((largest + 1).bit_length(), MAX_DEPTH)
+    return needed if depth == 'floor' else depth

@@ -4,6 +4,7 @@ Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,8 @@ class SerializedUNet(nn.Module):
         out_channels: C.
         order: Curves.
         shuffle_orders: Whether training permutes the orders, at the start and when pooling.
-        depth: Bits per axis of the serialization; None for what the batch needs.
+        depth: Bits per axis of the serialization; None or ``'floor'`` for what the batch needs,
+            see :func:`grid_depth`.
     """
 
     def __init__(
@@ -52,13 +54,15 @@ class SerializedUNet(nn.Module):
         out_channels: int,
         order: Sequence[str],
         shuffle_orders: bool,
-        depth: int | None,
+        depth: int | Literal['floor'] | None,
     ) -> None:
         super().__init__()
         order = (order,) if isinstance(order, str) else tuple(order)
         check_order(order)
-        if depth is not None and not 1 <= depth <= MAX_DEPTH:
-            raise UsageError(f'depth must be between 1 and {MAX_DEPTH} or None, got {depth}')
+        if depth not in (None, 'floor', *range(1, MAX_DEPTH + 1)):
+            raise UsageError(
+                f"depth must be between 1 and {MAX_DEPTH}, None or 'floor', got {depth!r}"
+            )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
 
