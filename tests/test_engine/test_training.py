@@ -65,9 +65,7 @@ def test_workers_and_a_resume_in_mid_epoch_change_no_bit_of_a_distilled_student(
         config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
         config.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
         config.update(resume=resume_from is not None, load_from=resume_from)
-        runner = Runner.from_cfg(config)
-        runner.train()
-        runner.train_dataloader._iterator = None  # workers would end in some later test
+        Runner.from_cfg(config).train()
         whole = load(f'{tmp_path}/{name}/iter_6.pth')
         return losses_of(tmp_path / name), {**whole['state_dict'], **whole['distill']['connectors']}
 
