@@ -9,8 +9,9 @@ from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from test_configs import SEGMENTATION, name_of
+from test_configs import ROOT, SEGMENTATION, name_of
 from toy import total
+from toy_draws import assert_samples_belong_to_their_draws
 
 from projects.SRKD.datasets.mini import write_scannet
 from projects.SRKD.datasets.mini_streets import write_nuscenes, write_semantickitti
@@ -42,8 +43,8 @@ def roots(tmp_path_factory):
     return dict(scannet=rooms, nuscenes=nuscenes, semantickitti=kitti, pandaset=pandaset)
 
 
-def samples(config, roots):
-    """Two training samples as the config's own pipeline gives them, thinned out."""
+def train_data(config, roots):
+    """The config's training data with its own pipeline, thinned out."""
     dataset = config.train_dataloader.dataset
     dataset = dataset.get('dataset', dataset)
     key = dataset.data_root.strip('/').split('/')[-1].removeprefix('mini_')
@@ -55,7 +56,19 @@ def samples(config, roots):
     steps.insert(len(steps) - 1, thin)
     dataset = DATASETS.build(dataset)
     assert len(dataset) == 3
+    return dataset
+
+
+def samples(config, roots):
+    """Two training samples."""
+    dataset = train_data(config, roots)
     return pseudo_collate([dataset[0], dataset[1]])
+
+
+@pytest.mark.parametrize('name', ['scannet-seg', 'nuscenes-lidarseg', 'semantickitti'])
+def test_what_a_recipe_draws_belongs_to_the_sample(name, roots):
+    config = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py')
+    assert_samples_belong_to_their_draws(train_data(config, roots))
 
 
 @pytest.mark.parametrize('path', SEGMENTATION, ids=name_of)

@@ -10,9 +10,10 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from test_configs import DETECTION, name_of
+from test_configs import DETECTION, ROOT, name_of
 from toy import build
 from toy_detectors import shrink
+from toy_draws import assert_samples_belong_to_their_draws
 
 from projects.SRKD.datasets.mini_streets import write_kitti, write_nuscenes_detection
 from projects.SRKD.distill import teacher
@@ -42,8 +43,8 @@ def moved(value, old, new):
     return value.replace(old, new) if isinstance(value, str) else value
 
 
-def samples(config, roots):
-    """Two training samples as the config's own pipeline gives them, thinned out."""
+def train_data(config, roots):
+    """The config's training data with its own pipeline, thinned out."""
     dataset = config.train_dataloader.dataset
     while 'dataset' in dataset:  # RepeatDataset, CBGSDataset
         dataset = dataset.dataset
@@ -62,7 +63,19 @@ def samples(config, roots):
     dataset['pipeline'] = [*steps[:-1], thin, steps[-1]]
     dataset = DATASETS.build(dataset)
     assert len(dataset) == 3
+    return dataset
+
+
+def samples(config, roots):
+    """Two training samples."""
+    dataset = train_data(config, roots)
     return pseudo_collate([dataset[0], dataset[1]])
+
+
+@pytest.mark.parametrize('name', ['mini-kitti-3d', 'mini-nuscenes-3d'])
+def test_what_a_pipeline_draws_belongs_to_the_sample(name, roots):
+    config = Config.fromfile(ROOT / f'configs/_base_/datasets/{name}.py')
+    assert_samples_belong_to_their_draws(train_data(config, roots))
 
 
 def test_what_needs_cuda_is_pointrcnn_alone_and_says_so():

@@ -56,6 +56,7 @@ def main() -> None:
             launch.train(**args)
     except launch.NonFiniteLossError as error:
         print(f'train.py: {error}', file=sys.stderr)
+        launch.leave(1)
         sys.exit(1)
     launch.leave()
 

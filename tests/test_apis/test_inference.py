@@ -20,8 +20,10 @@ from mmengine.config import Config
 from test_configs import ROOT
 from toy import build
 from toy_detectors import shrink
+from toy_rooms import write_room_config
 
 from projects.SRKD.base import UsageError
+from projects.SRKD.engine import launch
 
 # student -> its config, columns of a point, number of classes
 SEGMENTORS = {
@@ -114,6 +116,10 @@ def test_segmentors(student, files):
     found = inferencer(dict(points=scan))['predictions']
     assert [each['pts_semantic_mask'] for each in found] == [labels.tolist()]
     assert len(inferencer([dict(points=scan)] * 3)['predictions']) == 3
+    if columns < 6:  # mmdet3d's arrays have no colors
+        cloud = np.fromfile(scan, np.float32).reshape(-1, columns)[:, inferencer.use_dim]
+        loaded = inferencer(dict(points=cloud), return_datasamples=True)['predictions'][0]
+        assert torch.equal(loaded.pred_pts_seg.pts_semantic_mask, labels)
 
 
 @pytest.mark.parametrize('student', DETECTORS)
@@ -140,9 +146,11 @@ def test_detectors(student, files):
 def test_predictions_of_several_scans_are_written_once_each(files):
     config, checkpoint, scan = files(*SEGMENTORS['PandaSet'][:2])
     inferencer = LidarSeg3DInferencer(config, checkpoint, device='cpu')
-    other = Path('other.bin')
-    other.write_bytes(Path(scan).read_bytes())
-    inferencer([dict(points=scan), dict(points=str(other))], out_dir='out')
+    other = Path('scans/other.bin')
+    other.parent.mkdir()
+    for path in (other, other.with_name(Path(scan).name)):
+        path.write_bytes(Path(scan).read_bytes())
+    inferencer(dict(points='scans'), out_dir='out')
     written = sorted(path.name for path in Path('out/preds').iterdir())
     assert written == sorted([f'{Path(scan).stem}.json', 'other.json'])
     same = Path('b') / Path(scan).name
@@ -150,6 +158,29 @@ def test_predictions_of_several_scans_are_written_once_each(files):
     same.write_bytes(other.read_bytes())
     with pytest.raises(UsageError, match='2 scans are called .* would overwrite each other'):
         inferencer([dict(points=scan), dict(points=str(same))], out_dir='out')
+
+
+def test_checkpoints_of_runs_are_taken_with_their_config(tmp_path):
+    config = write_room_config(tmp_path)
+    text = config.read_text() + (
+        'train_dataloader = dict(test_dataloader, dataset=dict(test_dataloader["dataset"],\n'
+        '    test_mode=False, scene_idxs=[0, 1], pipeline=load + [dict(type="Pack3DDetInputs",\n'
+        '    keys=["points", "pts_semantic_mask"])]))\n'
+        'optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.1))\n'
+        'train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1)\n'
+        'visualizer = dict(type="Det3DLocalVisualizer")\n'
+    )
+    config.write_text(text)
+    launch.train(config, work_dir=tmp_path / 'run', cfg_options={'experiment_name': 'rooms alone'})
+    weights, scan = str(tmp_path / 'run/epoch_1.pth'), str(tmp_path / 'rooms/points/0.bin')
+    inferencer = LidarSeg3DInferencer(str(config), weights, device='cpu')
+    found = inferencer(dict(points=scan))['predictions'][0]['pts_semantic_mask']
+    model = init_model(str(config), weights, device='cpu')
+    expected, _ = inference_segmentor(model, scan)
+    assert found == expected.pred_pts_seg.pts_semantic_mask.tolist()
+    assert len(model.dataset_meta['palette']) == 20
+    with pytest.raises(UsageError, match=r"expected model='CONFIG.py' beside weights='.*epoch_1"):
+        LidarSeg3DInferencer(weights=weights, device='cpu')
 
 
 def test_three_lines_in_another_folder(files, tmp_path):

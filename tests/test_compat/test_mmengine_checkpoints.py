@@ -216,6 +216,7 @@ def work_dir(tmp_path):
         path = write(tmp_path / f'epoch_{number}.pth')
         os.utime(path, (number, number))
     write(tmp_path / 'best_miou_epoch_2.pth')  # newer than both, without an optimizer
+    write(tmp_path / 'teacher.pth')  # somebody else's
     return tmp_path
 
 

@@ -71,6 +71,14 @@ def test_objects_are_numbered_by_the_data_set(tmp_path, classes):
     assert found == {(LENGTH[name], classes.index(name)) for name in LENGTH if name in classes}
 
 
+def test_transforms_inside_others_follow_too(tmp_path):
+    path = database(tmp_path, dict(Car=2))
+    step = dict(type='ObjectSample', db_sampler=sampler(path, dict(Car=2)))
+    apply = dict(type='RandomApply', transforms=[step], prob=1.0)
+    data = dataset(path, tmp_path, ['Car', 'Van'], [apply])
+    assert pasted(data) == {(4.0, 0)}
+
+
 def test_a_sampler_without_a_class_of_the_data_set_is_refused(tmp_path):
     path = database(tmp_path, dict(Car=1))
     step = dict(type='ObjectSample', db_sampler=sampler(path, dict(Car=1)))

@@ -261,6 +261,16 @@ def test_labels_of_regions_are_those_of_the_object_benchmark_in_the_infos(root):
     assert thing['num_lidar_pts'] == -1 and read_labels(root / LABEL)[0].size == (-1, -1, -1)
 
 
+def test_a_size_that_the_image_contradicts_is_refused(root):
+    (root / 'training/image_2').mkdir()
+    Image.new('1', (1242, 375)).save(root / IMAGE)
+    write_kitti_infos(root)
+    Image.new('1', (1224, 370)).save(root / IMAGE)
+    with pytest.raises(UsageError, match='image_sizes.csv says that the image of frame 000001 has '
+                       r'1242 x 375 pixels \(width x height\), .*000001.png has 1224 x 370$'):
+        write_kitti_infos(root)
+
+
 def test_sizes_come_from_the_heads_of_images(root):
     (root / SIZES).unlink()
     (root / 'training/image_2').mkdir()

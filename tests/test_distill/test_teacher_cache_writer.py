@@ -177,7 +177,7 @@ CHANGES = {
     'another teacher checkpoint': lambda config, folder: save_checkpoint(
         config.model.teacher.config, folder / 'teacher.pth', seed=1
     ),
-    'another data set: 5 scans of ScanNetEvery.* there, 2 scans': lambda config, folder: (
+    'another data set: 5 scans of ScanNet.* there, 2 scans': lambda config, folder: (
         config.train_dataloader.dataset.update(scene_idxs=[0, 1])
     ),
     'another test pipeline': lambda config, folder: config.test_dataloader.dataset.pipeline.insert(

@@ -1,5 +1,6 @@
 import json
 import os
+import runpy
 import sys
 import uuid
 from pathlib import Path
@@ -226,6 +227,19 @@ def test_a_run_without_hooks_for_it_ends_before_a_step_that_is_not_finite(config
     for path in (tmp_path / 'run').glob('*.pth'):
         state = torch.load(path, weights_only=False)['state_dict']
         assert all(value.isfinite().all() for value in state.values())
+
+
+def test_the_tool_then_says_one_sentence_and_ends_with_exit_code_1(
+    config, tmp_path, monkeypatch, capfd
+):
+    options = ['optim_wrapper.optimizer.lr=1e30', f'experiment_name={uuid.uuid4().hex}']
+    options += ['train_cfg.max_epochs=9', f'work_dir={tmp_path / "run"}']
+    monkeypatch.setattr(sys, 'argv', ['train.py', str(config), '--cfg-options', *options])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(__file__).parents[2] / 'tools/train.py'), run_name='__main__')
+    assert ended.value.code == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1].startswith('train.py: the step of iteration') and 'Traceback' not in said
 
 
 def test_no_workers_may_be_said_alone(tmp_path):

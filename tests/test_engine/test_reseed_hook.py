@@ -119,7 +119,6 @@ def train(
         default_scope='mmengine',
     )
     runner.train()
-    runner.train_dataloader._iterator = None  # persistent workers would end in some later test
     return recorder, runner
 
 

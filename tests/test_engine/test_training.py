@@ -65,9 +65,7 @@ def test_workers_and_a_resume_in_mid_epoch_change_no_bit_of_a_distilled_student(
         config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
         config.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
         config.update(resume=resume_from is not None, load_from=resume_from)
-        runner = Runner.from_cfg(config)
-        runner.train()
-        runner.train_dataloader._iterator = None  # workers would end in some later test
+        Runner.from_cfg(config).train()
         whole = load(f'{tmp_path}/{name}/iter_6.pth')
         return losses_of(tmp_path / name), {**whole['state_dict'], **whole['distill']['connectors']}
 
@@ -138,6 +136,34 @@ def test_distillation_ends_when_the_schedule_says_so(tmp_path, data_root, teache
     kd = [row['loss_kd'] for row in losses_of(tmp_path / 'run')]
     assert all(value > 0 for value in kd[:3])
     assert kd[3:] == [0, 0, 0]
+
+
+def test_training_by_iterations_works_with_all_hooks_and_the_batch_sampler(
+    tmp_path, data_root, teacher
+):
+    config = distill_config(data_root, tmp_path / 'run', teacher)
+    config.train_cfg = dict(by_epoch=False, max_iters=5, val_interval=5)
+    config.train_dataloader.update(
+        num_workers=0,
+        drop_last=False,
+        sampler=dict(type='InfiniteSampler', shuffle=True),
+        batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True),
+    )
+    config.log_processor.by_epoch = False
+    config.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=2)
+    config.custom_hooks += [
+        dict(type='DistillScheduleHook', end_epoch=1), dict(type='BatchCompositionHook')
+    ]  # fmt: skip
+    Runner.from_cfg(config).train()
+    rows = losses_of(tmp_path / 'run')
+    assert [row['distill_scale'] for row in rows] == [1, 1, 1, 0, 0]  # six scenes, two a step
+    assert all(0 < row['class_overlap'] <= 1 for row in rows)
+
+    config.update(resume=True, load_from=f'{tmp_path}/run/iter_4.pth')
+    config.update(work_dir=f'{tmp_path}/rest', experiment_name=f'rest-{tmp_path.name}')
+    Runner.from_cfg(config).train()
+    one, other = (load(f'{tmp_path}/{name}/iter_5.pth')['state_dict'] for name in ('run', 'rest'))
+    assert all(torch.equal(other[name], value) for name, value in one.items())
 
 
 def test_a_pretrained_student_loads_as_usual(tmp_path, data_root, teacher):

@@ -1,11 +1,13 @@
 """One grid in many places: each, changed alone, is named; all changed together are accepted."""
 
 import copy
+from functools import cache
 
 import pytest
 from mmengine.config import ConfigDict
 from toy_detectors import shrink
-from zoo_detectors import ON_CPU, build, teacher
+from zoo_detectors import ON_CPU, build
+from zoo_detectors import teacher as read
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.models.compression import compressed
@@ -16,8 +18,15 @@ KITTI = [0, -39.68, -3, 69.12, 39.68, 1]
 NUSCENES = [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0]
 
 
+kept = cache(read)
+
+
+def teacher(name):
+    return copy.deepcopy(kept(name))
+
+
 def changed(name, key, value):
-    cfg = copy.deepcopy(teacher(name))
+    cfg = teacher(name)
     *path, last = key.split('.')
     place = cfg
     for part in path:
@@ -73,7 +82,7 @@ def test_a_place_that_disagrees_is_named_with_both_values_and_what_fits(name, ke
 @pytest.mark.parametrize('name', ON_CPU)
 @pytest.mark.parametrize('what', ['point_cloud_range', 'voxel_size'])
 def test_the_preprocessor_changed_alone_is_refused(name, what):
-    cfg = copy.deepcopy(teacher(name))
+    cfg = teacher(name)
     layer = cfg.data_preprocessor.voxel_layer
     if what == 'voxel_size':
         layer.voxel_size = [size * 2 for size in layer.voxel_size[:2]] + layer.voxel_size[2:]
@@ -112,7 +121,7 @@ def test_anchors_above_or_below_the_range_are_refused():
     ],
 )
 def test_a_range_that_its_voxels_do_not_divide_is_refused(size, reach, message):
-    cfg = copy.deepcopy(teacher('pointpillars'))
+    cfg = teacher('pointpillars')
     cfg.data_preprocessor.voxel_layer.update(voxel_size=size, point_cloud_range=reach)
     with pytest.raises(UsageError, match=message):
         check_geometry(cfg)
@@ -121,7 +130,7 @@ def test_a_range_that_its_voxels_do_not_divide_is_refused(size, reach, message):
 @pytest.mark.parametrize('name, cell, whole', [('pointpillars', 0.16, 8), ('second', 0.05, 16)])
 @pytest.mark.parametrize('more', [1, 3, 5])
 def test_a_map_that_the_strides_do_not_divide_is_refused_with_the_nearest(name, cell, whole, more):
-    cfg = copy.deepcopy(teacher(name))
+    cfg = teacher(name)
     reach, count = cfg.data_preprocessor.voxel_layer.point_cloud_range, 10 * whole + more
     reach[3] = count * cell
     nearest = round(count / whole) * whole

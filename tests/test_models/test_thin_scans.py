@@ -1,15 +1,19 @@
 """Scans of any extent, down to one point, are segmented by every family, or named in one sentence.
 """
 
+import copy
+
 import pytest
 import torch
 from mmdet3d.models import MinkUNetBackbone
-from mmdet3d.structures import Det3DDataSample, PointData
+from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes, PointData
 from mmengine.config import Config
 from test_configs import ROOT
 from toy import build, total
+from zoo_detectors import scans as one_object
+from zoo_detectors import small
 
-from projects.SRKD.base import TooFewVoxelsError
+from projects.SRKD.base import TooFewVoxelsError, UsageError
 
 MODELS = ROOT / 'configs/_base_/models'
 EXTENTS = {'thin': (4, 4, 0.5), 'flat': (4, 4, 0), 'line': (4, 0, 0), 'voxel': (0.01, 0.01, 0.01)}
@@ -113,3 +117,21 @@ def test_thin_scans_get_the_answer_of_a_larger_grid(backbone, reach):
     larger = plain(backbone, torch.cat([feat, torch.rand(2, 6)]), torch.cat([coors, far]))
     torch.testing.assert_close(backbone(feat, coors), larger[: len(coors)], rtol=0, atol=1e-5)
     assert larger[: len(coors)].abs().mean() > 0.05
+
+
+@pytest.mark.parametrize('name', ['pointpillars', 'second', 'centerpoint-pillar'])
+def test_detectors_take_one_point_and_name_a_cloud_without_any(name):
+    cfg = small(name)
+    model = build(cfg).eval()
+    data = one_object(name, num_points=2)
+    data['data_samples'] = [copy.deepcopy(each) for each in data['data_samples']]
+    for i, sample in enumerate(data['data_samples']):
+        sample.set_metainfo(dict(box_type_3d=LiDARInstance3DBoxes, lidar_path=f'{i:06d}.bin'))
+    with torch.no_grad():
+        found = model(**model.data_preprocessor(copy.deepcopy(data)), mode='predict')
+    assert all(torch.isfinite(each.pred_instances_3d.scores_3d).all() for each in found)
+    losses = model.train()(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
+    assert torch.isfinite(model.parse_losses(losses)[0])
+    data['inputs']['points'][1] = data['inputs']['points'][1] + 1000
+    with pytest.raises(UsageError, match='cloud 000001.bin has no point in the point_cloud_range'):
+        model.data_preprocessor(data)

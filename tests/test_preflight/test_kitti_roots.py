@@ -135,5 +135,5 @@ def test_frames_listed_twice_and_trained_on_in_val_are_told(root, caplog):
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_an_info_file_without_samples_is_named(root, split):
     edit(root / f'kitti_infos_{split}.pkl', lambda infos: infos['data_list'].clear())
-    with pytest.raises(UsageError, match=f'kitti_infos_{split}.pkl lists no sample for Kitti'):
+    with pytest.raises(UsageError, match=f'kitti_infos_{split}.pkl has an empty data_list'):
         built(config(root), split)

@@ -30,6 +30,14 @@ def test_an_epoch_without_end_is_refused(loop):
     check_loaders(cfg, ('train',))
 
 
+def test_what_a_batch_sampler_drops_is_said_in_one_place():
+    cfg = Config(dict(train_dataloader=dict(batch_sampler=dict(type='Any'), drop_last=True)))
+    with pytest.raises(UsageError, match='drop_last=True into train_dataloader.batch_sampler'):
+        check_loaders(cfg, ('train',))
+    cfg.train_dataloader.drop_last = False
+    check_loaders(cfg, ('train',))
+
+
 def test_an_epoch_without_steps_is_refused_with_all_numbers():
     loader = DataLoader(range(6), batch_size=8, drop_last=True)
     with pytest.raises(UsageError, match='has 6 scans for batches of batch_size=8 with drop_last'):

@@ -181,7 +181,7 @@ def boxes_figure(
         _draw(axis, of.boxes, colours[of.labels], 1.6)
         axis.set_title(f'{name}\n{counted}', fontsize=11)
     figure.legend(
-        handles=handles, loc='outside lower center', ncols=min(len(handles), 4 * columns),
+        handles=handles, loc='outside lower center', ncols=min(len(handles), 2 * columns),
         frameon=False, fontsize=10,
     )  # fmt: skip
     if title:

@@ -142,7 +142,7 @@ def scene_figure(
         shown |= set(truth[labelled].tolist())
         scatter(axes[0, 0], colours[np.where(labelled, truth, len(classes))], 'ground truth')
     for column, (name, labels) in enumerate(predictions.items(), len(known)):
-        score = f'\nmIoU of this room {100 * scores[name]:.1f} %' if judged else ''
+        score = f'\nmIoU of this scan {100 * scores[name]:.1f} %' if judged else ''
         scatter(axes[0, column], colours[labels], f'{name}{score}')
         if judged:
             wrong = labelled & (labels != truth)

@@ -37,7 +37,6 @@ CURES = (
     'mmdet3d_seg_classes',
     'mmdet3d_class_names',
     'mmdet3d_cbgs_classes',
-    'mmengine_empty_dataset',
 )
 
 

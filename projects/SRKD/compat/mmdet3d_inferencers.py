@@ -4,12 +4,14 @@ Breaks: of three scans an inferencer returns six predictions (1, 1 2, 1 2 3) and
     the first one three times; of two scans of one name, ``out_dir`` keeps the second alone.
 Where: mmdet3d 1.4.0 ``apis/inferencers/base_3d_inferencer.py``: ``Base3DInferencer.__call__`` adds
     all predictions made so far, batch after batch; ``pred2dict`` names files by the last part of a
-    scan's path.
+    scan's path. Its ``_init_model`` does not read the config out of a checkpoint, as its docstring
+    says (weights alone end in "KeyError: 'model'"); that text would be run as code.
 Delete when: predictions of several scans are as many as the scans, and none is lost.
 """
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib.util import find_spec
 from typing import Any
 
@@ -43,10 +45,26 @@ def _check_names(scans: Sequence[dict]) -> None:
                          'out_dir would overwrite each other: give them in several calls')
 
 
+def _with_config(original: Callable) -> Callable:
+
+    @wraps(original)
+    def init_model(self, cfg: dict, weights: str | None, device: str = 'cpu'):
+        if not cfg:
+            raise UsageError(
+                f"expected model='CONFIG.py' beside weights={weights!r}: the config in a "
+                'checkpoint is not run')
+        return original(self, cfg, weights, device)
+
+    init_model.original = original
+    return init_model
+
+
 def apply() -> bool:
     """Replace the method."""
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.apis.inferencers.base_3d_inferencer import Base3DInferencer
     Base3DInferencer.__call__ = predict
+    if not hasattr(Base3DInferencer._init_model, 'original'):
+        Base3DInferencer._init_model = _with_config(Base3DInferencer._init_model)
     return True

@@ -21,7 +21,7 @@ from pathlib import Path
 from ..base import UsageError, write_whole
 
 RECORD = 'last_checkpoint'
-_BEST = 'best_'  # mmengine's prefix; these hold no optimizer to resume
+_RESUMABLE = re.compile(r'(epoch|iter)_\d+\.pth')  # best ones hold no optimizer to resume
 
 
 def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -138,7 +138,7 @@ def find_latest_checkpoint(path: str) -> str | None:
 
     Returns:
         The checkpoint that ``last_checkpoint`` names or, if it is torn or not there, the newest
-        whole one beside it; None in a folder without checkpoints.
+        whole ``epoch_N.pth`` or ``iter_N.pth`` beside it; None in a folder without any.
 
     Raises:
         UsageError: If there are checkpoints and none is whole.
@@ -150,7 +150,7 @@ def find_latest_checkpoint(path: str) -> str | None:
         return named
     folders = {Path(path)} | ({Path(named).parent} if named else set())
     files = [file for folder in folders for file in folder.glob('*.pth')
-             if not file.name.startswith(_BEST)]
+             if _RESUMABLE.fullmatch(file.name)]
     files.sort(key=lambda file: (file.stat().st_mtime_ns, file.name), reverse=True)
     whole = next(filter(is_whole, files), None)
     if not named:

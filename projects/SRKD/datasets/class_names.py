@@ -57,11 +57,19 @@ def follow_classes(dataset: BaseDataset) -> None:
         UsageError: If a transform and the data set have no class in common, with both lists.
     """
     names = tuple(dataset.metainfo.get('classes') or ())
-    for transform in dataset.pipeline.transforms if names else ():
+    for transform in _steps(dataset.pipeline) if names else ():
         if isinstance(transform, ObjectNameFilter):
             transform.labels = [names.index(each) for each in transform.classes if each in names]
         elif isinstance(getattr(transform, 'db_sampler', None), CheckedDataBaseSampler):
             transform.db_sampler.follow(names)
+
+
+def _steps(step: Any) -> Iterator[Any]:
+    """A transform and those inside of it (``Compose``, ``RandomApply``, ...)."""
+    yield step
+    inner = getattr(step, 'transforms', ())
+    for each in inner if isinstance(inner, (list, tuple)) else [inner]:
+        yield from _steps(each)
 
 
 def training_classes(config: Mapping) -> tuple[str, ...] | None:

@@ -29,7 +29,8 @@ class ImageSizes:
         root: of the data.
 
     Raises:
-        UsageError: If the table has other columns or a row that is no three numbers.
+        UsageError: If the table has other columns or a row that is no three numbers; when asked
+            for a frame, if its size is unknown or the image has another.
     """
 
     def __init__(self, root: Path) -> None:
@@ -56,8 +57,10 @@ class ImageSizes:
 
     def __getitem__(self, frame: str) -> tuple[int, int]:
         image = self._root / f'training/image_2/{frame}.png'
-        if int(frame) in self._table:
-            return self._table[int(frame)]
+        told = self._table.get(int(frame))
+        if told is not None:
+            self._compare(frame, told, image)
+            return told
         if image.is_file():
             return _png_size(image)
         near = nearest_name(int(frame), map(str, self._table))
@@ -67,16 +70,29 @@ class ImageSizes:
             + (f'; the nearest frame in the table is {near}' if near else '')
         )
 
+    def _compare(self, frame: str, told: tuple[int, int], image: Path) -> None:
+        """Refuse a size that the image itself contradicts."""
+        if image.is_file() and _head(image).startswith(_PNG):
+            height, width = _png_size(image)
+            if (height, width) != told:
+                raise UsageError(f'{self._file} says that the image of frame {frame} has '
+                                 f'{told[1]} x {told[0]} pixels (width x height), {image} has '
+                                 f'{width} x {height}')  # fmt: skip
+
 
 def _png_size(path: Path) -> tuple[int, int]:
-    with open(path, 'rb') as file:
-        head = file.read(_PNG_HEADER.size)
+    head = _head(path)
     if not head.startswith(_PNG) or len(head) < _PNG_HEADER.size:
         kind = 'a JPEG' if head.startswith(_JPEG) else 'empty' if not head else 'no PNG'
         raise UsageError(f'the image {path} is {kind}, expected a PNG, whose head tells its size: '
                          'convert it, or write the sizes into image_sizes.csv')  # fmt: skip
     _, width, height = _PNG_HEADER.unpack(head)
     return height, width
+
+
+def _head(path: Path) -> bytes:
+    with open(path, 'rb') as file:
+        return file.read(_PNG_HEADER.size)
 
 
 def image_box(location: Sequence[float], size: Sequence[float], rotation_y: float,

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from mmengine.config import Config
 
-LABEL_STEPS = (
-    'LoadAnnotations3D', 'LoadSegAnnotationsChecked', 'PointSegClassMapping')  # fmt: skip
+LABEL_STEPS = 'LoadAnnotations3D', 'LoadSegAnnotationsChecked', 'PointSegClassMapping'
 
 
 def drop_labels(cfg: Config) -> None:

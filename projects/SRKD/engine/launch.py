@@ -160,8 +160,8 @@ def test(
     return runner.test()
 
 
-def leave() -> None:
-    """End one of several processes after its work; returns if there is but one.
+def leave(code: int = 0) -> None:
+    """End one of several processes with an exit code; returns if there is but one.
 
     DDP keeps gloo's threads alive past ``destroy_process_group`` (torch 2.13), and one that still
     drops a tensor while the interpreter ends aborts the process: now and then a finished run
@@ -173,7 +173,7 @@ def leave() -> None:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _draw(

@@ -95,12 +95,19 @@ class ReseedHook(Hook):
         """Note that no epoch is under way."""
         self._done = 0
 
+    def after_train(self, runner: Runner) -> None:
+        """Let the workers go; they would wait for garbage collection."""
+        runner.train_dataloader._iterator = None
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            runner.train_loop.dataloader_iterator = None
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write down how far the epoch has come."""
         loop, meta = runner.train_loop, checkpoint['meta']
         if isinstance(loop, EpochBasedTrainLoop):
             ended = meta['epoch'] > runner.epoch  # written at the end of an epoch, for the next
-            meta['batches'] = dict(done=0 if ended else self._done, of=len(loop.dataloader))
+            done = 0 if ended else self._done
+            meta['batches_of_epoch'] = dict(done=done, of=len(loop.dataloader))
 
     def before_val(self, runner: Runner) -> None:
         """Number the samples of a validation."""
@@ -115,7 +122,7 @@ class ReseedHook(Hook):
         if self._resumed is None:
             return 0
         length = len(loop.dataloader)
-        batches = self._resumed.get('batches')
+        batches = self._resumed.get('batches_of_epoch')
         if batches is None:  # written without this hook
             done = loop.iter - loop.epoch * length
             return done if 0 < done <= length else 0

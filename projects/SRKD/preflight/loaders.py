@@ -15,7 +15,8 @@ def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
     """Refuse several loaders where mmengine takes one, and epochs that never end.
 
     Raises:
-        UsageError: If a loader is a list, or a loop by epochs has an endless sampler.
+        UsageError: If a loader is a list or says twice what it drops, or a loop by epochs has an
+            endless sampler.
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
@@ -24,6 +25,12 @@ def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
                 f'{split}_dataloader is a list of {len(loader)} loaders, expected one: join the '
                 "data by dataset=dict(type='ConcatDataset', datasets=[...]) (several metrics may "
                 f'stand in {split}_evaluator)'
+            )
+        if isinstance(loader, Mapping) and loader.get('batch_sampler') and loader.get('drop_last'):
+            raise UsageError(
+                f'{split}_dataloader.drop_last=True stands beside a batch_sampler, which cuts the '
+                f'batches itself: write drop_last=True into {split}_dataloader.batch_sampler and '
+                'False into the loader'
             )
     loop, loader = cfg.get('train_cfg'), cfg.get('train_dataloader')
     if 'train' not in splits or not isinstance(loop, Mapping) or not isinstance(loader, Mapping):
