@@ -33,8 +33,7 @@ SEGMENTORS = {
     'LitePT': ('srkd/litept-s_4xb2-800e_scannet-seg.py', 6, 20),
     'CDSegNet': ('srkd/cdsegnet_4xb2-800e_scannet-seg.py', 6, 20),
     'PandaSet': ('mini/ptv3-mini-s_1xb4-15e_mini-pandaset.py', 4, 12),
-    'distilled': ('srkd/srkd_ptv3-large_ptv3-half_4xb2-50e_nuscenes-lidarseg.py', 5, 16),
-    'distilled room': ('mini/srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py', 6, 20),
+    'distilled': ('mini/srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py', 6, 20),
 }
 KITTI, NUS = 'kitti-3d-3class.py', 'cyclic-20e_nus-3d.py'
 DETECTORS = {
@@ -43,14 +42,11 @@ DETECTORS = {
     'CenterPoint': (
         f'pointdistiller/centerpoint_pillar02_second_secfpn_head-circlenms_8xb4-{NUS}', 5, 10),
     'PointPillars 1/4': (f'pointdistiller/pointpillars-4x_8xb6-160e_{KITTI}', 4, 3),
-    'PointPillars 1/16': ('mini/pointpillars-mini-16x_1xb4-20e_mini-kitti-3d.py', 4, 3),
     'SECOND 1/4': (f'pointdistiller/second-4x_8xb6-80e_{KITTI}', 4, 3),
     'CenterPoint 1/4': (f'pointdistiller/centerpoint-4x_8xb4-{NUS}', 5, 10),
     'nuScenes PointPillars': ('pointdistiller/pointpillars-4x_8xb4-2x_nus-3d.py', 5, 10),
     'distilled': (
         f'pointdistiller/pointdistiller_second_second-4x_8xb6-80e_{KITTI}', 4, 3),
-    'distilled by labels': (
-        f'pointdistiller/sparsekd-labels_centerpoint_centerpoint-4x_8xb4-{NUS}', 5, 10),
 }  # fmt: skip
 
 
