@@ -95,8 +95,6 @@ BROKEN = {
     'occluded': (dict(edit=lambda t: dict(occluded=3)), '9 of 9 are too small .* too occluded'),
     'truncated': (dict(edit=lambda t: dict(truncated=0.9)), '9 of 9 are .* too truncated'),
     'far away': (dict(objects=lambda frame: [('Pedestrian', 0, 65)]), '3 of 3 are too small in'),
-    'of size 0': (dict(edit=lambda t: dict(bbox_3d=[*t['bbox_3d'][:3], 0, 0, 0, 0])),
-                  'have a size that is not positive'),
 }  # fmt: skip
 
 

@@ -22,7 +22,6 @@ _OBSTACLES = dict(
     'for a sensor on another height',
     image='{} do not project into the image of {width} x {height} pixels: width and height may be '
     'swapped, or the calibration wrong',
-    size='{} have a size that is not positive',
     rules='{} are too small in the image (25 pixels or less), too occluded or too truncated to '
     'count at any difficulty',
 )
@@ -68,13 +67,12 @@ class KittiTruth:
         kept = self.metric.convert_valid_bboxes(boxes, info)
         index = kept['scores'].astype(int)
         said = dict(name=np.asarray(truth['name'])[places][index], bbox=kept['bbox'])
-        sound = (frame['bboxes_3d'].dims > 0).all(1).numpy()[index]  # else it overlaps with nothing
         hits = Counter()
         for name in set(said['name'].tolist()) & set(CLASSES):
             numbers = CLASSES.index(name), len(DIFFICULTIES) - 1  # the mildest rules
             _, left_out, unseen, _ = kitti.clean_data(truth, said, *numbers)
             hits[name] = sum(
-                left_out[places[number]] == 0 and unseen[row] == 0 and bool(sound[row])
+                left_out[places[number]] == 0 and unseen[row] == 0
                 for row, number in enumerate(index)
             )
         return hits
@@ -110,7 +108,6 @@ class KittiTruth:
             counts['box'] += int((image[:, 2:] <= image[:, :2]).any(1).sum())
             counts['range'] += int((~inside).sum())
             counts['image'] += int((~_in_image(self.metric, boxes, info)).sum())
-            counts['size'] += int((boxes.dims <= 0).any(1).sum())
         counts['rules'] = sum(self.objects[name] for name in zero) - valid - counts['box']
         return counts
 
