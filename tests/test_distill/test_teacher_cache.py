@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from mmdet3d.models import MinkUNetBackbone
 from mmengine.runner import Runner
 from toy import build, minkunet, ptv3, save_checkpoint, total, write_scannet
 from toy_cache import cached_config, live, load, matched, plain_steps, write
@@ -154,7 +155,11 @@ def test_augmented_points_find_their_rows(tmp_path, data_root, sparse_teacher, k
         np.testing.assert_allclose(values, np.mean(expected[row], axis=0), rtol=1e-5, atol=1e-6)
 
 
-def test_points_in_no_row_of_a_strided_tap_count_for_nothing(tmp_path, data_root, sparse_teacher):
+def test_points_in_no_row_of_a_strided_tap_count_for_nothing(
+    tmp_path, data_root, sparse_teacher, monkeypatch
+):
+    # without its cure spconv drops the border of a grid that the strides do not divide
+    monkeypatch.setattr(MinkUNetBackbone, 'forward', MinkUNetBackbone.forward.original)
     config = cached_config(data_root, tmp_path, sparse_teacher)
     config.model.terms = dict(coarse=COARSE)
     config.model.student.data_preprocessor.voxel_size = 0.15

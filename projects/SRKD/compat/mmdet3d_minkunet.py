@@ -1,14 +1,17 @@
-"""MinkUNet on scans that are thin.
+"""MinkUNet on grids whose extent no power of two divides, thin scans first.
 
-Breaks: a scan thinner than 16 voxels on any axis stops a MinkUNet of four stages, in prediction and
-    in training, with spconv's "your out spatial shape [.., 0] reach zero". A training step whose
-    coarsest stage has one row ends in torch's "Expected more than 1 value per channel".
+Breaks: spconv drops the last slice of an axis where a strided convolution halves an odd extent, so
+    voxels near a batch's far border lose their coarse features, and a scan's answer depends on the
+    larger scans beside it. Where nothing is left, a scan thinner than 16 voxels, a MinkUNet of four
+    stages stops with "your out spatial shape [.., 0] reach zero". A training step whose coarsest
+    stage has one row ends in torch's "Expected more than 1 value per channel".
 Where: mmdet3d 1.4.0 ``models/backbones/minkunet_backbone.py``: ``MinkUNetBackbone.forward`` takes
-    the extent of the voxels for the grid that four strided convolutions halve.
+    the extent of the voxels for the grid that four strided convolutions halve. torchsparse, which
+    published weights were trained with, has no such grid and drops nothing.
 Delete when: it gives the grid the voxels that its strides need.
 
-A grid that is too small is made 2 ** num_stages voxels wide; others stay as they are, and so does
-what the network answers in them. The name of a scan is added where it is known, in the segmentor.
+Each extent is rounded up to a multiple of 2 ** num_stages. The name of a scan is added where it is
+known, in the segmentor.
 """
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -21,21 +24,21 @@ from torch import Tensor
 from ..base import TooFewVoxelsError, naming_scans
 
 
-def _roomy(original: Callable) -> Callable:
+def _whole(original: Callable) -> Callable:
     from mmdet3d.models.backbones import minkunet_backbone as module
     tensor = module.SparseConvTensor
 
-    def grid(least: int, features: Tensor, coors: Tensor, shape: Sequence[int], batch_size: int):
-        return tensor(features, coors, [max(int(n), least) for n in shape], batch_size)
+    def grid(edge: int, features: Tensor, coors: Tensor, shape: Sequence[int], batch_size: int):
+        return tensor(features, coors, [-(-int(n) // edge) * edge for n in shape], batch_size)
 
     @wraps(original)
     def forward(self, voxel_features: Tensor, coors: Tensor) -> Tensor:
         if self.sparseconv_backend != 'spconv':
             return original(self, voxel_features, coors)
-        least = 2**self.num_stages
+        edge = 2**self.num_stages
         if self.training:
-            _check_rows(coors, least)
-        with patch.object(module, 'SparseConvTensor', partial(grid, least)):
+            _check_rows(coors, edge)
+        with patch.object(module, 'SparseConvTensor', partial(grid, edge)):
             return original(self, voxel_features, coors)
 
     forward.original = original
@@ -45,8 +48,7 @@ def _roomy(original: Callable) -> Callable:
 def _check_rows(coors: Tensor, edge: int) -> None:
     """Refuse voxels ``(N, 4)`` (batch, x, y, z) that leave one row after the last stage."""
     cells = torch.div(coors[:, 1:], edge, rounding_mode='floor')
-    whole = ((coors[:, 1:].amax(0) + 1) // edge).clamp(min=1)
-    rows = torch.cat([coors[:, :1], cells], 1)[(cells < whole).all(1)]  # spconv drops the others
+    rows = torch.cat([coors[:, :1], cells], 1)
     if (rows == rows[:1]).all():
         raise TooFewVoxelsError(
             'batch norm in training needs at least 2 voxels at every stage, got 1 at the coarsest, '
@@ -60,6 +62,6 @@ def apply() -> bool:
         return False
     from mmdet3d.models import MinkUNet, MinkUNetBackbone
     if not hasattr(MinkUNetBackbone.forward, 'original'):
-        MinkUNetBackbone.forward = _roomy(MinkUNetBackbone.forward)
+        MinkUNetBackbone.forward = _whole(MinkUNetBackbone.forward)
         MinkUNet.loss = naming_scans(MinkUNet.loss)
     return True
