@@ -190,3 +190,14 @@ def test_the_released_connectors_have_the_parameters_that_the_paper_counted():
     # 11,612,436 in the paper = the student with its head + four connectors
     assert sum(p.numel() for p in model.terms.parameters()) == 45_568
     assert sum(p.numel() for p in model.parameters()) == 11_612_436
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in CONFIGS if path.stem.startswith('srkd_')], ids=lambda path: path.stem
+)
+def test_super_voxels_are_cylinders_on_streets_and_cubes_in_rooms(path):
+    config = Config.fromfile(path)
+    kind = 'CubePartition' if 'scannet' in path.stem else 'CylinderPartition'
+    assert config.model.super_voxels == config.super_voxels
+    assert config.model.super_voxels.partition.type == kind
+    assert not any('partition' in term.loss for term in config.model.terms.values())

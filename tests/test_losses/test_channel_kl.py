@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from projects.SRKD.losses import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
+from projects.SRKD.losses.divergence import divergence_terms
 
 
 def reference(student, teacher, batch, temperature=1.0):
@@ -131,3 +132,15 @@ def test_far_apart_distributions_give_finite_values_and_gradients():
 def test_an_unknown_choice_is_refused(name):
     with pytest.raises(ValueError, match=f'{name} must be one of'):
         channel_kl(torch.rand(2, 1), torch.rand(2, 1), torch.zeros(2).long(), **{name: 'means'})
+
+
+def test_what_is_almost_equal_in_float32_keeps_its_digits_and_its_sign():
+    gen = torch.Generator().manual_seed(0)
+    log_p = torch.log_softmax(torch.randn(20000, generator=gen), dim=0)
+    for gap in (1e-2, 1e-3, 1e-4, 1e-5):
+        shift = gap * torch.randn(20000, generator=gen)
+        terms = divergence_terms(log_p, log_p + shift)
+        r = ((log_p + shift) - log_p).double()
+        assert (terms >= 0).all()
+        exact = log_p.double().exp() * (r.square() / 2 + r**3 / 6 + r**4 / 24 + r**5 / 120)
+        torch.testing.assert_close(terms.double(), exact, rtol=1e-4, atol=1e-16)

@@ -1,7 +1,7 @@
 # What PointDistiller's release does when run, whatever its configs say: pillars of the whole batch in
 # one graph, weights that differ from one another for pillars only (on maps every weight is the
-# number of samples, for MVX detectors one, on points it is never applied), both graphs trained. The teacher here is in
-# eval all the same; the release leaves its BatchNorm in training.
+# number of samples, for MVX detectors one, on points it is never applied), both graphs trained. The
+# teacher here is in eval all the same; the release leaves its BatchNorm in training.
 graph = dict(graph_channels=32, scale='none', guard='none', loss_weight=2.0)
 pillars = dict(
     type='PointCountLocalGraphLoss', num_anchors=6000, num_neighbors=128, temperature=1e-2,
@@ -15,6 +15,9 @@ distill = dict(
     second=dict(
         local_graph_0=dict(student_tap='backbone.blocks.0', loss=maps),
         local_graph_1=dict(student_tap='backbone.blocks.1', loss=maps)),
-    mvx=dict(local_graph=dict(student_tap='pts_neck.fpn_convs.0', loss=maps | dict(graph_channels=64, reweighting='none'))),
+    mvx=dict(
+        local_graph=dict(
+            student_tap='pts_neck.fpn_convs.0',
+            loss=maps | dict(graph_channels=64, reweighting='none'))),
     pointrcnn=dict(local_graph=dict(student_tap='neck.FP_modules.3', loss=points)))
 custom_hooks = [dict(type='DistillCheckpointHook')]

@@ -1,7 +1,7 @@
 # What SRKD's released ScanNet configs combine at most (file suffix CIRKD): KL + feature MSE on the
 # four decoder stages + the relation over all ordered pairs of the mini-batch. The paper's and the
-# release's weights of the last two look swapped, which leaves the relation inert. Ignored points are dropped, as the
-# released KDLoss_CE does. For networks with decoder stages dec0 ... dec3 (PTv3).
+# release's weights of the last two look swapped, which leaves the relation inert. Ignored points are
+# dropped, as the released KDLoss_CE does. For networks with decoder stages dec0 ... dec3 (PTv3).
 mse = dict(type='FeatureMSELoss', loss_weight=0.1)
 linear = dict(type='LinearConnector')
 distill = dict(

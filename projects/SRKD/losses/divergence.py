@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _NEAR = 1.0  # of log q - log p; beyond, nothing cancels
+_TINY = 1e-2  # within, expm1(r) - r would cancel, down to below zero; its series does not
 
 
 def divergence_terms(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -24,4 +25,7 @@ def divergence_terms(log_p: Tensor, log_q: Tensor) -> Tensor:
     p = log_p.exp()
     r = log_q - log_p
     near = r.clamp(max=_NEAR)  # keeps the branch not taken, and its gradient, finite
-    return torch.where(r < _NEAR, p * (torch.expm1(near) - near), log_q.exp() - p - p * r)
+    tiny = r.clamp(-_TINY, _TINY)
+    series = tiny.square() / 2 * (1 + tiny / 3 * (1 + tiny / 4 * (1 + tiny / 5 * (1 + tiny / 6))))
+    gap = torch.where(r.abs() < _TINY, series, torch.expm1(near) - near)
+    return torch.where(r < _NEAR, p * gap, log_q.exp() - p - p * r)
