@@ -28,6 +28,11 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='checkpoint to resume from; without a value the latest of the work dir',
     )
+    parser.add_argument(
+        '--partial',
+        action='store_true',
+        help='load what fits of load_from and list the rest, to fine-tune with another head',
+    )
     parser.add_argument('--ceph', action='store_true', help='read data through ceph')
     parser.add_argument(
         '--cfg-options',

@@ -154,3 +154,23 @@ def test_failure_side_by_side_waits_for_the_others(runs, tmp_path, monkeypatch):
             lambda: runs.step('a', 'a', script('raise SystemExit(1)'), 'key', product), other
         )
     assert (tmp_path / 'done').exists()
+
+
+def test_lines_that_are_not_shown_are_kept_in_the_log(tmp_path):
+    lines = []
+    runs = Runs(tmp_path, total=1, echo=lines.append, shown=lambda line: 'loss' in line)
+    text = 'print("config"); print("loss 1"); print("hooks")'
+    runs.step('a', 'quiet', script(text), 'key', lambda folder: folder)
+    assert lines[2:] == ['loss 1']
+    assert (tmp_path / 'a' / 'output.log').read_text() == 'config\nloss 1\nhooks\n'
+
+
+def test_a_demo_shows_progress_and_warnings_and_no_config():
+    from projects.SRKD.analysis.demo import _TELLING
+
+    start = '11/28 07:02:59 - mmengine - '
+    for line in ('INFO - Epoch(train) [1][1/1]  loss: 3.9', 'WARNING - disk is full', 'ERROR - x'):
+        assert _TELLING.search(start + line)
+    for line in ('INFO - Config:', 'INFO - Hooks will be executed', 'INFO - Saving checkpoint'):
+        assert not _TELLING.search(start + line)
+    assert not _TELLING.search('            dict(max_epochs=20,')

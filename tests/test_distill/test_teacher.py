@@ -5,7 +5,8 @@ import torch
 from toy import batch, build, distiller, minkunet, save_checkpoint
 
 from projects.SRKD.distill import Teacher
-from projects.SRKD.distill.teacher import load_strictly, teacher_config
+from projects.SRKD.distill.teacher import teacher_config
+from projects.SRKD.distill.weights import load_strictly
 
 
 @pytest.fixture

@@ -125,14 +125,14 @@ def test_testing_returns_and_logs_the_metric(config, tmp_path):
 
 def test_checkpoint_that_lacks_weights_is_refused(config, tmp_path):
     torch.save({'state_dict': {'line.weight': torch.zeros(1, 1)}}, tmp_path / 'part.pth')
-    with pytest.raises(launch.UsageError, match='1 of 2 weights .* line.bias'):
+    with pytest.raises(launch.UsageError, match='1 of 2 keys match, 1 missing.* line.bias'):
         evaluate(config, tmp_path / 'part.pth', tmp_path / 'test')
 
 
 def test_checkpoint_of_another_width_is_refused(config, tmp_path):
     weights = {'line.weight': torch.zeros(2, 1), 'line.bias': torch.zeros(1)}
     torch.save({'state_dict': weights}, tmp_path / 'wide.pth')
-    with pytest.raises(launch.UsageError, match='1 of 2 weights .* line.weight'):
+    with pytest.raises(launch.UsageError, match='1 of 2 keys match.* 1 of another shape; line.w'):
         evaluate(config, tmp_path / 'wide.pth', tmp_path / 'test')
 
 
@@ -190,7 +190,7 @@ def test_augmentation_averages_the_views_of_real_rooms(tmp_path):
     assert set(averaged) == set(plain) and 0 <= averaged['miou'] <= 1
     assert averaged['acc'] != plain['acc']
     torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
-    with pytest.raises(launch.UsageError, match='weights are missing'):
+    with pytest.raises(launch.UsageError, match='empty.pth holds no weights'):
         evaluate(config, tmp_path / 'empty.pth', tmp_path / 'empty', tta=True)
 
 

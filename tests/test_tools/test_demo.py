@@ -34,3 +34,5 @@ def test_report_measures_draws_and_scores_real_networks(tmp_path):
     assert float(rows['teacher']['params (M)']) > 3 * float(rows['student alone']['params (M)'])
     assert (tmp_path / 'out' / 'report.md').read_text().startswith('| network')
     assert matplotlib.image.imread(tmp_path / 'out' / 'picture.png').std() > 0.05
+    smoke = report(demo, tmp_path / 'out', networks, data, Namespace(preset='smoke', seed=0))
+    assert 'points above' not in smoke and 'the scores say nothing' in smoke

@@ -4,6 +4,7 @@ What is finished is not repeated. The two students train side by side.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -18,6 +19,7 @@ from .runs import Runs, StepFailed, Trained, write_atomically
 DATA_SEED = 0
 LEAST_LEAD = 3.0  # points of the teacher above the student alone; below, there is little to teach
 PRESETS = ('full', 'smoke')
+_TELLING = re.compile(r' - (INFO - Epoch\(|WARNING - |ERROR - )')  # not config, environment, hooks
 _UNTESTED = {'train_cfg.val_begin': 1_000_000}  # the step after a training tests it
 
 
@@ -73,7 +75,8 @@ def run(demo: Demo, args: argparse.Namespace) -> str:
         StepFailed: If a step fails.
     """
     root = args.work_dir.resolve() / ('.' if args.preset == 'full' else args.preset)
-    runs = Runs(root, total=8 - bool(args.teacher_checkpoint))
+    total = 8 - bool(args.teacher_checkpoint)
+    runs = Runs(root, total, shown=lambda line: bool(_TELLING.search(line)))
     data, data_key = make_data(runs, *demo.data[args.preset], DATA_SEED)
 
     def train(name: str, title: str, config: Path, teacher: Trained | None = None) -> Trained:
@@ -161,20 +164,27 @@ def report(
         )
         for name, cost in costs.items()
     ]
-    of = {name: demo.gain.percent(scores) for name, (_, _, scores) in networks.items()}
-    base, *others = of
-    gains = ', '.join(f'{name} {of[name] - of[base]:+.2f}' for name in others)
-    if args.preset == 'full' and of['teacher'] - of[base] < LEAST_LEAD:
-        gains += f' (the teacher leads by less than {LEAST_LEAD}: there is little to teach)'
     note = f'{demo.note}\n' if demo.note else ''
     text = (
         f'{comparison_table(rows)}\n\n'
-        f'{demo.gain.title} points above the {base}: {gains}\n{note}{COUNTING}\n'
+        f'{_verdict(demo, networks, args.preset)}\n{note}{COUNTING}\n'
         f'preset {args.preset}, seed {args.seed}; procedural {demo.data[args.preset][0].name} '
         'stand for no public benchmark\n'
     )
     write_atomically(root / 'report.md', text)
     return f'{text}\ntable:   {root / "report.md"}\npicture: {root / "picture.png"}'
+
+
+def _verdict(demo: Demo, networks: Mapping[str, tuple], preset: str) -> str:
+    """What the scores say, in a sentence; nothing, of a run that only shows that it runs."""
+    if preset != 'full':
+        return 'one epoch on a few scenes: everything runs, and the scores say nothing'
+    of = {name: demo.gain.percent(scores) for name, (_, _, scores) in networks.items()}
+    base, *others = of
+    gains = ', '.join(f'{name} {of[name] - of[base]:+.2f}' for name in others)
+    if of['teacher'] - of[base] < LEAST_LEAD:
+        gains += f' (the teacher leads by less than {LEAST_LEAD}: there is little to teach)'
+    return f'{demo.gain.title} points above the {base}: {gains}'
 
 
 def main(demo: Demo, description: str) -> None:

@@ -101,13 +101,21 @@ class Runs:
     Args:
         root: Folder of the steps.
         total: Number of steps to come, for the headlines.
-        echo: Takes every line of output.
+        echo: Takes headlines, commands and output, line by line.
+        shown: Which lines of output are echoed; all of them are kept in ``output.log``.
     """
 
-    def __init__(self, root: Path, total: int, echo: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        total: int,
+        echo: Callable[[str], None] | None = None,
+        shown: Callable[[str], bool] = lambda line: True,
+    ) -> None:
         self.root = root
         self.total = total
         self.echo = echo or (lambda line: print(line, flush=True))
+        self.shown = shown
         self.start = time.monotonic()
         self.count = 0
         self._neighbours = 1  # steps that run at the same time
@@ -276,7 +284,8 @@ class Runs:
             for line in process.stdout:
                 kept.write(line)
                 tail.append(line.rstrip('\n'))
-                self.echo(lead + tail[-1])
+                if self.shown(tail[-1]):
+                    self.echo(lead + tail[-1])
         if process.returncode:
             raise StepFailed(
                 f'{shlex.join(command)} failed with exit code {process.returncode}; its output is '

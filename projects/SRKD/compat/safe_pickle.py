@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch._utils import _rebuild_tensor_v2
 
+from ..base import FileMissingError, UsageError, nearest_path
+
 
 class Foreign:
     """Stands for an object that is not data: takes every call a pickle can make, does nothing.
@@ -162,25 +164,25 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
         What was saved; objects that are not data are :class:`Foreign`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not a checkpoint, or damaged, or a kind that runs code (TorchScript).
+        FileMissingError: There is no such file.
+        UsageError: It is not a checkpoint, or damaged, or a kind that runs code (TorchScript).
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f'{path} can not be found.')
+        raise FileMissingError(f'{path} can not be found; {nearest_path(path)}')
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             script = any(Path(name).name == 'constants.pkl' for name in archive.namelist())
         if script:
-            raise ValueError(f'{path} is a TorchScript program; expected a checkpoint written by '
+            raise UsageError(f'{path} is a TorchScript program; expected a checkpoint written by '
                              'torch.save.')
     elif tarfile.is_tarfile(path):
-        raise ValueError(f'{path} is a tar file; expected a checkpoint written by torch.save '
+        raise UsageError(f'{path} is a tar file; expected a checkpoint written by torch.save '
                          '(PyTorch 0.4 or later).')
     try:
         return torch.load(path, map_location=map_location, pickle_module=_PICKLE,
                           weights_only=False)
     except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, TypeError,
             ValueError, AttributeError) as error:
-        raise ValueError(f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
+        raise UsageError(f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
                          f'written by torch.save: {type(error).__name__}: {error}') from error

@@ -14,6 +14,7 @@ from ..models.geometry import check_geometry
 from ..models.head_classes import class_count
 from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
+from .families import check_detector
 from .model import DistillModel
 from .teacher import teacher_config
 
@@ -39,7 +40,7 @@ class DistillDetector(DistillModel):
     Raises:
         UsageError: If a term needs one grid of voxels and the networks have two, or the teacher is
             to come from a cache.
-        UsageTypeError: If the student is no 3D detector.
+        UsageTypeError: If the student is no 3D detector, or a network reads images.
     """
 
     teacher_class = DetectorTeacher
@@ -57,6 +58,8 @@ class DistillDetector(DistillModel):
                 'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '
                 'from teacher, the teacher then runs in every step'
             )
+        check_detector(teacher_config(student), 'student')
+        check_detector(teacher_config(teacher['config']), 'teacher')
         self.teaches_by_targets = teacher_boxes is not None
         super().__init__(student, teacher, terms, init_cfg=init_cfg)
         if not isinstance(self.student, Base3DDetector):

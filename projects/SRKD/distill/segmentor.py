@@ -6,6 +6,7 @@ from mmdet3d.registry import MODELS
 
 from ..base import UsageError
 from ..models import VoxelSegDataPreprocessor
+from .families import check_segmentor
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
 from .teacher import Teacher, teacher_config
@@ -32,8 +33,8 @@ class DistillSegmentor(DistillModel):
     :class:`CachedTeacher`.
 
     Raises:
-        UsageError: If a network caps its voxels with mmdet3d's own preprocessor, whose maps from
-            points to voxels are wrong then.
+        UsageError: If a network is no voxel segmentor, or caps its voxels with mmdet3d's own
+            preprocessor, whose maps from points to voxels are wrong then.
     """
 
     @staticmethod
@@ -49,6 +50,9 @@ class DistillSegmentor(DistillModel):
         super_voxels: Mapping | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        # before building: several of these fail there in words of meta tensors or torchsparse
+        check_segmentor(teacher_config(student), 'student')
+        check_segmentor(teacher_config(teacher['config']), 'teacher')
         super().__init__(student, teacher, terms, super_voxels, init_cfg=init_cfg)
         networks = dict(student=teacher_config(student), teacher=self.teacher.config)
         for role, config in networks.items():

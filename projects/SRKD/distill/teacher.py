@@ -1,16 +1,13 @@
 """The teacher: a frozen network that nothing but distillation may see."""
 
-import pickle
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
 from mmengine.config import Config, ConfigDict
-from mmengine.runner.checkpoint import _load_checkpoint
-from torch import Tensor, nn
+from torch import nn
 
 from ..base import FileMissingError, UsageError, nearest_path
 from ..datasets.class_names import stored_classes, training_classes
@@ -18,8 +15,7 @@ from ..models.compression import compressed
 from ..models.head_classes import task_names
 from .features import Features
 from .taps import Taps
-
-_SHOWN = 3  # keys named in a message
+from .weights import load_strictly
 
 
 def teacher_config(config: str | Path | Mapping) -> ConfigDict:
@@ -171,80 +167,3 @@ class Teacher:
 
     def _run(self, inputs: dict, data_samples: list) -> None:
         self.network(inputs, data_samples, mode='tensor')
-
-
-def read_weights(checkpoint: str) -> dict[str, Tensor]:
-    """Weights in a checkpoint, see :func:`read_checkpoint`."""
-    return read_checkpoint(checkpoint)[0]
-
-
-def read_checkpoint(checkpoint: str) -> tuple[dict[str, Tensor], Mapping]:
-    """Weights in a checkpoint, on the CPU, without ``module.`` prefixes, and its ``meta``.
-
-    Args:
-        checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
-
-    Raises:
-        FileMissingError: If the file does not exist.
-        UsageError: If the file is no checkpoint.
-    """
-    try:
-        content = _load_checkpoint(checkpoint, map_location='cpu')
-    except FileNotFoundError:
-        raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist') from None
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise UsageError(
-            f'teacher checkpoint {checkpoint} cannot be read ({type(error).__name__}: '
-            f'{str(error).splitlines()[0] if str(error) else "no message"}), expected a file '
-            'written by torch.save: it may be truncated'
-        ) from error
-    weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
-    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise UsageError(
-            f'teacher checkpoint {checkpoint} holds no weights, expected a dict of tensors or one '
-            f'under "state_dict", got {type(content).__name__}'
-        )
-    meta = content.get('meta') if 'state_dict' in content else None
-    weights = {key.removeprefix('module.'): value for key, value in weights.items()}
-    return weights, meta if isinstance(meta, Mapping) else {}
-
-
-def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
-    """Load every weight of a network or refuse with a report.
-
-    Args:
-        network: Receives the weights.
-        checkpoint: See :func:`read_checkpoint`.
-
-    Returns:
-        The ``meta`` that was stored with the weights.
-
-    Raises:
-        FileMissingError: If the file does not exist.
-        UsageError: If the file is no checkpoint, or any key is missing, unexpected or of another
-            shape: the message counts them and names the first and the nearest.
-    """
-    weights, meta = read_checkpoint(checkpoint)
-    own = network.state_dict()
-    missing = [key for key in own if key not in weights]
-    unexpected = [key for key in weights if key not in own]
-    misshapen = [key for key in own if key in weights and own[key].shape != weights[key].shape]
-    if missing or unexpected or misshapen:
-        matched = len(own) - len(missing) - len(misshapen)
-        lines = [
-            f'teacher checkpoint {checkpoint} does not fit {type(network).__name__}: '
-            f'{matched} of {len(own)} keys match, {len(missing)} missing, '
-            f'{len(unexpected)} unexpected, {len(misshapen)} of another shape'
-        ]
-        for key in misshapen[:_SHOWN]:
-            lines.append(
-                f'{key}: expected {tuple(own[key].shape)}, got {tuple(weights[key].shape)}'
-            )
-        for key in missing[:_SHOWN]:
-            nearest = get_close_matches(key, unexpected, n=1, cutoff=0.5)
-            lines.append(f'missing {key}' + (f', nearest present {nearest[0]}' if nearest else ''))
-        if not missing:
-            lines += [f'unexpected {key}' for key in unexpected[:_SHOWN]]
-        raise UsageError('; '.join(lines))
-    network.load_state_dict(weights, strict=True)
-    return meta

@@ -16,9 +16,10 @@ from torch import Tensor
 from ..base import UsageError
 from ..models.data_preprocessor import IDENTITY_COLUMNS
 from .features import Features
-from .teacher import Teacher, read_checkpoint
+from .teacher import Teacher
 from .teacher_cache_file import POINTS, PROBE, PROBED, SceneFile, probe, unpack_logits
 from .teacher_cache_folder import TeacherCache, teacher_facts
+from .weights import read_checkpoint
 
 _TOLERANCE = 1e-3  # metres, or parts of a colour: far above rounding, below any usual draw
 

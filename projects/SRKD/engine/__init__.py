@@ -3,6 +3,7 @@
 from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
+from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .reseed_hook import ReseedHook
 from .teacher_guided_init_hook import TeacherGuidedInitHook
@@ -12,6 +13,7 @@ __all__ = [
     'BatchCompositionHook',
     'DistillCheckpointHook',
     'DistillScheduleHook',
+    'EveryWeightHook',
     'FiniteLossHook',
     'NonFiniteLossError',
     'ReseedHook',

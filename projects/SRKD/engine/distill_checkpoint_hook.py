@@ -6,6 +6,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ..base import UsageError, UsageTypeError
+from .every_weight_hook import EveryWeightHook, check_every_weight
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -38,7 +39,13 @@ class DistillCheckpointHook(Hook):
         )
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Restore the connectors at a resume; ``load_from`` starts them anew."""
+        """Restore the connectors at a resume; ``load_from`` starts them anew.
+
+        Raises:
+            UsageError: If the file does not fill the student or holds no connectors.
+        """
+        if not any(isinstance(hook, EveryWeightHook) for hook in runner.hooks):
+            check_every_weight(runner, checkpoint)  # under mmdet3d's own tools
         terms = unwrap(runner.model).terms
         if not runner._resume or not terms.state_dict():
             return

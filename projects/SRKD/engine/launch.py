@@ -12,21 +12,20 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import BaseTTAModel
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..base import FileMissingError, UsageError, nearest_path
+from ..base import UsageError
 from ..compat.mmdet3d_visualizer import check_window
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from .config_file import read_config
-from .distill_checkpoint_hook import unwrap
+from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
 from .format_only import drop_labels
+from .loading import check_checkpoint, settle_loading
 
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
-_SHOWN = 3  # keys named in a message
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -58,6 +57,7 @@ def use_amp(cfg: Config) -> None:
 def train(
     config: str | Path,
     resume: str | None = None,
+    partial: bool = False,
     amp: bool = False,
     sync_bn: str = 'none',
     auto_scale_lr: bool = False,
@@ -68,6 +68,8 @@ def train(
     Args:
         config: Path of the config file.
         resume: ``auto`` for the latest checkpoint of the work dir, or the path of one.
+        partial: Whether ``load_from`` may leave weights as initialised, for another head; the
+            config says the same by ``load_from=dict(checkpoint=..., partial=True)``.
         amp: Whether to train in mixed precision.
         sync_bn: ``none``, ``torch`` or ``mmcv``; used in distributed runs only, as in mmengine.
         auto_scale_lr: Whether the learning rate follows the total batch size.
@@ -77,7 +79,8 @@ def train(
         The runner, after training.
 
     Raises:
-        UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from.
+        UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from, or what is
+            to be loaded does not exist or does not fill the network.
         NonFiniteLossError: If the loss or a gradient is not finite.
     """
     cfg = read_config(config, splits=('train', 'val'), **reading)
@@ -92,13 +95,12 @@ def train(
                 'total batch size its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
-    if resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
+    partial = settle_loading(cfg, resume, partial)
     runner = build_runner(cfg)
     check_loop(runner)
     runner.register_hook(FiniteLossHook())
-    runner.register_hook(_Preflight(), priority='LOWEST')
+    runner.register_hook(EveryWeightHook(partial))
+    runner.register_hook(_Preflight(partial), priority='LOWEST')
     runner.train()
     return runner
 
@@ -137,11 +139,7 @@ def test(
             for and the config has none, or the checkpoint lacks weights.
     """
     cfg = read_config(config, splits=('test',), **reading)
-    if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-        raise FileMissingError(
-            f'checkpoint {checkpoint} does not exist (looked from {Path.cwd()}); '
-            f'{nearest_path(checkpoint)}'
-        )
+    check_checkpoint('checkpoint', checkpoint)
     if show or show_dir:
         _draw(cfg, show, show_dir, task, score_thr, wait_time)
     if tta:
@@ -151,9 +149,9 @@ def test(
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     drop_labels(cfg)
-    cfg.load_from = str(checkpoint)
+    cfg.load_from, cfg.resume = str(checkpoint), False
     runner = build_runner(cfg)
-    runner.register_hook(_RequireEveryWeight())
+    runner.register_hook(EveryWeightHook())
     runner.register_hook(_Preflight(), priority='LOWEST')
     if not is_main_process():  # else all processes write their metrics over each other's
         runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, LoggerHook)]
@@ -205,28 +203,15 @@ def _draw(
 class _Preflight(Hook):
     """Ask what needs the built run, after every other hook has prepared it."""
 
+    def __init__(self, partial: bool = False) -> None:
+        self.partial = partial
+
     def before_train(self, runner: Runner) -> None:
         check_run(runner)
 
     before_test = before_train
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        check_classes_of_checkpoint(runner, checkpoint, str(runner._load_from))
-
-
-class _RequireEveryWeight(Hook):
-    """Refuse a file that would leave some of the network random; mmengine only warns."""
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        network = unwrap(runner.model)
-        network = network.module if isinstance(network, BaseTTAModel) else network
-        found = checkpoint.get('state_dict', checkpoint)
-        found = {key.removeprefix('module.'): value for key, value in found.items()}
-        own = network.state_dict()
-        lacking = [k for k, v in own.items() if k not in found or found[k].shape != v.shape]
-        if lacking:
-            raise UsageError(
-                f'checkpoint {runner._load_from} does not fit {type(network).__name__}: '
-                f'{len(lacking)} of {len(own)} weights are missing or of another shape, for '
-                f'example {", ".join(lacking[:_SHOWN])}'
-            )
+        check_classes_of_checkpoint(
+            runner, checkpoint, str(runner._load_from), self.partial and not runner._resume
+        )

@@ -1,0 +1,152 @@
+"""Weights of a file beside those of a network: what fits, and what is wrong told in one report."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import Tensor, nn
+
+from ..base import FileMissingError, UsageError
+from ..compat.spconv_loading import to_spconv2
+
+_SHOWN = 3  # keys named in a message
+
+
+@dataclass(frozen=True)
+class WeightReport:
+    """A network's keys against those of a file.
+
+    Attributes:
+        network: Name of the network's class.
+        total: How many keys the network has.
+        missing: Keys that only the network has.
+        unexpected: Keys that only the file has.
+        misshapen: Key -> shape in the network and shape in the file, where they differ.
+    """
+
+    network: str
+    total: int
+    missing: list[str]
+    unexpected: list[str]
+    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def matched(self) -> int:
+        """How many keys of the network the file fills."""
+        return self.total - len(self.missing) - len(self.misshapen)
+
+    @property
+    def fills(self) -> bool:
+        """Whether no weight of the network stays as it was initialised."""
+        return self.matched == self.total
+
+    def __str__(self) -> str:
+        """Counts, then the first keys of each kind with the nearest of the file."""
+        lines = [
+            f'{self.matched} of {self.total} keys match, {len(self.missing)} missing, '
+            f'{len(self.unexpected)} unexpected, {len(self.misshapen)} of another shape'
+        ]
+        for key, (own, found) in list(self.misshapen.items())[:_SHOWN]:
+            lines.append(f'{key}: expected {own}, got {found}')
+        for key in self.missing[:_SHOWN]:
+            nearest = get_close_matches(key, self.unexpected, n=1, cutoff=0.5)
+            lines.append(f'missing {key}' + (f', nearest present {nearest[0]}' if nearest else ''))
+        if not self.missing:
+            lines += [f'unexpected {key}' for key in self.unexpected[:_SHOWN]]
+        return '; '.join(lines)
+
+
+def compare_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> WeightReport:
+    """Look which weights of a network a file fills; nothing is loaded.
+
+    Args:
+        network: Asked for its ``state_dict``; a distillation model answers for its student.
+        weights: Keys without ``module.``; kernels may have the layout of spconv 1.x.
+    """
+    own = network.state_dict()
+    misshapen = {}
+    for key in own.keys() & weights.keys():
+        wanted, found = tuple(own[key].shape), tuple(weights[key].shape)
+        if tuple(to_spconv2(weights[key], own[key].shape).shape) != wanted:
+            misshapen[key] = wanted, found
+    return WeightReport(
+        network=type(network).__name__,
+        total=len(own),
+        missing=[key for key in own if key not in weights],
+        unexpected=[key for key in weights if key not in own],
+        misshapen={key: misshapen[key] for key in own if key in misshapen},
+    )
+
+
+def weights_in(content: object, source: str) -> dict[str, Tensor]:
+    """Weights of what a file holds, without ``module.`` prefixes.
+
+    Args:
+        content: ``state_dict`` inside or the plain dict.
+        source: What the file is called in a message, e.g. ``checkpoint work_dirs/a/epoch_1.pth``.
+
+    Raises:
+        UsageError: If there are none.
+    """
+    weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    tensors = isinstance(weights, Mapping) and all(isinstance(w, Tensor) for w in weights.values())
+    if not weights or not tensors:
+        raise UsageError(
+            f'{source} holds no weights, expected a dict of tensors or one under "state_dict", '
+            f'got {type(content).__name__}'
+        )
+    return {key.removeprefix('module.'): value for key, value in weights.items()}
+
+
+def read_checkpoint(checkpoint: str) -> tuple[dict[str, Tensor], Mapping]:
+    """Weights in a teacher's checkpoint, without ``module.`` prefixes, and its ``meta``.
+
+    Both are on the CPU.
+
+    Args:
+        checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
+
+    Raises:
+        FileMissingError: If the file does not exist.
+        UsageError: If the file is no checkpoint.
+    """
+    try:
+        content = _load_checkpoint(checkpoint, map_location='cpu')
+    except FileNotFoundError:
+        raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist') from None
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise UsageError(
+            f'teacher checkpoint {checkpoint} cannot be read ({type(error).__name__}: '
+            f'{str(error).splitlines()[0] if str(error) else "no message"}), expected a file '
+            'written by torch.save: it may be truncated'
+        ) from error
+    weights = weights_in(content, f'teacher checkpoint {checkpoint}')
+    meta = content.get('meta') if 'state_dict' in content else None
+    return weights, meta if isinstance(meta, Mapping) else {}
+
+
+def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
+    """Load every weight of a network or refuse with a report.
+
+    Args:
+        network: Receives the weights.
+        checkpoint: See :func:`read_checkpoint`.
+
+    Returns:
+        The ``meta`` that was stored with the weights.
+
+    Raises:
+        FileMissingError: If the file does not exist.
+        UsageError: If the file is no checkpoint, or any key is missing, unexpected or of another
+            shape: the message counts them and names the first and the nearest.
+    """
+    weights, meta = read_checkpoint(checkpoint)
+    report = compare_weights(network, weights)
+    if report.unexpected or not report.fills:
+        raise UsageError(f'teacher checkpoint {checkpoint} does not fit {report.network}: {report}')
+    network.load_state_dict(weights, strict=True)
+    return meta

@@ -1,0 +1,79 @@
+"""What a training starts from: nothing, weights, or the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+
+from ..base import FileMissingError, UsageError, UsageTypeError, nearest_path
+
+
+def settle_loading(cfg: Config, resume: str | None, partial: bool) -> bool:
+    """Write into a config, in place, what mmengine's runner is to load.
+
+    A run that shall go on but has no checkpoint yet, as a cluster's job has it that may have been
+    started before, begins with the config's ``load_from``.
+
+    Args:
+        cfg: The config; ``load_from`` may be ``dict(checkpoint=..., partial=True)``.
+        resume: ``auto``, a path, or None: as the config says.
+        partial: Whether the command line allows weights to stay as initialised.
+
+    Returns:
+        Whether they may.
+
+    Raises:
+        FileMissingError: If there is no such file.
+        UsageError: If weights may stay as initialised and none are loaded, or a run is resumed.
+    """
+    source = cfg.get('load_from')
+    if isinstance(source, Mapping):
+        source, partial = _read(source, partial)
+    if resume is not None:
+        cfg.resume = True
+        source = source if resume == 'auto' else resume
+    if partial and resume not in (None, 'auto'):
+        raise UsageError(
+            '--partial belongs to load_from and not to --resume: a resumed run continues the '
+            'same network'
+        )
+    if partial and not source:
+        raise UsageError('--partial needs load_from, the checkpoint to start from, got none')
+    if source and resume == 'auto':
+        if find_latest_checkpoint(cfg.work_dir) is None:
+            cfg.resume = False
+        else:
+            source = None
+    if source:
+        key = '--resume' if resume not in (None, 'auto') else 'load_from'
+        check_checkpoint(key, source)
+    cfg.load_from = source
+    return partial
+
+
+def check_checkpoint(key: str, path: str | Path) -> None:
+    """Refuse a path that leads nowhere; URLs are left to mmengine.
+
+    Raises:
+        FileMissingError: Naming the nearest file.
+        UsageTypeError: If it is no path.
+    """
+    if not isinstance(path, (str, Path)):
+        raise UsageTypeError(f'{key} must be the path of a checkpoint, got {path!r}')
+    if '://' not in str(path) and not Path(path).expanduser().is_file():
+        raise FileMissingError(
+            f'{key} {path} does not exist (looked from {Path.cwd()}); {nearest_path(path)}'
+        )
+
+
+def _read(source: Mapping, partial: bool) -> tuple[str, bool]:
+    further = set(source) - {'checkpoint', 'partial'}
+    if further or 'checkpoint' not in source:
+        raise UsageError(
+            'load_from must be a path or dict(checkpoint=..., partial=True), got the keys '
+            f'{", ".join(map(str, source)) or "none"}'
+        )
+    return source['checkpoint'], partial or bool(source.get('partial', False))
