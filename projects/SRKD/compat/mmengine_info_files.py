@@ -12,7 +12,7 @@ from functools import wraps
 from importlib.util import find_spec
 from typing import Any
 
-from ..base import UsageError
+from ..base import FileMissingError, UsageError, nearest_path
 
 # What a reader of pickle, JSON or YAML raises on bytes that are none.
 _UNREADABLE = (
@@ -38,6 +38,12 @@ def apply() -> bool:
     def named_load(file: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             content = load(file, *args, **kwargs)
+        except FileNotFoundError as error:
+            raise FileMissingError(
+                f'info file {file} does not exist; {nearest_path(file)}'
+            ) from error
+        except OSError as error:
+            raise UsageError(f'info file {file} cannot be read: {error.strerror}') from error
         except _UNREADABLE as error:
             said = ' '.join(str(error).split()) or 'it ends too early'
             raise UsageError(

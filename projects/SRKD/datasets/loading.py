@@ -145,6 +145,7 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         self._load_mask(super()._load_semantic_seg_3d, results, path, np.dtype(self.seg_3d_dtype))
         mask = results['pts_semantic_mask']
         _check_length('semantic', path, mask, results)
+        self._check_low_half(path, mask)
         self._check_known(path, mask)
         mapping = results.get('seg_label_mapping')
         if mapping is None or len(mask) == 0:
@@ -164,6 +165,18 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         self._load_mask(super()._load_masks_3d, results, path, np.dtype(np.int64))
         _check_length('instance', path, results['pts_instance_mask'], results)
         return results
+
+    def _check_low_half(self, path: str, mask: np.ndarray) -> None:
+        """Floats and the other byte order have small ids in the half that holds instances."""
+        if self.seg_offset is None or len(mask) == 0 or mask.any():
+            return
+        raw = np.frombuffer(get(path, backend_args=self.backend_args), self.seg_3d_dtype)
+        if raw.any():
+            raise UsageError(
+                f'semantic mask {path} has label id 0 in all {len(mask)} points, and values like '
+                f'{hex(raw[raw != 0][0])}, expected {np.dtype(self.seg_3d_dtype).name} in the byte '
+                f'order of this machine with ids below {self.seg_offset}'
+            )
 
     def _check_known(self, path: str, mask: np.ndarray) -> None:
         if self.known_ids is None:
@@ -289,6 +302,8 @@ def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width
         raise FileMissingError(
             f'{kind} file {path} does not exist; {nearest_path(path)}'
         ) from error
+    except OSError as error:
+        raise UsageError(f'{kind} file {path} cannot be read: {error.strerror}') from error
     except ValueError as error:  # numpy on bytes that are no whole number of values
         size = len(get(path, backend_args=backend_args))
         if size % width == 0:

@@ -15,6 +15,8 @@ from ..base import UsageError
 
 GRAIN = 0.01  # metres; a coordinate that float32 resolves worse makes voxels of its own
 HALF_WITHIN = 500.0  # metres from the centre; beyond lies no half of any scan in metres
+_FEW = 16  # points that may well be one place
+_APART = 1e-6  # metres; less than this is one place, as integers read as floats are
 _MAP = 1e8  # metres; no map of the earth has larger coordinates
 _SOME = 4096  # points that tell how far half of a scan reaches
 LARGEST = 1e6  # of a feature: colours end at 255 or 65535, times within a sweep at 1e6 us
@@ -31,9 +33,10 @@ def check_point_values(
         ranges: Least and greatest value by column.
 
     Raises:
-        UsageError: If a value is NaN or infinite; if float32 resolves the coordinates worse than
-            ``GRAIN``; if half of the points lie further than ``HALF_WITHIN`` from their centre; if
-            a feature exceeds ``LARGEST`` or its range.
+        UsageError: If a value is NaN or infinite; if more than a few points all lie in one place;
+            if float32 resolves the coordinates worse than ``GRAIN``; if half of the points lie
+            further than ``HALF_WITHIN`` from their centre; if a feature exceeds ``LARGEST`` or its
+            range.
 
     Example:
         >>> check_point_values(np.array([[448262.0, 5411933.0, 0.0]], np.float32), 'utm.bin')
@@ -45,6 +48,12 @@ writing the file
     """
     _check_finite(points, path)
     coord = points[:, :3]  # (n, 3)
+    if len(coord) > _FEW and np.ptp(coord, 0).max() < _APART:
+        raise UsageError(
+            f'points file {path} has all its {len(points)} points in one place, '
+            f'{[float(value) for value in coord[0]]}, expected metres in float32: was the file '
+            'written to its end, and as floats?'
+        )
     reach = np.float32(np.abs(coord).max())
     grain = np.spacing(reach)
     if grain > GRAIN:

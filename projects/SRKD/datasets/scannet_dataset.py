@@ -21,3 +21,7 @@ class ScanNetEverySceneDataset(ScanNetSegDataset):
         if scene_idxs is None:
             return Seg3DDataset.get_scene_idxs(self, None)
         return super().get_scene_idxs(scene_idxs)
+
+    def get_seg_label_mapping(self, metainfo: dict | None = None) -> np.ndarray:
+        """Labels of the ids 0 to 40, ``(41,)``; mmdet3d's own has one more, which no mask holds."""
+        return super().get_seg_label_mapping(metainfo)[: len(self.METAINFO['seg_all_class_ids'])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmdet3d.datasets.transforms import ObjectSample
 from mmengine.runner import Runner
 
 from ..datasets import LoadPointsFromFile
@@ -27,6 +28,8 @@ def tell_feature_ranges(runner: Runner) -> None:
     """
     for _, dataset in built_datasets(runner):
         ranges = FEATURE_RANGES.get(type(dataset).__name__)
-        for step in steps_of(dataset.pipeline):
+        steps = list(steps_of(dataset.pipeline))
+        steps += [step.db_sampler.points_loader for step in steps if isinstance(step, ObjectSample)]
+        for step in steps:
             if isinstance(step, LoadPointsFromFile) and step.feature_ranges is None:
                 step.feature_ranges = ranges

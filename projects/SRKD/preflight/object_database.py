@@ -71,9 +71,8 @@ def _check_sampler(sampler: DataBaseSampler, split: str, listing: Listing) -> No
             f'{split} have no points, the first is {lacking[0]}; {nearest_path(lacking[0])}'
         )
     columns = sampler.points_loader.load_dim
-    for kept in filter(None, sampler.db_infos.values()):
-        path = os.path.join(sampler.data_root or '', kept[0]['path'])
-        count = kept[0]['num_points_in_gt']
+    for entry, path in zip(entries, paths):
+        count = entry['num_points_in_gt']
         size = os.path.getsize(path) if is_local(path) else 4 * columns * count
         if size != 4 * columns * count:
             raise UsageError(
