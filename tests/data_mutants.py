@@ -6,6 +6,7 @@ as its unbroken twin, or ``UNSEEN``, with the reason, where no reader could know
 
 import copy
 import pickle
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from projects.SRKD.preflight.files import check_files, check_samples
 from projects.SRKD.preflight.object_database import check_ground_planes, check_objects
 
 REFUSED, SAME, UNSEEN = 'refused', 'same', 'unseen'
+_NAMES = r'\w\.(bin|label|pkl)\b'  # a file or scan
 CONFIGS = Path(__file__).parents[1] / 'configs/_base_/datasets'
 
 
@@ -70,7 +72,7 @@ class Root:
 
     def read(self) -> list[dict]:
         """Ask what a run asks first, then load every sample."""
-        np.random.seed(0)
+        _seed(0)
         dataset = DATASETS.build(copy.deepcopy(self.dataset))
         runner = SimpleNamespace(_train_loop=_Loop(dataset), _val_loop=None, _test_loop=None)
         for check in (tell_feature_ranges, check_samples, check_ground_planes, check_objects,
@@ -78,7 +80,7 @@ class Root:
             check(runner)
         samples = []
         for i in range(len(dataset)):
-            np.random.seed(i)  # of what a pipeline draws
+            _seed(i)
             samples.append(_tensors(dataset.prepare_data(i)))
         return samples
 
@@ -88,10 +90,16 @@ class Root:
             if mutant.expected == REFUSED:
                 with pytest.raises(UsageError) as told:
                     self.read()
-                assert re.search(r'\w\.(bin|label|pkl)\b', str(told.value)), str(told.value)
+                assert re.search(_NAMES, str(told.value)), str(told.value)
             else:
                 same = _equal(self.twin, self.read())
                 assert same == (mutant.expected == SAME), 'another result than expected'
+
+
+def _seed(number: int) -> None:
+    """Of what a pipeline draws."""
+    np.random.seed(number)
+    random.seed(number)
 
 
 class _Loop(BaseLoop):
@@ -108,11 +116,12 @@ class _Loop(BaseLoop):
 def _damaged(root: Path, mutant: Mutant):
     path = root / mutant.file
     before = path.read_bytes()
+    after = mutant.damage(before) if callable(mutant.damage) else None
     path.unlink()
     if mutant.damage == 'folder':
         path.mkdir()
-    elif mutant.damage is not None:
-        path.write_bytes(mutant.damage(before))
+    elif after is not None:
+        path.write_bytes(after)
     try:
         yield
     finally:

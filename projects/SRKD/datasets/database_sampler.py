@@ -15,6 +15,7 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.logging import print_log
 
 from ..base import FileMissingError, UsageError, nearest_name, nearest_path
+from .database_values import check_database
 
 
 @TRANSFORMS.register_module(name='DataBaseSampler', force=True)
@@ -35,7 +36,8 @@ class CheckedDataBaseSampler(DataBaseSampler):
 
     Raises:
         FileMissingError: If the database is not there.
-        UsageError: If a filter is unknown, or a class to be sampled is not in ``classes``.
+        UsageError: If the database is none, a filter is unknown, or a class to be sampled is not
+            in ``classes``.
     """
 
     def __init__(
@@ -71,9 +73,12 @@ class CheckedDataBaseSampler(DataBaseSampler):
                     f'prepare of db_sampler has {name!r}, expected some of {", ".join(filters)}; '
                     f'the nearest is {nearest_name(name, filters)!r}'
                 )
+        difficulty = ['difficulty'] if 'filter_by_difficulty' in prepare else []
+        check_database(info_path, list(sample_groups), ['num_points_in_gt', *difficulty])
         super().__init__(
             info_path, data_root, rate, prepare, sample_groups, list(classes), **kwargs
         )
+
     def follow(self, names: Sequence[str]) -> None:
         """Number classes as a data set does, and paste none that it does not have.
 
