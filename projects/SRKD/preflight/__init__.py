@@ -29,16 +29,20 @@ from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
 from .loaders import check_epoch_has_steps, check_loaders
+from .numbers import check_numbers
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
 from .sections import check_sections
 from .single_class import check_more_than_one_class
 from .truth import check_truth_scores
+from .widths import check_widths
 
 CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_loaders,
     check_sections,
     check_arguments,
+    check_numbers,
+    check_widths,
     check_data_root,
     check_database_files,
     check_classes,
