@@ -12,7 +12,12 @@ from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from toy import build
 
-from projects.SRKD.preflight import check_classes, check_geometry_of_config
+from projects.SRKD.preflight import (
+    check_arguments,
+    check_classes,
+    check_geometry_of_config,
+    check_sections,
+)
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -64,6 +69,8 @@ def path(request, monkeypatch, tmp_path):
 
 def test_a_config_builds_and_its_parts_are_registered(path):
     config = Config.fromfile(path)
+    check_sections(config, ('train', 'val', 'test'))
+    check_arguments(config)
     check_classes(config)
     check_geometry_of_config(config)
     model = config.model

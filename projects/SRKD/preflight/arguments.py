@@ -96,6 +96,8 @@ def accepted_arguments(built: Callable) -> dict[str, inspect.Parameter] | None:
     if not inspect.isclass(built):
         return _own_arguments(built)[0] if not _own_arguments(built)[1] else None
     found: dict[str, inspect.Parameter] = {}
+    if built.__init__ is object.__init__:
+        return found  # no constructor at all takes nothing
     for base in inspect.getmro(built):
         if base is object or '__init__' not in vars(base):
             continue

@@ -11,8 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, WEIGHT_INITIALIZERS, Registry
 
 from ..evaluation import SUBMISSION_FORMATS
+from ..losses.partitions import PARTITIONS
 
 _LOADER = (mmdet3d.DATASETS, mmdet3d.TRANSFORMS, mmdet3d.DATA_SAMPLERS, FUNCTIONS)
+_PARTITIONS = Registry('partition', scope='mmdet3d')  # losses know no registry
+for _partition in PARTITIONS.values():
+    _PARTITIONS.register_module(module=_partition)
 # Section of a config -> registries its types may come from, the likeliest first.
 _SECTIONS: dict[str, tuple[Registry, ...]] = {
     'model': (mmdet3d.MODELS, mmdet3d.TASK_UTILS, WEIGHT_INITIALIZERS),
@@ -41,6 +45,7 @@ _KEYS: dict[str, tuple[Registry, ...]] = {
     'init_cfg': (WEIGHT_INITIALIZERS,),
     'vis_backends': (mmdet3d.VISBACKENDS,),
     'submission': (SUBMISSION_FORMATS,),
+    'partition': (_PARTITIONS,),
 }
 # Built by functions that take further keys (requires_grad, padding_mode ...), or not by a registry.
 _LAYERS = ('norm_cfg', 'conv_cfg', 'act_cfg', 'upsample_cfg', 'dcn', 'init_cfg', 'db_sampler')
