@@ -314,8 +314,13 @@ def mask_mutants(file: str, dtype, unknown: list[int]) -> dict[str, Mutant]:
     return merged(whole_files('mask', file), mutants)
 
 
-def info_mutants(file: str) -> dict[str, Mutant]:
-    """Damages to an info file and to what an entry says of its points."""
+def info_mutants(file: str, columns_told: str = SAME) -> dict[str, Mutant]:
+    """Damages to an info file and to what an entry says of its points.
+
+    Args:
+        file: below the root.
+        columns_told: what comes of an entry without ``num_pts_feats``.
+    """
     table = {
         'half of it': lambda c: c[: len(c) // 2], 'cut by a byte': cut(1),
         'first byte lost': lambda c: c[1:], 'zeros': lambda c: bytes(len(c)),
@@ -349,10 +354,11 @@ def info_mutants(file: str) -> dict[str, Mutant]:
         f'pickle protocol {n}': content_changed(lambda c: None, n) for n in (0, 2, 3, 5)
     } | {
         'a key more': entry_set('a_key_of_ours', 1),
-        'no num_pts_feats': entry_set('lidar_points.num_pts_feats', ...),
         'metainfo with more': content_changed(lambda c: c['metainfo'].update(version='x')),
     }
     mutants |= {f'infos: {name}': Mutant(file, damage, SAME) for name, damage in same.items()}
+    mutants['infos: no num_pts_feats'] = Mutant(
+        file, entry_set('lidar_points.num_pts_feats', ...), columns_told)  # fmt: skip
     return merged(whole_files('infos', file), mutants)
 
 
