@@ -39,6 +39,8 @@ def changed(path, key, value):
 NUMBERS = [
     (ROOMS, 'train_cfg.max_epochs', 0),
     (ROOMS, 'train_cfg.max_epochs', 2.5),
+    (ROOMS, 'train_cfg.max_epochs', 'ten'),
+    (TAUGHT, 'train_dataloader.batch_sampler.group_size', 0),
     (ROOMS, 'train_cfg.val_interval', 0),
     (ROOMS, 'train_dataloader.batch_size', 0),
     (ROOMS, 'train_dataloader.batch_size', -4),

@@ -28,7 +28,9 @@ class Rule(NamedTuple):
     spare: tuple = ()
 
     def allows(self, value: Any) -> bool:
-        """Whether a value follows the rule; texts and the like are others' to refuse."""
+        """Whether a value follows the rule; None and whole parts are others' to refuse."""
+        if isinstance(value, str):
+            return False
         if not isinstance(value, Real) or isinstance(value, bool):
             return True
         if value in self.spare:
@@ -67,7 +69,8 @@ RULES: dict[str, dict[str, Rule]] = {
                   in_channels=_COUNT, out_channels=_COUNT, dropout_ratio=_SHARE,
                   drop_path=_SHARE),
     **{f'{split}_dataloader': dict(
-        batch_size=_COUNT, num_workers=_NATURAL, prefetch_factor=_COUNT, prob=_SHARE,
+        batch_size=_COUNT, group_size=_COUNT, num_workers=_NATURAL,
+        prefetch_factor=_COUNT, prob=_SHARE,
         flip_ratio=_SHARE, flip_ratio_bev_horizontal=_SHARE, flip_ratio_bev_vertical=_SHARE,
         times=_COUNT, num_points=_COUNT, sweeps_num=_NATURAL)
        for split in ('train', 'val', 'test')},
