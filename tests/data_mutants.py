@@ -67,7 +67,7 @@ class Root:
 
     def __init__(self, path: Path, dataset: dict) -> None:
         self.path = path
-        self.dataset = dataset
+        self.dataset = dict(dataset, serialize_data=False)  # which collects garbage, at length
         self.twin = self.read()
 
     def read(self) -> list[dict]:

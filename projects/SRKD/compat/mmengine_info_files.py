@@ -20,7 +20,9 @@ _UNREADABLE = (
     ImportError, MemoryError, OverflowError,
 )  # fmt: skip
 # What parsing raises on an entry of another form.
-_MISFORMED = (LookupError, TypeError, ValueError, AttributeError, AssertionError)
+_MISFORMED = (
+    LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError,
+)  # fmt: skip
 
 
 def apply() -> bool:
