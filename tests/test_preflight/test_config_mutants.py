@@ -161,8 +161,8 @@ MOST_UNSEEN = 0.03
 # Told in Python's words, or only after the build, as yet: parts whose type is a default
 # (loops, terms), cuts of super-voxels, samplers of batches, and CompressedDetector.
 NOT_YET = (
-    'train_cfg.max_epoch', 'train_cfg.max_epochs', 'model.terms.kd.student_taps',
-    'model.super_voxels.num_super_voxel', f'{TRAIN}.batch_sampler.group_size',
+    'train_cfg.max_epoch', 'model.terms.kd.student_taps',
+    'model.super_voxels.num_super_voxel',
 )  # fmt: skip
 COMPRESSED = (('pillars', 'model'), ('pointdistiller', 'model.student'))
 
