@@ -43,11 +43,11 @@ def read_scan(text: str) -> tuple[str, np.ndarray, np.ndarray]:
     name, _, files = text.partition('=')
     paths = files.split(',')
     if len(paths) != 2:
-        raise ValueError(f'{text!r} is not of the form NAME=POINTS,LABELS')
+        raise UsageError(f'{text!r} is not of the form NAME=POINTS,LABELS')
     points = np.fromfile(paths[0], np.float32).reshape(-1, 4)
     raw = np.fromfile(paths[1], np.uint32) & 0xFFFF
     if len(raw) != len(points):
-        raise ValueError(f'{paths[1]} has {len(raw)} labels for {len(points)} points')
+        raise UsageError(f'{paths[1]} has {len(raw)} labels for {len(points)} points')
     table = np.full(1 << 16, len(_CLASS_IDS))
     for number, ids in enumerate(_CLASS_IDS):
         table[list(ids)] = number
