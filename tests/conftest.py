@@ -1,18 +1,65 @@
-"""Fixtures: a device, the real scans, and how many threads a test may use."""
+"""Fixtures: a device, the real scans, random numbers, threads, and what a run says at its end."""
 
 import fcntl
 import os
+import random
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 
 def pytest_configure(config):
-    config.addinivalue_line(
-        'markers', 'two_threads: needs two threads; `make test` runs such tests alone')
+    for line in (
+        'two_threads: needs two threads; `make test` runs such tests alone',
+        'shows_a_fault: shows the fault of another package that a cure of ours is for; where the '
+        'fault does not show, the run says so and does not fail',
+    ):
+        config.addinivalue_line('markers', line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.when == 'call' and outcome.failed and item.get_closest_marker('shows_a_fault'):
+        outcome.outcome = 'skipped'  # with the next line: shown as XFAIL
+        outcome.wasxfail = 'the fault does not show here: see "Delete when" in the cure'
+    return outcome
+
+
+@pytest.fixture
+def report(record_property):
+    """Say a sentence at the end of the run: for what a machine decides and no test may assert."""
+    return lambda sentence: record_property('report', sentence)
+
+
+def pytest_terminal_summary(terminalreporter):
+    calls = [one for group in terminalreporter.stats.values() for one in group
+             if getattr(one, 'when', None) == 'call']  # fmt: skip
+    said = [value for one in calls for name, value in one.user_properties if name == 'report']
+    if said:
+        terminalreporter.section('reports')
+        terminalreporter.write_line('\n'.join(said))
+
+
+def _fix_random_numbers():
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    _fix_random_numbers()  # for the fixtures that tests share
+
+
+@pytest.fixture(autouse=True)
+def random_numbers():
+    """The same random numbers for a test, whichever tests ran before it on the same worker."""
+    _fix_random_numbers()
 
 
 @pytest.fixture(autouse=True)

@@ -26,14 +26,47 @@ def test_device(device):
     torch.zeros(1, device=device)
 """
 
+DRAWS = """
+import random
+import numpy, pytest, torch
+
+def draw():
+    return random.random(), numpy.random.rand(), torch.rand(()).item()
+
+@pytest.fixture(scope='module')
+def shared():
+    return draw()
+
+@pytest.mark.parametrize('i', range(2))
+def test_draws(shared, i):
+    assert draw() == shared
+"""
+
+FAULTS = """
+import pytest
+
+@pytest.mark.shows_a_fault
+@pytest.mark.parametrize('shown', [True, False])
+def test_fault(shown):
+    assert shown
+
+@pytest.mark.shows_a_fault
+def test_setup(gone):
+    pass
+
+@pytest.mark.parametrize('calls', [400])
+def test_reports(report, calls):
+    report(f'wrong in 0 of {calls} calls here')
+"""
+
 
 @pytest.fixture
 def child(tmp_path):
-    """Run the child tests with a value for SRKD_REALDATA; returns what pytest printed."""
+    """Run child tests with a value for SRKD_REALDATA; returns what pytest printed."""
     shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path)
-    (tmp_path / 'test_child.py').write_text(CHILD)
 
-    def run(realdata, *args):
+    def run(realdata, *args, tests=CHILD):
+        (tmp_path / 'test_child.py').write_text(tests)
         env = {k: v for k, v in os.environ.items() if k != 'SRKD_REALDATA' and 'PYTEST' not in k}
         if realdata:
             env['SRKD_REALDATA'] = str(realdata)
@@ -73,3 +106,14 @@ def test_an_archive_is_unpacked_once_for_two_workers(child, scans, tmp_path):
 def test_a_wrong_variable_fails_instead_of_skipping(child, tmp_path):
     out = child(tmp_path / 'nowhere')
     assert 'neither a folder nor an archive' in out and 'skipped' not in out
+
+
+def test_random_numbers_are_those_of_the_test_whatever_ran_before(child):
+    assert '\n2 passed' in child(None, tests=DRAWS)
+
+
+def test_a_fault_that_does_not_show_is_said_and_fails_nothing(child):
+    out = child(None, '-rx', '-n', '1', tests=FAULTS)
+    assert '2 passed, 1 xfailed, 1 error' in out  # what cannot start is an error all the same
+    assert '::test_fault[False] - the fault does not show here: see "Delete when"' in out
+    assert 'wrong in 0 of 400 calls here' in out

@@ -29,6 +29,7 @@ def test_numpy_has_its_old_name_and_mmdet3d_can_use_it():
 
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) >= '2.0.0', reason='numpy 2 has np.long')
+@pytest.mark.shows_a_fault
 def test_without_the_cure_numpy_lacks_the_name():
     code = 'import numpy as np; np.long'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)

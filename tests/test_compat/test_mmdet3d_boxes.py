@@ -73,6 +73,7 @@ def test_a_box_covers_itself_turned_and_moved(mode, turn, move):
         torch.testing.assert_close(found, torch.ones(100), rtol=0, atol=2e-5)
 
 
+@pytest.mark.shows_a_fault
 def test_without_the_cure_a_box_turned_by_pi_misses_itself():
     first = boxes(1000, 2)[:, [0, 1, 3, 4, 6]]
     second = first + torch.tensor([0, 0, 0, 0, math.pi])
@@ -113,6 +114,7 @@ def test_suppression_is_that_of_plain_loops(monkeypatch, threshold, spread, bloc
         assert found.tolist() == plain_nms(dets, scores.tolist(), threshold)
 
 
+@pytest.mark.shows_a_fault
 def test_without_the_cure_doubles_survive():
     kept = []
     for nms in (box3d_nms.nms_rotated.original, box3d_nms.nms_rotated):

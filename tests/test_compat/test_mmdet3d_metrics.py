@@ -33,6 +33,7 @@ CAMERAS = 6
 
 
 @without_cuda
+@pytest.mark.shows_a_fault
 def test_without_the_cure_kitti_overlaps_need_cuda(monkeypatch):
     monkeypatch.delitem(sys.modules, rotate_iou.NAME)
     with pytest.raises(CudaSupportError):
@@ -53,6 +54,7 @@ def test_with_cuda_the_kernel_of_mmdet3d_stays(monkeypatch):
     assert not rotate_iou.apply() and rotate_iou.NAME not in sys.modules
 
 
+@pytest.mark.shows_a_fault
 def test_without_the_cure_a_first_frame_without_objects_fails():
     empty = dict(name=np.array([]), alpha=np.array([]))
     with pytest.raises(IndexError, match='out of bounds'):
@@ -134,6 +136,7 @@ def test_camera_boxes_are_merged_without_cuda(tmp_path):
 
 
 @without_cuda
+@pytest.mark.shows_a_fault
 def test_without_the_cure_camera_boxes_ask_for_cuda():
     assert state['mmdet3d_nuscenes_cuda']
     box = Box([1, 2, 3], [4, 5, 6], Quaternion(), label=0, score=0.5, velocity=(0, 0, 0))

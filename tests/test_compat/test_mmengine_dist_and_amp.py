@@ -43,6 +43,7 @@ def test_two_processes_train_on_cpu_with_the_default_wrapper_and_backend(tmp_pat
 
 
 @without_cuda
+@pytest.mark.shows_a_fault
 def test_without_the_cure_the_launcher_asks_for_cuda(monkeypatch):
     for name in ('RANK', 'LOCAL_RANK', 'MASTER_PORT'):
         monkeypatch.setenv(name, '0')
@@ -72,6 +73,7 @@ def bfloat16_wrapper(net, **kwargs):
 
 
 @without_cuda
+@pytest.mark.shows_a_fault
 def test_without_the_cure_mixed_precision_refuses_cpu():
     with pytest.raises(AssertionError, match='only available training on gpu'):
         AmpOptimWrapper(optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1))

@@ -1,7 +1,6 @@
 """The base configs of the further data sets: shape, classes, pipelines, views, real scans."""
 
 import copy
-import time
 from pathlib import Path
 
 import mmdet3d
@@ -66,10 +65,19 @@ def test_its_classes_fit_its_label_map(name, monkeypatch):
     check_data_root(cfg)
 
 
+def entries(part):
+    """Sizes of all lists and dictionaries in a config."""
+    inner = part.values() if isinstance(part, dict) else part
+    yield len(part)
+    for one in inner:
+        if isinstance(one, (dict, list, tuple)):
+            yield from entries(one)
+
+
 def test_a_run_that_writes_its_config_down_does_not_wait(name):
-    cfg, start = read(name), time.monotonic()
+    cfg = read(name)
+    assert max(entries(cfg._cfg_dict.to_dict())) <= 200  # one of 1358 ids took 45 s to be written
     assert len(cfg.pretty_text) > 1000
-    assert time.monotonic() - start < 20  # a dictionary of 1358 ids took 45 s
 
 
 def test_semantickitti_merges_as_mmdet3d_does():

@@ -6,7 +6,6 @@ Triton reads ``TRITON_INTERPRET`` when kernels are defined. Without it, this fil
 import importlib
 import math
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from processes import run
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from projects.SRKD.losses import CrossSampleAffinityLoss, cross_sample_kl
@@ -27,13 +27,10 @@ compiled = pytest.mark.skipif(fused.INTERPRETED, reason='runs without the interp
 
 @compiled
 def test_everything_below_passes_in_the_interpreter():
-    result = subprocess.run(
+    result = run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', __file__],
         cwd=Path(__file__).parents[2],
         env=os.environ | dict(TRITON_INTERPRET='1'),
-        capture_output=True,
-        text=True,
-        timeout=250,
     )
     assert result.returncode == 0, result.stdout
     assert ' passed' in result.stdout and ' failed' not in result.stdout

@@ -1,6 +1,7 @@
-import subprocess
 import sys
 from pathlib import Path
+
+from processes import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,5 @@ assert all(hasattr(module, name) for module in (losses, ops) for name in module.
 
 
 def test_losses_and_ops_need_torch_alone():
-    result = subprocess.run(
-        [sys.executable, '-c', CODE], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    result = run([sys.executable, '-c', CODE], cwd=ROOT)
     assert result.returncode == 0, result.stderr

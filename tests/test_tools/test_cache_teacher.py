@@ -2,18 +2,34 @@
 
 import json
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import run
 from toy import minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config
 from toy_training import NUM_CLASSES
 
 ROOT = Path(__file__).parents[2]
-SCANS = 40
+SCANS, STORED = 9, 3
+TOOL = ROOT / 'tools/cache_teacher.py'
+
+# The tool, killed when one more scan than STORED is written but has not got its name yet.
+KILLED = f"""
+import os, runpy, signal, sys
+
+def named(part, path, rename=os.replace, scans=[]):
+    if str(path).endswith('.npz'):
+        scans.append(path)
+    if len(scans) > {STORED}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(part, path)
+
+os.replace = named
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
 
 
 @pytest.fixture
@@ -28,34 +44,22 @@ def config(tmp_path):
     return tmp_path / 'config.py'
 
 
-def start(*arguments) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, ROOT / 'tools/cache_teacher.py', *map(str, arguments)],
-        cwd=ROOT,
-        env={'PYTHONPATH': str(ROOT), 'PATH': '', 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(*command):
+    environment = {'PYTHONPATH': str(ROOT), 'PATH': '', 'OMP_NUM_THREADS': '1'}
+    return run([sys.executable, *command], cwd=ROOT, env=environment)
 
 
 def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     cache = tmp_path / 'cache'
-    running = start(config)
-    while running.poll() is None and len(list(cache.rglob('*.npz'))) < 3:
-        time.sleep(0.002)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    assert running.returncode == -signal.SIGKILL
+    assert start('-c', KILLED, TOOL, config).returncode == -signal.SIGKILL
     stored = {path: path.stat().st_mtime_ns for path in cache.rglob('*.npz')}
-    assert 3 <= len(stored) < SCANS
+    assert len(stored) == STORED and len(list(cache.rglob('*.tmp'))) == 1
     assert not json.loads((cache / 'cache.json').read_text())['finished']
 
-    again = start(config)
-    out, err = again.communicate()
-    assert again.returncode == 0, err
-    assert f'{SCANS} scans, {len(stored)} of them stored' in out
-    assert f'all {SCANS - len(stored)}: about' in out and 'per scan' in out
+    again = start(TOOL, config)
+    assert again.returncode == 0, again.stderr
+    assert f'{SCANS} scans, {STORED} of them stored' in again.stdout
+    assert f'all {SCANS - STORED}: about' in again.stdout and 'per scan' in again.stdout
     assert json.loads((cache / 'cache.json').read_text())['finished']
     assert len(list(cache.rglob('*.npz'))) == SCANS and not list(cache.rglob('*.tmp'))
     assert all(path.stat().st_mtime_ns == written for path, written in stored.items())
@@ -63,9 +67,8 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
 
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     options = f'model.teacher.checkpoint={tmp_path}/gone.pth'
-    running = start(config, '--out', tmp_path / 'other', '--cfg-options', options)
-    _, err = running.communicate()
-    assert running.returncode == 2
-    assert err.strip().endswith(f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does '
-                                'not exist')  # fmt: skip
-    assert 'Traceback' not in err and not (tmp_path / 'other').exists()
+    done = start(TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does not exist')
+    assert 'Traceback' not in done.stderr and not (tmp_path / 'other').exists()

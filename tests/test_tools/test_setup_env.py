@@ -1,9 +1,11 @@
 import importlib.util
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,12 +107,26 @@ def test_probe_sees_this_interpreter(tool):
 def test_progress_counts_objects_and_a_failed_build_shows_its_end(
         tool, monkeypatch, tmp_path, capsys):
     compiler = tmp_path / 'python'
-    compiler.write_text('#!/bin/sh\necho "[7/77] c++ -c a.cpp"\nsleep 1.5\necho "boom: no c++"\n'
-                        'exit 1\n')
+    compiler.write_text('#!/bin/sh\necho "[7/77] c++ -c a.cpp"\ntouch started\n'
+                        'while [ ! -e told ]; do sleep 0.05; done\necho "boom: no c++"\nexit 1\n')
     compiler.chmod(0o755)
-    ticks = iter(range(0, 1000, 20))
+    ticks, sleep = itertools.count(0, 20), time.sleep
+    started, told = tmp_path / 'started', tmp_path / 'told'
+
+    def wait_for_the_compiler(seconds):
+        sleep(0.02)
+        while not started.exists():
+            sleep(0.02)
+
+    def tell(text):
+        print(text)
+        if 'objects' in text:
+            told.touch()
+
     monkeypatch.setattr(tool.time, 'monotonic', lambda: next(ticks))
-    monkeypatch.setattr(tool.time, 'sleep', lambda seconds: os.system('sleep 0.3'))
+    monkeypatch.setattr(tool.time, 'sleep', wait_for_the_compiler)
+    monkeypatch.setattr(tool, 'say', tell)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='mmcv did not build: see .*mmcv-build.log'):
         tool.compile_mmcv(str(compiler), tmp_path, [])
     out = capsys.readouterr().out

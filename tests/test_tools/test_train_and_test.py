@@ -1,5 +1,6 @@
 """The command-line tools as users start them: from another folder, also in two processes."""
 
+import contextlib
 import json
 import os
 import socket
@@ -74,12 +75,18 @@ def test_missing_data_root_is_one_sentence_and_no_traceback(tmp_path, elsewhere)
     assert str(tmp_path / 'data') in done.stderr.splitlines()[-1]
 
 
+def free_port():
+    """A port that nobody has, below those the system gives to processes that take any."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(('127.0.0.1', port))
+            return port
+    pytest.fail('no free port')
+
+
 def test_two_processes_train_and_test_together(tmp_path, elsewhere):
     config = write_config(tmp_path)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
-    env = dict(PYTHON=sys.executable, PORT=port, CUDA_VISIBLE_DEVICES='')
+    env = dict(PYTHON=sys.executable, PORT=str(free_port()), CUDA_VISIBLE_DEVICES='')
     done = start(
         'bash',
         TOOLS / 'dist_train.sh',

@@ -38,8 +38,10 @@ def read_scan(text: str) -> tuple[str, np.ndarray, np.ndarray]:
         Name, points (n, 4) and classes (n,), 19 for none.
 
     Raises:
-        ValueError: If the text or the files do not fit together.
+        UsageError: If the text or the files do not fit together.
     """
+    from projects.SRKD.base import UsageError
+
     name, _, files = text.partition('=')
     paths = files.split(',')
     if len(paths) != 2:
