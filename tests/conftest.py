@@ -3,7 +3,9 @@
 import fcntl
 import os
 import random
+import re
 import tarfile
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +30,21 @@ def pytest_runtest_makereport(item, call):
         outcome.outcome = 'skipped'  # with the next line: shown as XFAIL
         outcome.wasxfail = 'the fault does not show here: see "Delete when" in the cure'
     return outcome
+
+
+@pytest.fixture
+def misuse(capsys):
+    """A context in which a tool ends with exit code 2 and one sentence that matches."""
+
+    @contextmanager
+    def misuse(match):
+        capsys.readouterr()
+        with pytest.raises(SystemExit, match='^2$'):
+            yield
+        said = capsys.readouterr().err.strip().splitlines()
+        assert re.search(match, said[-1]), said
+
+    return misuse
 
 
 @pytest.fixture

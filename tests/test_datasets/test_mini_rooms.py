@@ -259,7 +259,7 @@ def test_impossible_counts_are_refused(tmp_path, name, value, limits):
         write_scannet(tmp_path / 'rooms', seed=0, **counts)
 
 
-def test_the_tool_says_in_one_line_why_it_refuses(rooms, monkeypatch):
+def test_the_tool_says_in_one_line_why_it_refuses(rooms, monkeypatch, misuse):
     monkeypatch.setattr(sys, 'argv', ['make_mini_data.py', 'scannet', '--out', str(rooms)])
-    with pytest.raises(SystemExit, match=f'^make_mini_data.py: {rooms} exists and is not an empty'):
+    with misuse(f'^make_mini_data.py: {rooms} exists and is not an empty'):
         runpy.run_path(str(TOOL), run_name='__main__')

@@ -200,14 +200,14 @@ def test_impossible_values_are_refused(tmp_path, name, value, limits):
         write_kitti(tmp_path / 'streets', **{name: value})
 
 
-def test_the_tool_writes_it(tmp_path, monkeypatch, capsys):
+def test_the_tool_writes_it(tmp_path, monkeypatch, capsys, misuse):
     out = tmp_path / 'streets'
     small = ['--frames', '1', '--val-frames', '2', '--beams', '24', '--azimuth-steps', '300']
     monkeypatch.setattr(sys, 'argv', ['make_mini_data.py', 'kitti', '--out', str(out), *small])
     runpy.run_path(str(TOOL), run_name='__main__')
     assert f'1 + 2 frames in {out}' in capsys.readouterr().out
     assert (out / 'ImageSets/val.txt').read_text() == '500000\n500001\n'
-    with pytest.raises(SystemExit, match='^make_mini_data.py: .* is not an empty folder'):
+    with misuse('^make_mini_data.py: .* is not an empty folder'):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from matplotlib.image import imread
 
 from projects.SRKD.datasets.mini_streets import write_semantickitti
@@ -41,11 +40,11 @@ def test_it_draws_two_by_two_panels(tmp_path, monkeypatch):
     assert pink[:height].sum() > 1000 and pink[height : int(1.8 * height)].sum() == 0
 
 
-def test_labels_of_another_scan_are_refused_in_one_sentence(tmp_path, monkeypatch):
+def test_labels_of_another_scan_are_refused_in_one_sentence(tmp_path, monkeypatch, misuse):
     np.zeros((3, 4), np.float32).tofile(tmp_path / 'a.bin')
     np.zeros(2, np.uint32).tofile(tmp_path / 'a.label')
     scan = f'a={tmp_path}/a.bin,{tmp_path}/a.label'
-    with pytest.raises(SystemExit, match='a.label has 2 labels for 3 points$'):
+    with misuse('a.label has 2 labels for 3 points$'):
         run(monkeypatch, tmp_path / 'x.png', scan, scan)
-    with pytest.raises(SystemExit, match="'a' is not of the form NAME=POINTS,LABELS$"):
+    with misuse("'a' is not of the form NAME=POINTS,LABELS$"):
         run(monkeypatch, tmp_path / 'x.png', 'a', 'b')
