@@ -83,7 +83,9 @@ def test_a_config_takes_a_training_step(path, roots, monkeypatch, tmp_path):
     torch.manual_seed(0)
     batch = samples(config, roots)
     if 'cache' in config.model.get('teacher', {}):
-        config.model.teacher.update(cache=str(tmp_path), checkpoint=__file__)  # for its checksum
+        checkpoint = str(tmp_path / 'teacher.pth')  # for its checksum and its classes
+        torch.save(dict(state_dict=dict(weight=torch.zeros(1))), checkpoint)
+        config.model.teacher.update(cache=str(tmp_path / 'cache'), checkpoint=checkpoint)
         write_cache(CacheWriter(config))
     model = MODELS.build(config.model).train()
     data = model.data_preprocessor(batch, training=True)
