@@ -19,6 +19,7 @@ from mmengine.registry import Registry
 from torch.utils.data import DataLoader
 
 from ..base import UsageError, UsageTypeError, nearest_name
+from ..losses import PointAffinityLoss, VoxelAffinityLoss
 from .components import Component, components
 
 _OURS = ('projects.',)  # packages whose annotations are tested
@@ -50,6 +51,7 @@ def check_arguments(cfg: Config, splits: Sequence[str] = ()) -> None:
         UsageTypeError: For a value of another type than the argument's annotation says.
     """
     _check_loaders(cfg)
+    _check_super_voxels(cfg)
     for component in components(cfg):
         for problem in problems(component):
             raise problem
@@ -210,6 +212,21 @@ def _check_loaders(cfg: Config) -> None:
                     f'{section}: a loader has no argument {key!r}, nearest: '
                     f'{nearest_name(key, _LOADER)}'
                 )
+
+
+def _check_super_voxels(cfg: Config) -> None:
+    """Losses get those entries that they take, so one that none takes would be passed over."""
+    accepted = {
+        name
+        for loss in (PointAffinityLoss, VoxelAffinityLoss)
+        for name in accepted_arguments(loss) or ()
+    }
+    for key in (cfg.get('model') or {}).get('super_voxels') or {}:
+        if key not in accepted:
+            raise UsageError(
+                f'model.super_voxels: no loss has an argument {key!r}, nearest: '
+                f'{nearest_name(key, accepted)}'
+            )
 
 
 def _words(parameter: inspect.Parameter) -> str:

@@ -37,6 +37,11 @@ _SECTIONS: dict[str, tuple[Registry, ...]] = {
     'visualizer': (mmdet3d.VISUALIZERS, mmdet3d.VISBACKENDS),
     'log_processor': (mmdet3d.LOG_PROCESSORS,),
 }  # fmt: skip
+# What mmengine builds where a section names no type.
+_DEFAULTS = dict(
+    val_cfg='ValLoop', test_cfg='TestLoop', optim_wrapper='OptimWrapper',
+    log_processor='LogProcessor',
+)  # fmt: skip
 # Keys whose types come from one registry alone, wherever they stand.
 _KEYS: dict[str, tuple[Registry, ...]] = {
     'dataset': (mmdet3d.DATASETS,),
@@ -78,7 +83,21 @@ class Component:
 def components(cfg: Config) -> Iterator[Component]:
     """Walk the sections that a runner builds and yield what they name, outer parts first."""
     for section, registries in _SECTIONS.items():
-        yield from _walk(cfg.get(section), section, registries, 'mmdet3d', False)
+        yield from _walk(_typed(section, cfg.get(section)), section, registries, 'mmdet3d', False)
+
+
+def _typed(section: str, node: Any) -> Any:
+    """A section with the type that mmengine takes where it names none."""
+    if not isinstance(node, Mapping) or 'type' in node:
+        return node
+    kind = _DEFAULTS.get(section)
+    if section == 'train_cfg':
+        kind = 'EpochBasedTrainLoop' if node.get('by_epoch', True) else 'IterBasedTrainLoop'
+    return node if kind is None else {**node, 'type': kind}
+
+
+def _typed_term(term: Any) -> Any:
+    return {'type': 'DistillTerm', **term} if isinstance(term, Mapping) else term
 
 
 def _walk(
@@ -89,6 +108,8 @@ def _walk(
         if 'type' in node:
             yield _component(node, key, registries, scope, layer)
         for name, value in node.items():
+            if name == 'terms' and isinstance(value, Mapping):
+                value = {term: _typed_term(each) for term, each in value.items()}
             if name not in _OTHERS:
                 inner = _KEYS.get(name, registries)
                 yield from _walk(value, f'{key}.{name}', inner, scope, layer or name in _LAYERS)
