@@ -51,7 +51,7 @@ def test_report_has_both_views_of_every_class_and_a_picture(demo, tmp_path):
         'student, PointDistiller': (*trained['student'], scores(12.5)),
         'teacher': (*trained['teacher'], scores(30.0)),
     }
-    text = report(demo, tmp_path / 'out', networks, root, Namespace(preset='smoke', seed=0))
+    text = report(demo, tmp_path / 'out', networks, root, Namespace(preset='full', seed=0))
     rows = report_rows(text)
     assert rows['student alone']['Car'] == '10.00 / 11.00'
     assert rows['student alone']['mean'] == '16.00 / 17.00'
