@@ -386,7 +386,8 @@ def test_the_registry_builds_it_from_the_original_s_config(golden):
 def test_a_depth_that_is_too_small_is_refused_with_the_one_needed():
     feat, coors = voxels((5,))
     coors[2, 2] = 64
-    with pytest.raises(ValueError, match='depth 6 .* got 64, which needs depth 7: set depth=7'):
+    message = 'depth 6 .* got 64, which needs depth 7: set depth=7 of the backbone.*sample 0 of'
+    with pytest.raises(ValueError, match=message):
         small()(feat, coors)
     coors[2, 2] = 2**16
     with pytest.raises(ValueError, match='needs depth 17: use larger voxels'):

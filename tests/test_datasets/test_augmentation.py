@@ -202,6 +202,13 @@ def test_grid_sampling_keeps_one_point_of_every_voxel():
     assert len(chosen) > 0.8 * cell.count(crowded)  # any point of a voxel may be the one
 
 
+def test_grid_sampling_keeps_points_far_out_on_every_axis():
+    far = torch.tensor([2**20, 2**22 - 1, 2**22 - 1])  # 64 bits per cell wrap to 0 at the first
+    results, size = scan(n=4), 2**-6
+    results['points'].tensor[:, :3] = torch.cat([torch.zeros(1, 3), far.diag() * size])
+    assert len(apply(results, 'GridSamplePoints', size=size)['points']) == 4
+
+
 class Scans:
     """A data set as mixing transforms see it."""
 

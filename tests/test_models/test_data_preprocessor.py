@@ -91,6 +91,27 @@ def test_an_empty_cloud_is_refused_with_its_path():
         build(voxel_size=0.1)(data, False)
 
 
+@pytest.mark.parametrize('far', [2e6, -1e9, 1e30, float('nan'), float('inf')])
+def test_a_point_where_float32_cannot_tell_voxels_apart_is_refused_with_its_path(far):
+    cloud = torch.rand(9, 6)
+    cloud[4, 1] = far
+    data = dict(
+        inputs=dict(points=[torch.rand(9, 6), cloud]),
+        data_samples=[
+            Det3DDataSample(metainfo=dict(lidar_path=f'points/{i}.bin')) for i in range(2)
+        ],
+    )
+    with pytest.raises(ValueError, match=r'sample 1 .*points/1\.bin.* tells voxels of .* apart'):
+        build(voxel_size=0.1)(data, False)
+
+
+def test_points_far_out_on_every_axis_get_voxels_of_their_own():
+    far = [2**20, 2**22 - 1, 2**22 - 1]  # a number of 64 bits per cell wraps to 0 at the first
+    coord = torch.cat([torch.zeros(1, 3), torch.tensor(far).diag()]).int()
+    first, voxel = grid_sample(coord)
+    assert torch.equal(first[voxel], torch.arange(4))
+
+
 @pytest.mark.parametrize('size', [0, -1, (0.1, 0.1), (0.1, 0.1, 0.0)])
 def test_a_voxel_size_that_is_no_length_is_refused(size):
     with pytest.raises(ValueError, match='positive lengths'):

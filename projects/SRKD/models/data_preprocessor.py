@@ -11,8 +11,10 @@ from mmdet3d.structures import PointData
 from torch import Tensor
 
 from ..base import UsageError
+from ..ops import occupied_cells
 
 IDENTITY_COLUMNS = 2  # row number, scan slot: see ``AddPointIdentity``
+_EXACT = 2**24  # voxels; float32 tells neighbours apart up to here
 
 
 def grid_sample(grid_coord: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,12 +33,9 @@ def grid_sample(grid_coord: Tensor) -> tuple[Tensor, Tensor]:
         >>> first.tolist(), inverse.tolist()
         ([1, 0], [1, 0, 1])
     """
-    coord = grid_coord.long()
-    _, span_y, span_z = (coord.amax(0) + 1).tolist()
-    key = (coord[:, 0] * span_y + coord[:, 1]) * span_z + coord[:, 2]  # (n,)
-    voxels, inverse = torch.unique(key, sorted=True, return_inverse=True)
-    row = torch.arange(len(key), device=key.device)
-    first = torch.full_like(voxels, len(key)).scatter_reduce_(0, inverse, row, 'amin')
+    voxels, inverse = occupied_cells(grid_coord.long())
+    row = torch.arange(len(inverse), device=inverse.device)
+    first = row.new_full((len(voxels),), len(row)).scatter_reduce_(0, inverse, row, 'amin')
     return first, inverse
 
 
@@ -97,7 +96,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
             ``voxels`` ``(N, C)`` and ``coors`` ``(N, 4)`` int32, columns batch, x, y, z.
 
         Raises:
-            UsageError: If a cloud is empty.
+            UsageError: If a cloud is empty, or lies where float32 cannot tell its voxels apart.
         """
         voxels, coors = [], []
         for i, (cloud, sample) in enumerate(zip(points, data_samples)):
@@ -106,7 +105,16 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
                     f'sample {i} of the batch ({sample.metainfo.get("lidar_path", "no path")}) has '
                     'no points, expected at least one: look at the range and crop transforms'
                 )
-            grid_coord = torch.round(cloud[:, :3] / cloud.new_tensor(self.voxel_size)).int()
+            place = cloud[:, :3] / cloud.new_tensor(self.voxel_size)  # (n, 3), in voxels
+            farthest = place.abs().amax()
+            if not farthest < _EXACT:  # NaN, too
+                raise UsageError(
+                    f'sample {i} of the batch ({sample.metainfo.get("lidar_path", "no path")}) has '
+                    f'a point {farthest:.3g} voxels from the origin, expected fewer than 2^24 = '
+                    f'{_EXACT}, up to where float32 tells voxels of {self.voxel_size} m apart: '
+                    'subtract an offset, leave far points out or use larger voxels'
+                )
+            grid_coord = torch.round(place).int()
             grid_coord -= grid_coord.amin(0)
             first, point2voxel = grid_sample(grid_coord)
             if self.training and self.max_voxels is not None and len(first) > self.max_voxels:

@@ -105,10 +105,12 @@ def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> in
     if needed > most:
         cure = 'use larger voxels or crop the cloud'
         if needed <= MAX_DEPTH:
-            cure = f'set depth={needed}'
+            cure = f'set depth={needed} of the backbone, or crop the cloud'
+        sample = int(coors[coors[:, 1:].amax(1).argmax(), 0])
         raise UsageError(
             f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
-            f'{2**most}, got {largest}, which needs depth {needed}: {cure}'
+            f'{2**most}, got {largest}, which needs depth {needed}: {cure} '
+            f'(sample {sample} of the batch)'
         )
     if depth is None:
         return min((largest + 1).bit_length(), MAX_DEPTH)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...base import UsageError
 from ...losses.checks import check_positive
+from ...ops import occupied_cells
 from .checks import check_probability
 
 POINT_MASKS = ('pts_semantic_mask', 'pts_instance_mask')
@@ -99,9 +100,8 @@ class GridSamplePoints(BaseTransform):
         coord = results['points'].coord
         if len(coord):
             cell = torch.floor((coord.double() - coord.amin(0)) / self.size).long()  # (n, 3)
-            _, span_y, span_z = (cell.amax(0) + 1).tolist()
-            key = (cell[:, 0] * span_y + cell[:, 1]) * span_z + cell[:, 2]  # (n,)
+            _, number = occupied_cells(cell)  # (n,)
             shuffled = np.random.permutation(len(coord))
-            _, first = np.unique(key.numpy()[shuffled], return_index=True)
+            _, first = np.unique(number.numpy()[shuffled], return_index=True)
             keep_points(results, torch.from_numpy(np.sort(shuffled[first])))
         return results
