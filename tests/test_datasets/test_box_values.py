@@ -34,6 +34,12 @@ def test_a_box_without_a_possible_side_is_refused(side, value):
         check_boxes(boxes, '1.bin has')
 
 
+@pytest.mark.parametrize('speed', [np.inf, -1e9])
+def test_a_box_faster_than_anything_on_a_road_is_refused(speed):
+    with pytest.raises(UsageError, match='speeds must be at most 200 m/s'):
+        check_boxes(np.array([[*CAR, 3.0, speed]]), '1.bin has')
+
+
 def test_a_box_beyond_every_sensor_is_refused():
     boxes = np.array([CAR])
     boxes[0, 0] = 5411933

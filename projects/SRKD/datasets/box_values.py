@@ -8,6 +8,7 @@ from ..base import UsageError
 
 LONGEST = 200.0  # metres; articulated trams and trains end below
 FURTHEST = 10000.0  # metres from the sensor
+FASTEST = 200.0  # metres per second, along x and along y
 
 
 def check_boxes(boxes: np.ndarray, where: str) -> None:
@@ -35,8 +36,9 @@ which the info file has for 1.bin: sides must be positive and at most 200 m
             (boxes[:, 3:6] <= 0) | (boxes[:, 3:6] > LONGEST),
         ),
         (f'centres must lie within {FURTHEST:g} m', np.abs(boxes[:, :3]) > FURTHEST),
+        (f'speeds must be at most {FASTEST:g} m/s', np.abs(boxes[:, 7:9]) > FASTEST),
     ):
         if broken.any():
             row = int(broken.any(1).argmax())
-            numbers = [round(float(value), 3) for value in boxes[row, :7]]
+            numbers = [round(float(value), 3) for value in boxes[row, :9]]
             raise UsageError(f'box {row} of {len(boxes)}, {numbers}, which {where}: {what}')

@@ -20,6 +20,7 @@ from ..base import FileMissingError, UsageError, nearest_path
 from .data_root import check_data_root
 from .label_map import nearest_ids
 from .point_values import check_point_values
+from .sweep_values import check_sweeps
 
 __all__ = [
     'AddPointIdentity', 'DivideIntensity', 'LoadAnnotations3D', 'LoadPointsChecked',
@@ -105,7 +106,16 @@ class LoadPointsChecked(LoadPointsFromFile):
 
 @TRANSFORMS.register_module(force=True)
 class LoadPointsFromMultiSweeps(_CheckedFiles, loading.LoadPointsFromMultiSweeps):
-    """mmdet3d's step of this name, with the checks of :class:`LoadPointsFromFile`."""
+    """mmdet3d's step of this name, with the checks of :class:`LoadPointsFromFile`.
+
+    Raises:
+        UsageError: If a sweep's time or pose cannot be (see :func:`.check_sweeps`).
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Append the earlier scans of ``results['lidar_sweeps']`` to the points."""
+        check_sweeps(results)
+        return super().transform(results)
 
 
 @TRANSFORMS.register_module(force=True)
