@@ -1,8 +1,8 @@
 """Logged composition against batches whose pairs can be counted by hand."""
 
 from types import SimpleNamespace
+from uuid import uuid4
 
-import numpy as np
 import pytest
 import torch
 from mmdet3d.structures import Det3DDataSample, PointData
@@ -73,7 +73,7 @@ def runner():
     return SimpleNamespace(
         hooks=[LoggerHook(interval=2)],
         train_dataloader=SimpleNamespace(dataset=dataset, batch_sampler=SimpleNamespace()),
-        message_hub=MessageHub.get_instance(f'composition_{np.random.randint(1 << 30)}'),
+        message_hub=MessageHub.get_instance(uuid4().hex),  # a hub of its own
     )
 
 
