@@ -9,6 +9,7 @@ import torch
 from mmdet3d.datasets import NuScenesDataset
 from mmdet3d.registry import METRICS
 
+from projects.SRKD.base import FileMissingError, UsageError
 from projects.SRKD.datasets.mini_streets import write_nuscenes_detection
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
@@ -22,8 +23,8 @@ def root(tmp_path_factory):
     return write_nuscenes_detection(out, 1, 2, 2, azimuth_steps=120)
 
 
-def score(root, kind, shift=0.0):
-    """Scores of the ground truth, moved, by a metric."""
+def score(root, kind, shift=0.0, version='v1.0-mini', left_out=0):
+    """Scores of the ground truth, moved, by a metric; the last frames may have no prediction."""
     data = NuScenesDataset(data_root=str(root), ann_file='nuscenes_infos_val.pkl', test_mode=True,
                            data_prefix=PREFIX, metainfo=dict(version='v1.0-mini'))  # fmt: skip
     samples = []
@@ -35,8 +36,8 @@ def score(root, kind, shift=0.0):
         samples.append(dict(pred_instances_3d=found, pred_instances={}, sample_idx=i))
     metric = METRICS.build(dict(type=kind, data_root=str(root),
                                 ann_file=f'{root}/nuscenes_infos_val.pkl'))  # fmt: skip
-    metric.dataset_meta = data.metainfo
-    metric.process({}, samples)
+    metric.dataset_meta = dict(data.metainfo, version=version)
+    metric.process({}, samples[:len(samples) - left_out])
     scores = metric.evaluate(len(samples))
     return {name.removeprefix(START): value for name, value in scores.items()}
 
@@ -55,8 +56,21 @@ def test_a_part_is_scored_where_the_devkit_asks_for_all_frames(root, tmp_path):
         (part / 'samples/LIDAR_TOP' / info['lidar_points']['lidar_path']).unlink()
     with pytest.warns(UserWarning, match='left out'):
         assert write_nuscenes_infos(part, 'v1.0-mini') == dict(train=2, val=2)
-    with pytest.raises(AssertionError, match='[Ss]amples in split'):
+    with pytest.raises(UsageError, match='2 of the 4 key frames of the split mini_val are not in .*'
+                       "nuscenes_infos_val.pkl, those of scene-0916: .* type='NuScenesPartMetric'"):
         score(part, 'NuScenesMetric')
     scores = score(part, 'NuScenesPartMetric')
     assert scores['pedestrian_AP_dist_0.5'] == pytest.approx(1.0)
     assert score(part, 'NuScenesPartMetric', 1.5)['pedestrian_AP_dist_0.5'] < 0.5
+
+
+@pytest.mark.parametrize('kind', ['NuScenesMetric', 'NuScenesPartMetric'])
+def test_a_metric_called_alone_names_what_the_devkit_would_miss(root, kind):
+    with pytest.raises(FileMissingError, match=r'v1.0-trainval do not exist, expected those of '
+                       rf"dataset_meta\['version'\] of {kind}; .*v1.0-mini"):
+        score(root, kind, version='v1.0-trainval')
+    with pytest.raises(UsageError, match="is 'v1.0', mmdet3d scores v1.0-mini and v1.0-trainval"):
+        score(root, kind, version='v1.0')
+    with pytest.raises(UsageError, match='1 of the 4 key frames of .*infos_val.pkl have no '
+                       rf'prediction in {kind}, the first is .* \(sample_idx 3\)'):
+        score(root, kind, left_out=1)
