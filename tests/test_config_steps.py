@@ -13,8 +13,8 @@ from test_configs import ROOT, SEGMENTATION, name_of
 from toy import total
 from toy_draws import assert_samples_belong_to_their_draws
 
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.datasets.mini_streets import write_nuscenes, write_semantickitti
+from projects.MiniScenes.rooms import write_scannet
+from projects.MiniScenes.streets import write_nuscenes, write_semantickitti
 from projects.SRKD.datasets.pandaset import write_pandaset_infos
 from projects.SRKD.distill import teacher
 from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache

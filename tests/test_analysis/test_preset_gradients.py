@@ -16,7 +16,7 @@ from projects.SRKD.analysis.preset_gradients import (
     table,
     verdicts,
 )
-from projects.SRKD.datasets.mini import write_scannet
+from projects.MiniScenes.rooms import write_scannet
 
 PRESETS = {path.stem for path in (preset_gradients._PRESETS).glob('*.py')}
 

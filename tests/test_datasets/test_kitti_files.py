@@ -8,7 +8,7 @@ from toy_kitti import converter
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.datasets.kitti_files import Label, check_classes, read_calibration, read_labels
-from projects.SRKD.datasets.mini_streets.kitti_writer import HEIGHT, WIDTH, calibration
+from projects.MiniScenes.streets.kitti_writer import HEIGHT, WIDTH, calibration
 
 CAR = 'Car 0.10 1 -1.57 599.41 156.40 629.75 209.25 1.50 1.63 4.34 2.47 1.49 19.44 -1.45'
 

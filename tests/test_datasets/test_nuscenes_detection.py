@@ -20,7 +20,7 @@ from nuscenes.utils import splits
 from pyquaternion import Quaternion
 
 from projects.SRKD.base import FileMissingError
-from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
+from projects.MiniScenes.streets.nuscenes_tables import write_nuscenes_detection
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
 CONVERTERS = Path(mmdet3d.__file__).parent / '.mim/tools/dataset_converters'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
+from projects.MiniScenes.streets.nuscenes_tables import write_nuscenes_detection
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 from projects.SRKD.datasets.nuscenes_schema import LINKS, check_tables
 

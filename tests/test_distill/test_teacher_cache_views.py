@@ -15,7 +15,7 @@ from toy import build, minkunet, ptv3, save_checkpoint, total, write_scannet
 from toy_cache import cached_config, live, load, replayed_config, write
 from toy_training import NUM_CLASSES, losses_of
 
-from projects.SRKD.datasets.mini import write_scannet as write_mini_rooms
+from projects.MiniScenes.rooms import write_scannet as write_mini_rooms
 from projects.SRKD.distill import Teacher
 
 REPO = Path(__file__).parents[2]

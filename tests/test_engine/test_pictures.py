@@ -17,7 +17,7 @@ from toy_kitti import small_streets
 
 from projects.SRKD.analysis.picture_hook import shared_folder
 from projects.SRKD.base import UsageError
-from projects.SRKD.datasets.mini import write_scannet
+from projects.MiniScenes.rooms import write_scannet
 from projects.SRKD.engine import launch
 
 BROWSE = str(ROOT / 'tools/misc/browse_dataset.py')

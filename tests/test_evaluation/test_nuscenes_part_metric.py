@@ -9,7 +9,7 @@ import torch
 from mmdet3d.datasets import NuScenesDataset
 from mmdet3d.registry import METRICS
 
-from projects.SRKD.datasets.mini_streets import write_nuscenes_detection
+from projects.MiniScenes.streets import write_nuscenes_detection
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
 PREFIX = dict(pts='samples/LIDAR_TOP', img='', sweeps='sweeps/LIDAR_TOP')

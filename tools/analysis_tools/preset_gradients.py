@@ -69,8 +69,8 @@ def measured(args: argparse.Namespace) -> str:
 
 def data_of(kind: str, folder: Path) -> Path:
     """Make the data of a bench, unless it is there."""
-    from projects.SRKD.datasets.mini import write_scannet
-    from projects.SRKD.datasets.mini_streets import (
+    from projects.MiniScenes.rooms import write_scannet
+    from projects.MiniScenes.streets import (
         write_kitti,
         write_nuscenes,
         write_nuscenes_detection,

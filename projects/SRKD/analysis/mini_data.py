@@ -16,19 +16,19 @@ class MiniData(NamedTuple):
 
     name: str  # of the folder, and in messages
     words: tuple[str, ...]  # of the command line; ``{count}`` stands for how many
-    makers: tuple[str, ...]  # files below ``datasets`` whose change makes the data stale
+    makers: tuple[str, ...]  # files below ``projects`` whose change makes the data stale
 
 
-ROOMS = MiniData('rooms', ('scannet', '--scenes', '{count}'), ('mini/**/*.py',))
+ROOMS = MiniData('rooms', ('scannet', '--scenes', '{count}'), ('MiniScenes/rooms/*.py',))
 STREETS = MiniData(
     'streets',
     ('nuscenes', '--scenes', '{count}', '--scans', '3', '--period', '2', '--azimuth-steps', '360'),
-    ('mini_streets/**/*.py',),
+    ('MiniScenes/streets/*.py',),
 )
 FRAMES = MiniData(
     'frames',
     ('kitti', '--frames', '{count}'),
-    ('mini_streets/**/*.py', 'kitti*.py', 'gt_database.py', 'points_in_boxes.py'),
+    ('MiniScenes/streets/*.py', 'SRKD/datasets/kitti*.py', 'SRKD/datasets/gt_database.py'),
 )
 
 
@@ -46,7 +46,7 @@ def make_data(runs: Runs, data: MiniData, count: int, seed: int) -> tuple[Path, 
     """
     words = [word.format(count=count) for word in (*data.words, '--seed', str(seed))]
     root = runs.root.resolve() / 'data' / data.name
-    folder = ROOT / 'projects' / 'SRKD' / 'datasets'
+    folder = ROOT / 'projects'
     makers = [path for pattern in data.makers for path in sorted(folder.glob(pattern))]
     key = digest(data.name, words, [path.read_text() for path in makers])
     runs.step(

@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets import scan as module
-from projects.SRKD.datasets.mini_streets import scan_street
-from projects.SRKD.datasets.mini_streets.kinds import ID
-from projects.SRKD.datasets.mini_streets.lidar import HDL32E, HDL64E, Echoes
+from projects.MiniScenes.streets import scan as module
+from projects.MiniScenes.streets import scan_street
+from projects.MiniScenes.streets.kinds import ID
+from projects.MiniScenes.streets.lidar import HDL32E, HDL64E, Echoes
 
 SMALL = HDL64E.reduced(32, 400)
 

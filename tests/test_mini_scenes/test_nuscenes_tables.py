@@ -15,11 +15,11 @@ from nuscenes.utils.data_classes import LidarPointCloud
 from nuscenes.utils.geometry_utils import points_in_box
 from nuscenes.utils.splits import mini_val
 
-from projects.SRKD.datasets.mini_streets import nuscenes_tables as module
-from projects.SRKD.datasets.mini_streets.boxes import street_objects
-from projects.SRKD.datasets.mini_streets.lidar import HDL32E
-from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
-from projects.SRKD.datasets.mini_streets.scan import street_at
+from projects.MiniScenes.streets import nuscenes_tables as module
+from projects.MiniScenes.streets.boxes import street_objects
+from projects.MiniScenes.streets.lidar import HDL32E
+from projects.MiniScenes.streets.nuscenes_tables import write_nuscenes_detection
+from projects.MiniScenes.streets.scan import street_at
 
 STEPS, SCANS = 240, 3
 RANGE = config_factory('detection_cvpr_2019').class_range

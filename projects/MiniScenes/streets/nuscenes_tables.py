@@ -19,8 +19,8 @@ import numpy as np
 from nuscenes.utils.splits import mini_train, mini_val
 from pyquaternion import Quaternion
 
-from ..data_folder import check_limits, new_folder, progress
-from ..nuscenes_detection import write_nuscenes_infos
+from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress
+from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 from .boxes import StreetObject, street_objects
 from .lidar import HDL32E, Lidar
 from .nuscenes_writer import POINTS, full_turn

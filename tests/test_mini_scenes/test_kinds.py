@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from projects.SRKD.datasets.mini_streets.kinds import (
+from projects.MiniScenes.streets.kinds import (
     ID,
     KINDS,
     nuscenes_labels,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets.solids import ball, box, column, corners, crossing
+from projects.MiniScenes.streets.solids import ball, box, column, corners, crossing
 
 ORIGIN = np.array([-6.0, 1.0, 1.5])
 TURN = (0.8, 0.6)

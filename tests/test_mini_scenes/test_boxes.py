@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets.boxes import OBJECT_KINDS, street_objects
-from projects.SRKD.datasets.mini_streets.kinds import ID
-from projects.SRKD.datasets.mini_streets.lidar import HDL64E
-from projects.SRKD.datasets.mini_streets.scan import scan_street
-from projects.SRKD.datasets.mini_streets.street import Street
+from projects.MiniScenes.streets.boxes import OBJECT_KINDS, street_objects
+from projects.MiniScenes.streets.kinds import ID
+from projects.MiniScenes.streets.lidar import HDL64E
+from projects.MiniScenes.streets.scan import scan_street
+from projects.MiniScenes.streets.street import Street
 
 LIDAR, PERIOD = HDL64E.reduced(64, 800), 2.0
 

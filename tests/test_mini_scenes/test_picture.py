@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imread
 
-from projects.SRKD.datasets.mini_streets import write_semantickitti
+from projects.MiniScenes.streets import write_semantickitti
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/analysis_tools/compare_scans.py'
 

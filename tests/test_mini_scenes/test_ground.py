@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets.ground import BLOCK, Ground, Profile
-from projects.SRKD.datasets.mini_streets.kinds import ID, NAMES
+from projects.MiniScenes.streets.ground import BLOCK, Ground, Profile
+from projects.MiniScenes.streets.kinds import ID, NAMES
 
 PROFILE = Profile(
     waves=np.array([[0.2], [1 / 40], [0.3]]), tilt=0.01, road=4.0, parking=(2.0, 0.0),

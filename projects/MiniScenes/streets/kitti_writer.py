@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data_folder import check_limits, new_folder, progress
-from ..kitti import write_kitti_infos
-from ..kitti_clouds import REDUCED
-from ..kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
-from ..kitti_images import image_box
-from ..points_in_boxes import points_inside
+from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress
+from projects.SRKD.datasets.kitti import write_kitti_infos
+from projects.SRKD.datasets.kitti_clouds import REDUCED
+from projects.SRKD.datasets.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
+from projects.SRKD.datasets.kitti_images import image_box
+from projects.SRKD.datasets.points_in_boxes import points_inside
 from .boxes import StreetObject, street_objects
 from .lidar import HDL64E, Lidar
 from .scan import scan_street

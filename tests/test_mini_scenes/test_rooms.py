@@ -17,10 +17,10 @@ from mmdet3d.evaluation import SegMetric
 from mmdet3d.structures import PointData
 from mmengine.config import Config
 
-from projects.SRKD.datasets.mini import make_scan, room_kind, scannet_writer, write_scannet
-from projects.SRKD.datasets.mini.materials import CLASS_IDS, NYU40
-from projects.SRKD.datasets.mini.rooms import KINDS
-from projects.SRKD.datasets.mini.scannet_writer import train_scans, val_scans
+from projects.MiniScenes.rooms import make_scan, room_kind, scannet_writer, write_scannet
+from projects.MiniScenes.rooms.materials import CLASS_IDS, NYU40
+from projects.MiniScenes.rooms.rooms import KINDS
+from projects.MiniScenes.rooms.scannet_writer import train_scans, val_scans
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'make_mini_data.py'

@@ -21,8 +21,8 @@ import projects.SRKD.datasets  # noqa: F401 - registers its loaders
 from projects.SRKD import compat
 from projects.SRKD.datasets.kitti import count_valid
 from projects.SRKD.datasets.kitti_files import CLASSES, read_calibration, read_labels
-from projects.SRKD.datasets.mini_streets.boxes import StreetObject
-from projects.SRKD.datasets.mini_streets.kitti_writer import (
+from projects.MiniScenes.streets.boxes import StreetObject
+from projects.MiniScenes.streets.kitti_writer import (
     HEIGHT,
     WIDTH,
     calibration,

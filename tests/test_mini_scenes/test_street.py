@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets.street import REACH, Street
+from projects.MiniScenes.streets.street import REACH, Street
 
 
 def by_instance(solids):

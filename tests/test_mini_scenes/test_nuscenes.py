@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mmdet3d.datasets import Seg3DDataset
 
-from projects.SRKD.datasets.mini_streets import nuscenes_writer as module
-from projects.SRKD.datasets.mini_streets import scan_street, write_nuscenes
-from projects.SRKD.datasets.mini_streets.lidar import HDL32E
+from projects.MiniScenes.streets import nuscenes_writer as module
+from projects.MiniScenes.streets import scan_street, write_nuscenes
+from projects.MiniScenes.streets.lidar import HDL32E
 
 # The 16 classes of the lidarseg challenge and their raw ids (nuScenes devkit).
 CLASSES = dict(

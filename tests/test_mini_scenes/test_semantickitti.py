@@ -9,7 +9,7 @@ from mmdet3d.datasets import SemanticKittiDataset
 from mmengine.config import Config
 from scipy.spatial import cKDTree
 
-from projects.SRKD.datasets.mini_streets import write_semantickitti
+from projects.MiniScenes.streets import write_semantickitti
 
 BASE = Path(mmdet3d.__file__).parent / '.mim/configs/_base_/datasets/semantickitti.py'
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.datasets.mini_streets import lidar as module
-from projects.SRKD.datasets.mini_streets.ground import Ground, Profile
-from projects.SRKD.datasets.mini_streets.kinds import ID
-from projects.SRKD.datasets.mini_streets.lidar import HDL32E, HDL64E, Lidar, cast, directions
-from projects.SRKD.datasets.mini_streets.solids import ball, box, column
+from projects.MiniScenes.streets import lidar as module
+from projects.MiniScenes.streets.ground import Ground, Profile
+from projects.MiniScenes.streets.kinds import ID
+from projects.MiniScenes.streets.lidar import HDL32E, HDL64E, Lidar, cast, directions
+from projects.MiniScenes.streets.solids import ball, box, column
 
 FLAT = Ground(
     Profile(np.zeros((3, 1)), 0.0, 4.0, (0.0, 0.0), (2.0, 2.0), 0.0, 0.0, False),

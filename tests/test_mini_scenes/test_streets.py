@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from projects.SRKD.datasets.mini_streets import (
+from projects.MiniScenes.streets import (
     nuscenes_writer,
     semantickitti_writer,
     write_nuscenes,
