@@ -19,7 +19,7 @@ CEILING = 2.2  # metres above the lowest point; what is higher hides the room fr
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
     """Draw what each network sees of a room."""
-    from projects.SRKD.analysis.picture import draw_scene
+    from projects.SRKD.visualization.picture import draw_scene
 
     truth = samples['teacher'].eval_ann_info['pts_semantic_mask']
     draw_scene(

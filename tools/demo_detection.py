@@ -22,7 +22,7 @@ PILLARS = '_1xb4-20e_mini-kitti-3d.py'
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
     """Draw what each network finds in a frame."""
-    from projects.SRKD.analysis.detection_picture import draw_boxes, known_boxes, predicted_boxes
+    from projects.SRKD.visualization.detection_picture import draw_boxes, known_boxes, predicted_boxes
 
     draw_boxes(
         batch['inputs']['points'][0].numpy(),

@@ -15,7 +15,7 @@ from test_configs import ROOT
 from toy import minkunet, save_checkpoint
 from toy_kitti import small_streets
 
-from projects.SRKD.analysis.picture_hook import shared_folder
+from projects.SRKD.visualization.picture_hook import shared_folder
 from projects.SRKD.base import UsageError
 from projects.MiniScenes.rooms import write_scannet
 from projects.SRKD.engine import launch

@@ -26,8 +26,8 @@ def _headless(original: Callable) -> Callable:
                        out_file: str | None = None, o3d_save_path: str | None = None,
                        vis_task: str = 'mono_det', pred_score_thr: float = 0.3, step: int = 0,
                        show_pcd_rgb: bool = False) -> None:
-        from ..analysis.picture import as_image, save
-        from ..analysis.top_view import TASKS, top_view
+        from ..visualization.picture import as_image, save
+        from ..visualization.top_view import TASKS, top_view
         if show and vis_task in TASKS:
             check_window()
         if show or vis_task not in TASKS or data_sample is None:

@@ -182,7 +182,7 @@ def _draw(
     if show and task in ('lidar_det', 'lidar_seg'):
         check_window()
     elif task in ('lidar_det', 'lidar_seg'):
-        import projects.SRKD.analysis.picture_hook  # noqa: F401 - registers the hook
+        import projects.SRKD.visualization.picture_hook  # noqa: F401 - registers the hook
 
         hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]

@@ -2,8 +2,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from projects.SRKD.analysis import picture
-from projects.SRKD.analysis.picture import draw_scene, scene_miou
+from projects.SRKD.visualization import picture
+from projects.SRKD.visualization.picture import draw_scene, scene_miou
 
 PALETTE = [[10, 200, 30], [20, 40, 250], [250, 240, 0]]
 CLASSES = ['floor', 'chair', 'lamp']

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from projects.SRKD.analysis.detection_picture import Boxes, count_found, draw_boxes, outlines
+from projects.SRKD.visualization.detection_picture import Boxes, count_found, draw_boxes, outlines
 
 CLASSES = ['Car', 'Cyclist']
 REACH = [0, -10, -3, 20, 10, 1]
