@@ -45,7 +45,7 @@ class CrossSampleBatchSampler(BatchSampler):
             time.
         group_size: scans chosen for each other; a batch is a random draw of such groups. Small
             groups keep the batch as varied as the data set; ``batch_size`` makes all its scans
-            alike, which cost 13 mIoU of 39 on mini rooms (``benchmarks/results/NOTES.md``).
+            alike, which cost 13 mIoU of 39 on mini rooms (``studies/results/NOTES.md``).
         seed: of the composition; None takes the seed of ``sampler``.
         statistics: facts about the data set, if they are known already.
 

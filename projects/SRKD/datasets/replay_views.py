@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
 
-from ..analysis.config_files import digest
+from studies.config_files import digest
 from ..base import UsageError, seeded
 from .loading import AddPointIdentity
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..analysis.config_files import digest
+from studies.config_files import digest
 from ..base import FileMissingError, UsageError
 from .teacher import teacher_config
 from .teacher_cache_file import SceneFile, check_scene

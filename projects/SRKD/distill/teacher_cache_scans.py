@@ -16,7 +16,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.config import Config
 from torch import Tensor
 
-from ..analysis.config_files import digest
+from studies.config_files import digest
 from ..base import UsageError
 from ..datasets import AddPointIdentity
 from ..datasets.replay_views import ReplayViews

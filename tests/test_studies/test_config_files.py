@@ -1,4 +1,4 @@
-from projects.SRKD.analysis.config_files import config_content, digest, replaced_root
+from studies.config_files import config_content, digest, replaced_root
 
 
 def test_data_root_is_replaced_wherever_it_begins_a_path():

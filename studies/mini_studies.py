@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ..base import UsageError
-from .metrics import KITTI, MACC, MIOU, VIEWS, Metric, kitti_ap
-from .mini_data import FRAMES, ROOMS, STREETS, MiniData
-from .runs import ROOT
+from projects.SRKD.base import UsageError
+from studies.metrics import KITTI, MACC, MIOU, VIEWS, Metric, kitti_ap
+from studies.mini_data import FRAMES, ROOMS, STREETS, MiniData
+from studies.runs import ROOT
 
 CONFIGS = ROOT / 'configs' / 'mini'
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from ..base import UsageError
+from projects.SRKD.base import UsageError
 
 
 class Metric(NamedTuple):

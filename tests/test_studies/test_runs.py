@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from projects.SRKD.analysis.runs import (
+from studies.runs import (
     STAMP,
     Runs,
     StepFailed,
@@ -166,7 +166,7 @@ def test_lines_that_are_not_shown_are_kept_in_the_log(tmp_path):
 
 
 def test_a_demo_shows_progress_and_warnings_and_no_config():
-    from projects.SRKD.analysis.demo import _TELLING
+    from studies.demo import _TELLING
 
     start = '11/28 07:02:59 - mmengine - '
     for line in ('INFO - Epoch(train) [1][1/1]  loss: 3.9', 'WARNING - disk is full', 'ERROR - x'):

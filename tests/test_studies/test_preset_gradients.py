@@ -4,8 +4,8 @@ import pytest
 import torch
 from toy import KD, batch, build, minkunet, save_checkpoint
 
-from projects.SRKD.analysis import preset_gradients
-from projects.SRKD.analysis.preset_gradients import (
+from studies import preset_gradients
+from studies.preset_gradients import (
     BENCHES,
     DROWNS,
     INERT,

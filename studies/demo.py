@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .config_files import data_options
-from .metrics import Metric
-from .mini_data import MiniData, make_data
-from .runs import Runs, StepFailed, Trained, write_atomically
+from studies.config_files import data_options
+from studies.metrics import Metric
+from studies.mini_data import MiniData, make_data
+from studies.runs import Runs, StepFailed, Trained, write_atomically
 
 DATA_SEED = 0
 LEAST_LEAD = 3.0  # points of the teacher above the student alone; below, there is little to teach
@@ -137,9 +137,9 @@ def report(
         data: Root of the data.
         args: Command line.
     """
-    from .complexity import COUNTING, measure  # with torch and mmdet3d: not before the trainings
-    from .networks import build_network, predict, read_plain, read_scenes
-    from .report import Row, comparison_table
+    from projects.SRKD.analysis.complexity import COUNTING, measure  # with torch and mmdet3d: not before the trainings
+    from projects.SRKD.analysis.networks import build_network, predict, read_plain, read_scenes
+    from projects.SRKD.analysis.report import Row, comparison_table
 
     costs, samples = {}, {}
     for name, (config, trained, _) in networks.items():

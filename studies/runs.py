@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .config_files import config_content, digest
-from .provenance import ROOT, commit
+from studies.config_files import config_content, digest
+from projects.SRKD.analysis.provenance import ROOT, commit
 
 STAMP = 'step.json'
 _ENVIRONMENT = {

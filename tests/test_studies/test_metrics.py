@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from projects.SRKD.analysis.metrics import KITTI, MIOU, kitti_ap
+from studies.metrics import KITTI, MIOU, kitti_ap
 
 
 def test_value_is_as_logged_and_percent_scaled():

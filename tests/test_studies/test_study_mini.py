@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from fake_tools import calls, install, write_configs
 
-from projects.SRKD.analysis.config_files import config_content
-from projects.SRKD.analysis.mini_data import ROOMS
-from projects.SRKD.analysis.mini_studies import STUDIES, Row, Study, named_row
-from projects.SRKD.analysis.runs import StepFailed
+from studies.config_files import config_content
+from studies.mini_data import ROOMS
+from studies.mini_studies import STUDIES, Row, Study, named_row
+from studies.runs import StepFailed
 
-FILE = Path(__file__).resolve().parents[2] / 'benchmarks' / 'study_mini.py'
+FILE = Path(__file__).resolve().parents[2] / 'studies' / 'study_mini.py'
 SCORES = {'teacher': 0.5, 'alone': 0.3, 'kd': 0.31, 'srkd': 0.34}
 CACHED = 'srkd-cached'
 

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..base import FileMissingError
-from .config_files import digest
-from .runs import ROOT, Runs
+from projects.SRKD.base import FileMissingError
+from studies.config_files import digest
+from studies.runs import ROOT, Runs
 
 MAKER = ROOT / 'tools' / 'make_mini_data.py'
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from fake_tools import calls, install, write_configs
 
-from projects.SRKD.analysis import demo as module
-from projects.SRKD.analysis.demo import Demo, run
-from projects.SRKD.analysis.metrics import MACC, MIOU
-from projects.SRKD.analysis.mini_data import ROOMS
-from projects.SRKD.analysis.runs import StepFailed
+from studies import demo as module
+from studies.demo import Demo, run
+from studies.metrics import MACC, MIOU
+from studies.mini_data import ROOMS
+from studies.runs import StepFailed
 
 SCORES = {'teacher': 0.5, 'alone': 0.3, 'srkd': 0.34}
 

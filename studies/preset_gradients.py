@@ -22,8 +22,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
-from ..base import UsageError, seed_process
-from .runs import ROOT
+from projects.SRKD.base import UsageError, seed_process
+from studies.runs import ROOT
 
 DROWNS = 10.0  # times the task's gradient; more is refused, but for what a release printed
 INERT = 1e-3  # of it; less, and the preset's comment says "inert"

@@ -1,4 +1,4 @@
-"""Does a teacher help on mini data, and how sure is that? ``python benchmarks/study_mini.py``.
+"""Does a teacher help on mini data, and how sure is that? ``python -m studies.study_mini``.
 
 Per seed: each student alone and with each method; one teacher for all, whose words are stored
 first for rows that read them from a cache. Every run is a subprocess of ``tools/train.py``,
@@ -14,12 +14,12 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from projects.SRKD.analysis.config_files import config_content, data_options
-from projects.SRKD.analysis.mini_data import found_data, make_data
-from projects.SRKD.analysis.mini_studies import STUDIES, named_row
+from studies.config_files import config_content, data_options
+from studies.mini_data import found_data, make_data
+from studies.mini_studies import STUDIES, named_row
 from projects.SRKD.analysis.provenance import surroundings
 from projects.SRKD.analysis.report import markdown_table, spread
-from projects.SRKD.analysis.runs import Runs, StepFailed, Trained, write_atomically
+from studies.runs import Runs, StepFailed, Trained, write_atomically
 
 TEACHER_SEED = 0
 ONE = '{mean:.2f}'  # a single seed has no spread
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--scenes', type=int, help='rooms, streets or frames to write')
     parser.add_argument('--data-seed', type=int, default=0, help='seed of the data')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs, named as --out')
-    parser.add_argument('--out', type=Path, help='default: in benchmarks/results')
+    parser.add_argument('--out', type=Path, help='default: in studies/results')
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='runs side by side; default: one per core'
     )
@@ -198,7 +198,7 @@ def run(args: argparse.Namespace) -> str:
     real = data_key if study.data is None else None
     results = earlier(args, real) | dict(
         real=real,
-        command=' '.join(['python benchmarks/study_mini.py', *words]),
+        command=' '.join(['python -m studies.study_mini', *words]),
         data=args.data,
         pairs={row.name: [row.alone, *row.beside] for row in [*study.rows, *args.rows]},
         scenes=args.scenes,
