@@ -1,7 +1,5 @@
-"""Config files read for what they say: their content, its digest, options that move their data."""
+"""Config files read for what they say: their content, and options that move their data."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -10,17 +8,6 @@ from typing import Any
 from mmengine.config import Config
 
 _READING = Lock()  # mmengine imports a config under a temporary name: one at a time
-
-
-def digest(*parts: Any) -> str:
-    """Hash values that JSON can hold, independent of the order of keys.
-
-    Example:
-        >>> digest({'a': 1, 'b': 2}) == digest({'b': 2, 'a': 1}) != digest({'a': 1})
-        True
-    """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def config_content(config: str | Path) -> dict:

@@ -11,10 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from projects.SRKD.base import write_text
 from studies.config_files import data_options
 from studies.metrics import Metric
 from studies.mini_data import MiniData, make_data
-from studies.runs import Runs, StepFailed, Trained, write_atomically
+from studies.runs import Runs, StepFailed, Trained
 
 DATA_SEED = 0
 LEAST_LEAD = 3.0  # points of the teacher above the student alone; below, there is little to teach
@@ -137,7 +138,10 @@ def report(
         data: Root of the data.
         args: Command line.
     """
-    from projects.SRKD.analysis.complexity import COUNTING, measure  # with torch and mmdet3d: not before the trainings
+    from projects.SRKD.analysis.complexity import (  # with torch and mmdet3d: not before the trainings
+        COUNTING,
+        measure,
+    )
     from projects.SRKD.analysis.networks import build_network, predict, read_plain, read_scenes
     from projects.SRKD.analysis.report import Row, comparison_table
 
@@ -171,7 +175,7 @@ def report(
         f'preset {args.preset}, seed {args.seed}; procedural {demo.data[args.preset][0].name} '
         'stand for no public benchmark\n'
     )
-    write_atomically(root / 'report.md', text)
+    write_text(root / 'report.md', text)
     return f'{text}\ntable:   {root / "report.md"}\npicture: {root / "picture.png"}'
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from projects.SRKD.base import FileMissingError
-from studies.config_files import digest
+from projects.SRKD.base.provenance import digest
 from studies.runs import ROOT, Runs
 
 MAKER = ROOT / 'tools' / 'make_mini_data.py'

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studies.config_files import config_content, digest
-from projects.SRKD.analysis.provenance import ROOT, commit
+from projects.SRKD.base import write_text
+from projects.SRKD.base.provenance import ROOT, commit, digest
+from studies.config_files import config_content
 
 STAMP = 'step.json'
 _ENVIRONMENT = {
@@ -48,14 +49,6 @@ class Trained:
     config: Path
     checkpoint: Path
     key: str
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_text(text)
-    os.replace(part, path)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -170,7 +163,7 @@ class Runs:
         note = dict(
             key=key, command=shlex.join(command), commit=commit(), done=False, seconds=spent
         )
-        write_atomically(stamp, json.dumps(note, indent=1))
+        write_text(stamp, json.dumps(note, indent=1))
         self.echo(f'$ {note["command"]}')
         began = time.monotonic()
         try:
@@ -181,7 +174,7 @@ class Runs:
             note['done'] = True
         finally:
             note['seconds'] = spent + time.monotonic() - began
-            write_atomically(stamp, json.dumps(note, indent=1))
+            write_text(stamp, json.dumps(note, indent=1))
         return found
 
     def side_by_side(self, *calls: Callable[[], Any]) -> list[Any]:

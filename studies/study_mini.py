@@ -14,12 +14,13 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from projects.SRKD.analysis.report import markdown_table, spread
+from projects.SRKD.base import write_text
+from projects.SRKD.base.provenance import surroundings
 from studies.config_files import config_content, data_options
 from studies.mini_data import found_data, make_data
 from studies.mini_studies import STUDIES, named_row
-from projects.SRKD.analysis.provenance import surroundings
-from projects.SRKD.analysis.report import markdown_table, spread
-from studies.runs import Runs, StepFailed, Trained, write_atomically
+from studies.runs import Runs, StepFailed, Trained
 
 TEACHER_SEED = 0
 ONE = '{mean:.2f}'  # a single seed has no spread
@@ -231,8 +232,8 @@ def run(args: argparse.Namespace) -> str:
                 results.setdefault('caches', {})[name] = caches[name].result()[2]
             if teacher.done() and teacher.exception() is None:
                 results['teacher'] = teacher.result()[1]
-            write_atomically(args.out, json.dumps(results, indent=1) + '\n')
-            write_atomically(args.out.with_suffix('.md'), summary(results))
+            write_text(args.out, json.dumps(results, indent=1) + '\n')
+            write_text(args.out.with_suffix('.md'), summary(results))
     if failures:
         raise failures[0]
     return summary(results)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is no package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
 
 from studies.demo import Demo, main
 from studies.metrics import MACC, MIOU

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is no package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
 
 from studies.demo import Demo, main
 from studies.metrics import VIEWS, kitti_ap
@@ -25,7 +25,11 @@ PILLARS = '_1xb4-20e_mini-kitti-3d.py'
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
     """Draw what each network finds in a frame."""
-    from projects.SRKD.visualization.detection_picture import draw_boxes, known_boxes, predicted_boxes
+    from projects.SRKD.visualization.detection_picture import (
+        draw_boxes,
+        known_boxes,
+        predicted_boxes,
+    )
 
     draw_boxes(
         batch['inputs']['points'][0].numpy(),

@@ -6,9 +6,9 @@ import torch
 from mmdet3d.structures import CameraInstance3DBoxes, LiDARInstance3DBoxes, points_cam2img
 from toy_kitti import converter
 
+from projects.MiniScenes.streets.kitti_writer import HEIGHT, WIDTH, calibration
 from projects.SRKD.base import UsageError
 from projects.SRKD.datasets.kitti_files import Label, check_classes, read_calibration, read_labels
-from projects.MiniScenes.streets.kitti_writer import HEIGHT, WIDTH, calibration
 
 CAR = 'Car 0.10 1 -1.57 599.41 156.40 629.75 209.25 1.50 1.63 4.34 2.47 1.49 19.44 -1.45'
 

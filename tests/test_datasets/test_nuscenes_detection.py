@@ -19,8 +19,8 @@ from nuscenes.eval.detection.evaluate import DetectionEval
 from nuscenes.utils import splits
 from pyquaternion import Quaternion
 
-from projects.SRKD.base import FileMissingError
 from projects.MiniScenes.streets.nuscenes_tables import write_nuscenes_detection
+from projects.SRKD.base import FileMissingError
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
 CONVERTERS = Path(mmdet3d.__file__).parent / '.mim/tools/dataset_converters'

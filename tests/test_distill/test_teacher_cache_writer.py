@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_with_the_scan_it_was_at(config, tmp_path, monkeypa
         write(config)
     assert not facts(tmp_path / 'cache')['finished']
     assert set(files(tmp_path / 'cache')) == {'scenes.json', '000000.npz', '000001.npz'}
-    (tmp_path / 'cache/000/000002.npz.123.tmp').write_bytes(b'half')  # a kill amid a write
+    (tmp_path / 'cache/000/.000002.npz.123.part').write_bytes(b'half')  # a kill amid a write
 
     times = [(tmp_path / f'cache/000/00000{i}.npz').stat().st_mtime_ns for i in range(2)]
     write(config)

@@ -18,9 +18,6 @@ from mmengine.config import Config
 from toy_kitti import interpret, small_streets
 
 import projects.SRKD.datasets  # noqa: F401 - registers its loaders
-from projects.SRKD import compat
-from projects.SRKD.datasets.kitti import count_valid
-from projects.SRKD.datasets.kitti_files import CLASSES, read_calibration, read_labels
 from projects.MiniScenes.streets.boxes import StreetObject
 from projects.MiniScenes.streets.kitti_writer import (
     HEIGHT,
@@ -30,6 +27,9 @@ from projects.MiniScenes.streets.kitti_writer import (
     visible_share,
     write_kitti,
 )
+from projects.SRKD import compat
+from projects.SRKD.datasets.kitti import count_valid
+from projects.SRKD.datasets.kitti_files import CLASSES, read_calibration, read_labels
 
 ROOT = Path(__file__).parents[2]
 CONFIG, TOOL = ROOT / 'configs/_base_/datasets/mini-kitti-3d.py', ROOT / 'tools/make_mini_data.py'

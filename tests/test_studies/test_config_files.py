@@ -1,4 +1,5 @@
-from studies.config_files import config_content, digest, replaced_root
+from projects.SRKD.base.provenance import digest
+from studies.config_files import config_content, replaced_root
 
 
 def test_data_root_is_replaced_wherever_it_begins_a_path():

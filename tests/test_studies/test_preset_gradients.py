@@ -4,6 +4,7 @@ import pytest
 import torch
 from toy import KD, batch, build, minkunet, save_checkpoint
 
+from projects.MiniScenes.rooms import write_scannet
 from studies import preset_gradients
 from studies.preset_gradients import (
     BENCHES,
@@ -16,7 +17,6 @@ from studies.preset_gradients import (
     table,
     verdicts,
 )
-from projects.MiniScenes.rooms import write_scannet
 
 PRESETS = {path.stem for path in (preset_gradients._PRESETS).glob('*.py')}
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from projects.SRKD.base import write_text
 from studies.runs import (
     STAMP,
     Runs,
@@ -12,7 +13,6 @@ from studies.runs import (
     finished_cache,
     last_checkpoint,
     read_metrics,
-    write_atomically,
 )
 
 
@@ -100,8 +100,8 @@ def test_last_checkpoint_follows_a_moved_folder(tmp_path):
 
 def test_metrics_come_from_the_latest_test(tmp_path):
     for stamp, miou in (('20260101_000000', 0.1), ('20260102_000000', 0.2)):
-        write_atomically(tmp_path / stamp / f'{stamp}.json', json.dumps({'miou': miou}))
-    write_atomically(tmp_path / '20260103_000000' / 'scalars.json', '{}')
+        write_text(tmp_path / stamp / f'{stamp}.json', json.dumps({'miou': miou}))
+    write_text(tmp_path / '20260103_000000' / 'scalars.json', '{}')
     assert read_metrics(tmp_path) == {'miou': 0.2}
 
 
@@ -115,13 +115,6 @@ def test_only_a_finished_cache_is_a_product(tmp_path):
 def test_missing_metrics_are_a_failure(tmp_path):
     with pytest.raises(StepFailed, match='no metrics'):
         read_metrics(tmp_path)
-
-
-def test_atomic_write_leaves_only_the_file(tmp_path):
-    write_atomically(tmp_path / 'deep' / 'file', 'a')
-    write_atomically(tmp_path / 'deep' / 'file', 'b')
-    assert [path.name for path in (tmp_path / 'deep').iterdir()] == ['file']
-    assert (tmp_path / 'deep' / 'file').read_text() == 'b'
 
 
 def test_steps_side_by_side_share_the_cores_and_lead_their_lines(runs, lines, monkeypatch):

@@ -45,7 +45,7 @@ def measured(args: argparse.Namespace) -> str:
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # studies/ is no package
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # studies/ is not installed
     from studies.preset_gradients import BENCHES, measure, table, verdicts
 
     MMLogger.get_instance('preset_gradients', log_level='ERROR')

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress, write_infos
+
 from .materials import CLASS_IDS, NYU40
 from .scan import make_scan
 

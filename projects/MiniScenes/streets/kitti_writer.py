@@ -18,6 +18,7 @@ from projects.SRKD.datasets.kitti_clouds import REDUCED
 from projects.SRKD.datasets.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
 from projects.SRKD.datasets.kitti_images import image_box
 from projects.SRKD.datasets.points_in_boxes import points_inside
+
 from .boxes import StreetObject, street_objects
 from .lidar import HDL64E, Lidar
 from .scan import scan_street

@@ -21,6 +21,7 @@ from pyquaternion import Quaternion
 
 from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
+
 from .boxes import StreetObject, street_objects
 from .lidar import HDL32E, Lidar
 from .nuscenes_writer import POINTS, full_turn

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress, write_infos
+
 from .kinds import semantickitti_labels
 from .lidar import HDL64E, Lidar
 from .scan import scan_street

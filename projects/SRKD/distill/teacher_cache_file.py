@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base import UsageError
+from ..base import UsageError, write_whole
 
 POINTS, PROBE = 'points', 'probe'
 PROBED = 8  # points
@@ -96,15 +96,8 @@ def probe(cloud: Tensor) -> np.ndarray:
 def write_scene(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
     """Write a file whole or not at all; returns its bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(part, 'wb') as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with write_whole(path) as part, open(part, 'wb') as file:
+        np.savez(file, **arrays)
     return path.stat().st_size
 
 

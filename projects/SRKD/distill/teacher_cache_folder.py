@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from studies.config_files import digest
 from ..base import FileMissingError, UsageError
+from ..base.provenance import digest
 from .teacher import teacher_config
 from .teacher_cache_file import SceneFile, check_scene
 

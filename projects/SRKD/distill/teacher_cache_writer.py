@@ -5,7 +5,6 @@ Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
 
 import json
 import math
-import os
 import shutil
 import sys
 import time
@@ -19,8 +18,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
-from ..analysis.provenance import commit
-from ..base import UsageError
+from ..base import UsageError, write_text
+from ..base.provenance import commit
 from .matching import VoxelView
 from .model import _tap_paths
 from .segmentor import DistillSegmentor
@@ -103,7 +102,7 @@ class CacheWriter:
         if not (found := self.cache.read('cache.json')):
             return list(range(len(self.scans)))
         self._check_same(found)
-        for part in self.cache.folder.glob('*/*.npz.*.tmp'):
+        for part in self.cache.folder.glob('*/.*.npz.*.part'):
             part.unlink()
         left = []
         for file in range(len(self.scans)):
@@ -134,9 +133,8 @@ class CacheWriter:
         taps = self.widths or self.cache.read('cache.json')['taps']
         content = self.facts | dict(taps=taps, code=commit(), finished=finished)
         for name, values in (('scenes.json', self.scans.table), ('cache.json', content)):
-            part = self.cache.folder / f'{name}.tmp'
-            part.write_text(json.dumps(values, indent=1 if name == 'cache.json' else None) + '\n')
-            os.replace(part, self.cache.folder / name)
+            indent = 1 if name == 'cache.json' else None
+            write_text(self.cache.folder / name, json.dumps(values, indent=indent) + '\n')
 
     @torch.no_grad()
     def run(self, file: int) -> dict[str, np.ndarray]:

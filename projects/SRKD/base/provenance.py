@@ -1,5 +1,7 @@
-"""Where figures come from: code, hardware, versions."""
+"""Where figures and files come from: code, hardware, versions, and digests of what they depend on."""
 
+import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -11,6 +13,17 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmdet3d')
+
+
+def digest(*parts: Any) -> str:
+    """Hash values that JSON can hold, independent of the order of keys.
+
+    Example:
+        >>> digest({'a': 1, 'b': 2}) == digest({'b': 2, 'a': 1}) != digest({'a': 1})
+        True
+    """
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def commit() -> str:
