@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from projects.SRKD.datasets.data_folder import check_limits, new_folder, progress, write_infos
+from projects.SRKD.base.checks import check_limits
+from projects.SRKD.datasets.data_folder import new_folder, progress, write_infos
 
 from .kinds import ID, nuscenes_labels
 from .lidar import HDL32E, Lidar, directions

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..base import FileInTheWayError, UsageError, write_whole
+from ..base import FileInTheWayError, write_whole
 
 _REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
 
@@ -46,20 +46,6 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def check_limits(**limits: tuple[float, float, float]) -> None:
-    """Refuse values outside their limits.
-
-    Args:
-        limits: by name: value, least and greatest.
-
-    Raises:
-        UsageError: For the first value that lies outside.
-    """
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
-            raise UsageError(f'{name} must lie between {low} and {high}, got {value}')
 
 
 def progress(what: str, names: list) -> Iterable:

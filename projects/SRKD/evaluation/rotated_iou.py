@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..losses.checks import check_choice
+from ..base.checks import check_choice
 
 MAX_PAIRS = 1 << 15
 """Pairs of boxes worked on at a time; about 30 MiB."""

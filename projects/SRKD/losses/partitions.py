@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..base import UsageError
+from ..base.checks import check_choice, check_positive
 from ..ops import occupied_cells
-from .checks import check_choice, check_positive
 
 
 class SuperVoxels(NamedTuple):

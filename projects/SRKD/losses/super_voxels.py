@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..base import UsageError
+from ..base.checks import check_choice, check_count, check_positive
 from ..ops import group_rows
-from .checks import check_choice, check_count, check_ids, check_positive
+from .checks import check_ids
 from .partitions import Partition, SuperVoxels, build_partition
 
 WEIGHTINGS = ('mean_one', 'paper', 'none')
