@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.datasets.data_folder import new_folder, progress, write_infos
+from projects.SRKD.base.data_folder import new_folder, progress, write_infos
 
 from .materials import CLASS_IDS, NYU40
 from .scan import make_scan

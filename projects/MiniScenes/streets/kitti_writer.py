@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.datasets.data_folder import new_folder, progress
+from projects.SRKD.base.data_folder import new_folder, progress
 from projects.SRKD.datasets.kitti import write_kitti_infos
 from projects.SRKD.datasets.kitti_clouds import REDUCED
 from projects.SRKD.datasets.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped

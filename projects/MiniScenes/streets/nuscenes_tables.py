@@ -20,7 +20,7 @@ from nuscenes.utils.splits import mini_train, mini_val
 from pyquaternion import Quaternion
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.datasets.data_folder import new_folder, progress
+from projects.SRKD.base.data_folder import new_folder, progress
 from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
 
 from .boxes import StreetObject, street_objects

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .data_folder import dump_infos, new_folder
+from ..base.data_folder import dump_infos, new_folder
 from .kitti_files import CLASSES, lidar_boxes
 from .points_in_boxes import rows_inside
 

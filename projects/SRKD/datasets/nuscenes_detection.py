@@ -24,7 +24,7 @@ from nuscenes.utils.geometry_utils import transform_matrix
 from pyquaternion import Quaternion
 
 from ..base import FileMissingError, UsageError, nearest_path
-from .data_folder import dump_infos, progress
+from ..base.data_folder import dump_infos, progress
 from .gt_database import FrameObjects, write_gt_database
 from .nuscenes_schema import check_tables
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..base import FileMissingError, UsageError
-from .data_folder import write_infos
+from ..base.data_folder import write_infos
 from .sequence_scans import scan_entries
 
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.datasets.data_folder import new_folder, progress, write_infos
+from projects.SRKD.base.data_folder import new_folder, progress, write_infos
 
 
 def test_a_folder_with_other_data_is_left_alone_unless_forced(tmp_path):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..base import FileInTheWayError, write_whole
+from .errors import FileInTheWayError
+from .files import write_whole
 
 _REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
 
