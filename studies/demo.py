@@ -138,7 +138,7 @@ def report(
         data: Root of the data.
         args: Command line.
     """
-    from projects.SRKD.analysis.complexity import (  # with torch and mmdet3d: not before the trainings
+    from projects.SRKD.analysis.complexity import (  # not before the trainings
         COUNTING,
         measure,
     )

@@ -3,13 +3,7 @@ import math
 import pytest
 import torch
 
-from projects.SRKD.losses.importance import (
-    SCALES,
-    channel_max,
-    points_per_voxel,
-    softmax_weight,
-    top_rows,
-)
+from projects.SRKD.losses.importance import SCALES, channel_max, softmax_weight, top_rows
 
 
 def test_channel_maximum_is_the_largest_entry_not_the_largest_magnitude():
@@ -17,12 +11,6 @@ def test_channel_maximum_is_the_largest_entry_not_the_largest_magnitude():
     assert channel_max(feat).tolist() == [2.0, -2.0]
     assert channel_max(feat[:0]).shape == (0,)
     assert channel_max(feat[:, :0]).tolist() == [0.0, 0.0]
-
-
-def test_points_per_voxel_counts_every_raw_point_that_has_a_voxel():
-    row = torch.tensor([3, 1, 3, -1, 3, 0])
-    assert points_per_voxel(row, 6).tolist() == [1.0, 1.0, 0.0, 3.0, 0.0, 0.0]
-    assert points_per_voxel(row[:0], 2).tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize('limit', [1, 3, 7, 99])

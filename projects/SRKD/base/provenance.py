@@ -1,4 +1,4 @@
-"""Where figures and files come from: code, hardware, versions, and digests of what they depend on."""
+"""Where figures and files come from: code, hardware, versions, digests."""
 
 import hashlib
 import json

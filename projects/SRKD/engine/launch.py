@@ -16,9 +16,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import UsageError
-from ..compat.mmdet3d_visualizer import check_window
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
+from ..visualization.window import check_window
 from .config_file import read_config
 from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it

@@ -1,5 +1,6 @@
 """Distillation losses: one equation per file, tensors in, a 0-d tensor out; torch only."""
 
+from ..ops.pooling import points_per_voxel
 from .affinity import affinity_mse
 from .ambra import PointAffinityLoss, VoxelAffinityLoss
 from .anchor_boxes import AnchorBoxLoss
@@ -11,7 +12,7 @@ from .cross_sample_affinity import CrossSampleAffinityLoss
 from .cross_sample_kl import cross_sample_kl
 from .feature_mse import FeatureMSELoss, feature_mse
 from .foreground_mse import ForegroundMSELoss, foreground_mse
-from .importance import channel_max, points_per_voxel
+from .importance import channel_max
 from .local_graph import local_graph_mse
 from .local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
 from .partitions import CubePartition, CylinderPartition

@@ -24,26 +24,6 @@ def channel_max(feat: Tensor) -> Tensor:
     return feat.amax(dim=1) if feat.shape[1] else feat.new_zeros(len(feat))
 
 
-def points_per_voxel(point_row: Tensor, num_rows: int) -> Tensor:
-    """Importance of a voxel by its number of raw points.
-
-    Source: PointDistiller (arXiv 2205.11098), for voxel detectors: most voxels of a LiDAR scan hold
-    a single point, often noise.
-
-    Args:
-        point_row: Voxel of every raw point, -1 for none, (P,) int64.
-        num_rows: M.
-
-    Returns:
-        Counts, (M,) float32.
-
-    Example:
-        >>> points_per_voxel(torch.tensor([2, 0, -1, 2]), num_rows=3)
-        tensor([1., 0., 2.])
-    """
-    return torch.bincount(point_row[point_row >= 0], minlength=num_rows).float()
-
-
 def top_rows(score: Tensor, limit: int) -> Tensor:
     """Rows of the highest scores, highest first: (M,) -> (min(limit, M),) int64.
 

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from projects.SRKD.evaluation.rotated_iou import rotated_iou
+from projects.SRKD.ops.rotated_iou import rotated_iou
 
 from ..base import UsageError
 from .picture import extent, save

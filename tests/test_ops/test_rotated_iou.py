@@ -14,14 +14,14 @@ import pytest
 import shapely
 import torch
 
-from projects.SRKD.evaluation.rotated_iou import (
+from projects.SRKD.ops.rotated_iou import (
     rotate_iou_eval,
     rotated_intersection,
     rotated_iou,
     rotated_iou_3d,
 )
 
-ours = import_module('projects.SRKD.evaluation.rotated_iou')
+ours = import_module('projects.SRKD.ops.rotated_iou')
 KITTI = 'mmdet3d.evaluation.functional.kitti_utils'
 
 
