@@ -3,7 +3,12 @@ import math
 import pytest
 import torch
 
-from projects.SRKD.losses.importance import SCALES, channel_max, softmax_weight, top_rows
+from projects.SRKD.losses.pointdistiller.importance import (
+    SCALES,
+    channel_max,
+    softmax_weight,
+    top_rows,
+)
 
 
 def test_channel_maximum_is_the_largest_entry_not_the_largest_magnitude():

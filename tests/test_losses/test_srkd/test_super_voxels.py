@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from projects.SRKD.losses import SuperVoxelSampler
-from projects.SRKD.losses.super_voxels import class_rarity
+from projects.SRKD.losses.srkd.super_voxels import class_rarity
 
 CUBES = dict(type='CubePartition', size=1.0)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from toy_boxes import centre_rows, check_against_loop, scene
 
-from projects.SRKD.losses.centre_regression import CentreRegressionLoss
+from projects.SRKD.losses.sparsekd.centre_regression import CentreRegressionLoss
 
 
 @pytest.mark.parametrize('classes', [None, (0, 2), (1,)])

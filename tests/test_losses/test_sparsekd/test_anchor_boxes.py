@@ -3,7 +3,7 @@ import torch
 from mmdet3d.models.dense_heads import Anchor3DHead
 from toy_boxes import check_against_loop, first_box, scene
 
-from projects.SRKD.losses.anchor_boxes import AnchorBoxLoss, anchor_smooth_l1
+from projects.SRKD.losses.sparsekd.anchor_boxes import AnchorBoxLoss, anchor_smooth_l1
 
 
 def call(loss, fields, **changes):

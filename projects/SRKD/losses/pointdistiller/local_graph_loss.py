@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..base import UsageError
-from ..base.checks import check_choice, check_positive
-from ..ops import group_rows
-from .checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
+from ...base import UsageError
+from ...base.checks import check_choice, check_positive
+from ...ops import group_rows
+from ..checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
 from .edge_graph import EdgeGraph
 from .importance import SCALES, channel_max, softmax_weight, top_rows
 from .local_graph import EDGES, edge_gap, nearest_in_feature_space

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from projects.SRKD.losses import affinity, affinity_mse
+from projects.SRKD.losses import affinity_mse
+from projects.SRKD.losses.srkd import affinity
 
 
 def reference(student, teacher, group=None, weight=None):

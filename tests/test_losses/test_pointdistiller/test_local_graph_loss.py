@@ -4,8 +4,11 @@ import pytest
 import torch
 from local_graph_reference import DEFAULTS, PRESETS, reference, with_every_edge
 
-from projects.SRKD.losses import streamed_edges
-from projects.SRKD.losses.local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
+from projects.SRKD.losses.pointdistiller import streamed_edges
+from projects.SRKD.losses.pointdistiller.local_graph_loss import (
+    LocalGraphLoss,
+    PointCountLocalGraphLoss,
+)
 from projects.SRKD.ops import neighbors as neighbors_module
 
 

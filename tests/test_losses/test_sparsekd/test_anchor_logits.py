@@ -2,7 +2,7 @@ import pytest
 import torch
 from toy_boxes import check_against_loop, first_box, scene, sigmoid
 
-from projects.SRKD.losses.anchor_logits import AnchorLogitLoss
+from projects.SRKD.losses.sparsekd.anchor_logits import AnchorLogitLoss
 
 
 def call(loss, fields, **changes):

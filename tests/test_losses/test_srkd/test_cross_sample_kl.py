@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from projects.SRKD.losses import cross_sample_kl
+from projects.SRKD.losses.srkd import cross_sample_kl
 
 # The package exports the function under the module's name.
-module = importlib.import_module('projects.SRKD.losses.cross_sample_kl')
+module = importlib.import_module('projects.SRKD.losses.srkd.cross_sample_kl')
 
 
 def log_softmax(logits):

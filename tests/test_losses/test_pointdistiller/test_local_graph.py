@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from projects.SRKD.losses.local_graph import (
+from projects.SRKD.losses.pointdistiller.local_graph import (
     edge_features,
     local_graph_mse,
     nearest_in_feature_space,

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..base import UsageError
-from ..base.checks import check_choice, check_count, check_positive
-from ..ops import group_rows
-from .checks import check_ids
+from ...base import UsageError
+from ...base.checks import check_choice, check_count, check_positive
+from ...ops import group_rows
+from ..checks import check_ids
 from .partitions import Partition, SuperVoxels, build_partition
 
 WEIGHTINGS = ('mean_one', 'paper', 'none')

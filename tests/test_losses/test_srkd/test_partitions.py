@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from projects.SRKD.losses import CubePartition, CylinderPartition
-from projects.SRKD.losses.partitions import build_partition
+from projects.SRKD.losses.srkd.partitions import build_partition
 
 
 def test_cylinders_separate_radius_angle_and_height():

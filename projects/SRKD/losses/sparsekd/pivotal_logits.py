@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..base import UsageError
-from ..base.checks import check_choice, check_positive
-from ..ops import group_rows
-from ..ops.boxes import select_boxes
-from ..ops.heatmap import gaussian_heatmap
-from .checks import check_ids, check_rows, check_same_width, full_precision
+from ...base import UsageError
+from ...base.checks import check_choice, check_positive
+from ...ops import group_rows
+from ...ops.boxes import select_boxes
+from ...ops.heatmap import gaussian_heatmap
+from ..checks import check_ids, check_rows, check_same_width, full_precision
 
 MASKS = ('confidence', 'foreground')
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..base.checks import check_choice
-from ..ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
-from .checks import check_ids, check_rows
+from ...base.checks import check_choice
+from ...ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
+from ..checks import check_ids, check_rows
 from .pivotal_logits import check_threshold, pivotal_mse, row_confidence, soft_mask
 
 MASKS = ('spatial', 'teacher', 'none')

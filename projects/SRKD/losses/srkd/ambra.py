@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..base.checks import check_choice, check_count, check_positive
-from ..ops import draw_rows, l2_normalize, occupied_cells, segment_mean, unit_spread
+from ...base.checks import check_choice, check_count, check_positive
+from ...ops import draw_rows, l2_normalize, occupied_cells, segment_mean, unit_spread
+from ..checks import full_precision
 from .affinity import affinity_mse
-from .checks import full_precision
 from .partitions import Partition
 from .super_voxels import SuperVoxelSampler
 

@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from projects.SRKD.losses import CrossSampleAffinityLoss, cross_sample_kl
 
 pytest.importorskip('triton')
-module = importlib.import_module('projects.SRKD.losses.cross_sample_kl')
-fused = importlib.import_module('projects.SRKD.losses.cross_sample_triton')
+module = importlib.import_module('projects.SRKD.losses.srkd.cross_sample_kl')
+fused = importlib.import_module('projects.SRKD.losses.srkd.cross_sample_triton')
 interpreted = pytest.mark.skipif(not fused.INTERPRETED, reason='runs in the interpreter')
 compiled = pytest.mark.skipif(fused.INTERPRETED, reason='runs without the interpreter')
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..base import UsageError
-from ..base.checks import check_choice
-from ..ops import knn
-from .checks import check_same_width, connected_zero, full_precision
+from ...base import UsageError
+from ...base.checks import check_choice
+from ...ops import knn
+from ..checks import check_same_width, connected_zero, full_precision
 from .streamed_edges import neighbor_sum
 
 EDGES = ('concat', 'sub')

@@ -11,11 +11,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..base.checks import check_choice, check_positive
-from ..ops import draw_rows, gather_rows, l2_normalize, world_size
-from .checks import check_ids, check_temperature, full_precision
+from ...base.checks import check_choice, check_positive
+from ...ops import draw_rows, gather_rows, l2_normalize, world_size
+from ..checks import check_ids, check_temperature, full_precision
+from ..soft_target_kl import DIRECTIONS
 from .cross_sample_kl import PAIRS, _cross_sample_kl, check_backend
-from .soft_target_kl import DIRECTIONS
 
 
 class CrossSampleAffinityLoss(nn.Module):

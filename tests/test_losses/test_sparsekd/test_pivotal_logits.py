@@ -4,7 +4,11 @@ import pytest
 import torch
 from toy_boxes import CELL, CORNER, check_against_loop, objects, scene, sigmoid
 
-from projects.SRKD.losses.pivotal_logits import PivotalHeatmapLoss, pivotal_mse, row_confidence
+from projects.SRKD.losses.sparsekd.pivotal_logits import (
+    PivotalHeatmapLoss,
+    pivotal_mse,
+    row_confidence,
+)
 
 
 def heat(fields, row, classes, min_radius):

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..ops.boxes import rows_at_centres, select_boxes
-from .checks import check_same_width, connected_zero, full_precision
+from ...ops.boxes import rows_at_centres, select_boxes
+from ..checks import check_same_width, connected_zero, full_precision
 
 
 @full_precision

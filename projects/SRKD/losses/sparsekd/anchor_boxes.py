@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..base import UsageError
-from ..ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
-from .checks import check_ids, check_same_width, connected_zero, full_precision
+from ...base import UsageError
+from ...ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
+from ..checks import check_ids, check_same_width, connected_zero, full_precision
 
 BETA = 1 / 9
 """Where the smooth L1 norm turns from square to absolute, as second and pcdet train boxes."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..base import UsageError
-from ..base.checks import check_choice, check_positive
-from ..ops import occupied_cells
+from ...base import UsageError
+from ...base.checks import check_choice, check_positive
+from ...ops import occupied_cells
 
 
 class SuperVoxels(NamedTuple):

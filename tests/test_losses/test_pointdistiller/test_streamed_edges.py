@@ -3,9 +3,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from projects.SRKD.losses import streamed_edges
-from projects.SRKD.losses.edge_graph import EdgeGraph
-from projects.SRKD.losses.streamed_edges import (
+from projects.SRKD.losses.pointdistiller import streamed_edges
+from projects.SRKD.losses.pointdistiller.edge_graph import EdgeGraph
+from projects.SRKD.losses.pointdistiller.streamed_edges import (
     edge_mean_square,
     edge_mse,
     edge_peaks,

@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from projects.SRKD.losses.edge_graph import EdgeGraph
-from projects.SRKD.losses.local_graph import edge_features
+from projects.SRKD.losses.pointdistiller.edge_graph import EdgeGraph
+from projects.SRKD.losses.pointdistiller.local_graph import edge_features
 
 
 def make(rows=9, anchors=4, k=5, seed=0):

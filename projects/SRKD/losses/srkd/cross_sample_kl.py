@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..base import UsageError
-from ..base.checks import check_choice
-from ..ops import group_rows
-from .checks import check_ids, check_temperature, connected_zero, full_precision
+from ...base import UsageError
+from ...base.checks import check_choice
+from ...ops import group_rows
+from ..checks import check_ids, check_temperature, connected_zero, full_precision
 
 PAIRS = ('upper', 'off_diagonal', 'all')
 

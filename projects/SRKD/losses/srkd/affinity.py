@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..base import UsageError
-from ..ops import Groups, group_rows, padded_blocks
-from .checks import check_ids, connected_zero, full_precision
+from ...base import UsageError
+from ...ops import Groups, group_rows, padded_blocks
+from ..checks import check_ids, connected_zero, full_precision
 
 GRAM_FROM = 1.5
 """Groups of at least so many times as many points as channels take C x C products; pairs of points
