@@ -32,7 +32,7 @@ from timing import (
 )
 from torch import Tensor
 
-from projects.SRKD.losses.srkd import cross_sample_kl
+from projects.SRKD.losses import cross_sample_kl
 
 TEMPERATURE = 2.0
 PLAIN = 'by_pairs', 'batched'

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from projects.SRKD.losses.srkd import cross_sample_kl
+from projects.SRKD.losses import cross_sample_kl
 
 # The package exports the function under the module's name.
 module = importlib.import_module('projects.SRKD.losses.srkd.cross_sample_kl')
