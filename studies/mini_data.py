@@ -28,7 +28,7 @@ STREETS = MiniData(
 FRAMES = MiniData(
     'frames',
     ('kitti', '--frames', '{count}'),
-    ('MiniScenes/streets/*.py', 'SRKD/datasets/kitti*.py', 'SRKD/datasets/gt_database.py'),
+    ('MiniScenes/streets/*.py', 'SRKD/datasets/infos/*.py'),
 )
 
 

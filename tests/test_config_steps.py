@@ -15,7 +15,7 @@ from toy_draws import assert_samples_belong_to_their_draws
 
 from projects.MiniScenes.rooms import write_scannet
 from projects.MiniScenes.streets import write_nuscenes, write_semantickitti
-from projects.SRKD.datasets.pandaset import write_pandaset_infos
+from projects.SRKD.datasets.infos.pandaset import write_pandaset_infos
 from projects.SRKD.distill import teacher
 from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
 

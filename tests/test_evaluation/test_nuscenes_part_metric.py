@@ -10,7 +10,7 @@ from mmdet3d.datasets import NuScenesDataset
 from mmdet3d.registry import METRICS
 
 from projects.MiniScenes.streets import write_nuscenes_detection
-from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
+from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
 
 PREFIX = dict(pts='samples/LIDAR_TOP', img='', sweeps='sweeps/LIDAR_TOP')
 START = 'NuScenes metric/pred_instances_3d_NuScenes/'

@@ -28,8 +28,8 @@ from projects.MiniScenes.streets.kitti_writer import (
     write_kitti,
 )
 from projects.SRKD import compat
-from projects.SRKD.datasets.kitti import count_valid
-from projects.SRKD.datasets.kitti_files import CLASSES, read_calibration, read_labels
+from projects.SRKD.datasets.infos.kitti import count_valid
+from projects.SRKD.datasets.infos.kitti_files import CLASSES, read_calibration, read_labels
 
 ROOT = Path(__file__).parents[2]
 CONFIG, TOOL = ROOT / 'configs/_base_/datasets/mini-kitti-3d.py', ROOT / 'tools/make_mini_data.py'

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from projects.SRKD.datasets.points_in_boxes import points_inside, rows_inside
+from projects.SRKD.datasets.infos.points_in_boxes import points_inside, rows_inside
 
 from .kinds import KINDS
 from .lidar import Lidar

@@ -14,11 +14,11 @@ import numpy as np
 
 from projects.SRKD.base.checks import check_limits
 from projects.SRKD.base.data_folder import new_folder, progress
-from projects.SRKD.datasets.kitti import write_kitti_infos
-from projects.SRKD.datasets.kitti_clouds import REDUCED
-from projects.SRKD.datasets.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
-from projects.SRKD.datasets.kitti_images import image_box
-from projects.SRKD.datasets.points_in_boxes import points_inside
+from projects.SRKD.datasets.infos.kitti import write_kitti_infos
+from projects.SRKD.datasets.infos.kitti_clouds import REDUCED
+from projects.SRKD.datasets.infos.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped
+from projects.SRKD.datasets.infos.kitti_images import image_box
+from projects.SRKD.datasets.infos.points_in_boxes import points_inside
 
 from .boxes import StreetObject, street_objects
 from .lidar import HDL64E, Lidar

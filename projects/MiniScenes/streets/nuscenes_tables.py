@@ -21,7 +21,7 @@ from pyquaternion import Quaternion
 
 from projects.SRKD.base.checks import check_limits
 from projects.SRKD.base.data_folder import new_folder, progress
-from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
+from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
 
 from .boxes import StreetObject, street_objects
 from .lidar import HDL32E, Lidar

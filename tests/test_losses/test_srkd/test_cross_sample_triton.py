@@ -29,7 +29,7 @@ compiled = pytest.mark.skipif(fused.INTERPRETED, reason='runs without the interp
 def test_everything_below_passes_in_the_interpreter():
     result = run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', __file__],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=os.environ | dict(TRITON_INTERPRET='1'),
     )
     assert result.returncode == 0, result.stdout
