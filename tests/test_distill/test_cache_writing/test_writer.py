@@ -9,8 +9,8 @@ from toy import minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config, replayed_config, write
 from toy_training import NUM_CLASSES
 
-from projects.SRKD.distill.teacher_cache_file import check_scene
-from projects.SRKD.distill.teacher_cache_writer import CacheWriter, size_text, write_cache
+from projects.SRKD.distill.cache.file import check_scene
+from projects.SRKD.distill.cache_writing.writer import CacheWriter, size_text, write_cache
 
 
 @pytest.fixture

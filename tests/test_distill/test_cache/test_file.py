@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from projects.SRKD.distill.teacher_cache_file import (
+from projects.SRKD.distill.cache.file import (
     SceneFile,
     check_scene,
     pack,

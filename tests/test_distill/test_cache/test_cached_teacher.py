@@ -12,8 +12,8 @@ from toy_cache import cached_config, live, load, matched, plain_steps, write
 from toy_training import NUM_CLASSES, checkpoint_of, losses_of
 
 from projects.SRKD.distill import Teacher
-from projects.SRKD.distill.teacher_cache import CachedTeacher
-from projects.SRKD.distill.teacher_cache_file import SceneFile, write_scene
+from projects.SRKD.distill.cache.cached_teacher import CachedTeacher
+from projects.SRKD.distill.cache.file import SceneFile, write_scene
 
 COARSE = dict(
     student_tap='backbone',

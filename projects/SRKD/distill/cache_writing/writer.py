@@ -18,15 +18,15 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
-from ..base import UsageError, write_text
-from ..base.provenance import commit
-from .matching import VoxelView
-from .model import _tap_paths
-from .segmentor import DistillSegmentor
-from .teacher import Teacher
-from .teacher_cache_file import POINTS, PROBE, check_scene, pack, probe, write_scene
-from .teacher_cache_folder import TeacherCache, differing, teacher_facts
-from .teacher_cache_scans import training_scans
+from ...base import UsageError, write_text
+from ...base.provenance import commit
+from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
+from ..cache.folder import TeacherCache, differing, teacher_facts
+from ..matching import VoxelView
+from ..model import _tap_paths
+from ..segmentor import DistillSegmentor
+from ..teacher import Teacher
+from .scans import training_scans
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
 

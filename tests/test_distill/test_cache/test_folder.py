@@ -11,7 +11,7 @@ from toy_cache import cached_config, load, plain_steps, write
 from toy_training import NUM_CLASSES
 
 from projects.SRKD.distill import teacher_cache_folder
-from projects.SRKD.distill.teacher_cache_folder import TeacherCache, teacher_facts
+from projects.SRKD.distill.cache.folder import TeacherCache, teacher_facts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 from toy import minkunet, write_scannet
 from toy_training import NUM_CLASSES, plain_config
 
-from projects.SRKD.distill.teacher_cache_scans import (
+from projects.SRKD.distill.cache_writing.scans import (
     CleanScans,
     ReplayedScans,
     training_scans,

@@ -17,10 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..base import FileMissingError, UsageError
-from ..base.provenance import digest
-from .teacher import teacher_config
-from .teacher_cache_file import SceneFile, check_scene
+from ...base import FileMissingError, UsageError
+from ...base.provenance import digest
+from ..teacher import teacher_config
+from .file import SceneFile, check_scene
 
 LAYOUT = 1  # raise it when the files change
 _OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings

@@ -16,11 +16,11 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.config import Config
 from torch import Tensor
 
-from ..base import UsageError
-from ..base.provenance import digest
-from ..datasets import AddPointIdentity
-from ..datasets.replay_views import ReplayViews
-from ..models.data_preprocessor import IDENTITY_COLUMNS
+from ...base import UsageError
+from ...base.provenance import digest
+from ...datasets import AddPointIdentity
+from ...datasets.replay_views import ReplayViews
+from ...models.data_preprocessor import IDENTITY_COLUMNS
 
 
 class Shown(NamedTuple):

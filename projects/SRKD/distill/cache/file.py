@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base import UsageError, write_whole
+from ...base import UsageError, write_whole
 
 POINTS, PROBE = 'points', 'probe'
 PROBED = 8  # points

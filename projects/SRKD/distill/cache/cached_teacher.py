@@ -13,13 +13,13 @@ import torch
 from mmdet3d.structures import Det3DDataSample, PointData
 from torch import Tensor
 
-from ..base import UsageError
-from ..models.data_preprocessor import IDENTITY_COLUMNS
-from .features import Features
-from .teacher import Teacher
-from .teacher_cache_file import POINTS, PROBE, PROBED, SceneFile, probe, unpack_logits
-from .teacher_cache_folder import TeacherCache, teacher_facts
-from .weights import read_checkpoint
+from ...base import UsageError
+from ...models.data_preprocessor import IDENTITY_COLUMNS
+from ..features import Features
+from ..teacher import Teacher
+from ..weights import read_checkpoint
+from .file import POINTS, PROBE, PROBED, SceneFile, probe, unpack_logits
+from .folder import TeacherCache, teacher_facts
 
 _TOLERANCE = 1e-3  # metres, or parts of a colour: far above rounding, below any usual draw
 
