@@ -10,7 +10,7 @@ from toy import build, minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config, load, plain_steps, write
 from toy_training import NUM_CLASSES
 
-from projects.SRKD.distill import teacher_cache_folder
+from projects.SRKD.distill.cache import folder as module
 from projects.SRKD.distill.cache.folder import TeacherCache, teacher_facts
 
 
@@ -104,8 +104,8 @@ def test_one_older_than_views_holds_clean_scans(config):
 
 def test_a_file_is_compared_with_its_checksums_once(config, monkeypatch):
     compared = []
-    monkeypatch.setattr(teacher_cache_folder, '_OPEN', 1)
-    monkeypatch.setattr(teacher_cache_folder, 'check_scene', compared.append)
+    monkeypatch.setattr(module, '_OPEN', 1)
+    monkeypatch.setattr(module, 'check_scene', compared.append)
     model = build(config.model)
     for _ in range(2):
         batch = model.data_preprocessor(load(config, [0, 1], plain_steps(config)), True)

@@ -18,7 +18,7 @@ from toy_training import NUM_CLASSES, losses_of
 from projects.MiniScenes.rooms import write_scannet as write_mini_rooms
 from projects.SRKD.distill import Teacher
 
-REPO = Path(__file__).parents[2]
+REPO = Path(__file__).parents[3]
 SIZES = dict(  # of a recipe for large rooms
     RandomPointDropout=dict(p=1.0),
     ChromaticAutoContrast=dict(p=1.0),

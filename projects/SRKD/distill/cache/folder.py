@@ -4,7 +4,7 @@ Layout of a cache, written by ``tools/cache_teacher.py``::
 
     DIR/cache.json        which teacher, taps, voxels and data it was made from; whether it is whole
     DIR/scenes.json       path and bytes of each scan's points; the scan of every data set index
-    DIR/000/000012.npz    a scan, or one of its K views, see ``teacher_cache_file``
+    DIR/000/000012.npz    a scan, or one of its K views, see ``file``
 
 The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
 """
