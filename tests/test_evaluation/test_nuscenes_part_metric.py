@@ -10,9 +10,9 @@ from mmdet3d.datasets import NuScenesDataset
 from mmdet3d.registry import METRICS
 from mmdet3d.structures import LiDARInstance3DBoxes
 
+from projects.MiniScenes.streets import write_nuscenes_detection
 from projects.SRKD.base import UsageError
-from projects.SRKD.datasets.mini_streets import write_nuscenes_detection
-from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos
+from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
 
 PREFIX = dict(pts='samples/LIDAR_TOP', img='', sweeps='sweeps/LIDAR_TOP')
 START = 'NuScenes metric/pred_instances_3d_NuScenes/'

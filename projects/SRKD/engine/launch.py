@@ -16,9 +16,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import UsageError
-from ..compat.mmdet3d_visualizer import check_window
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
+from ..visualization.window import check_window
 from .config_file import read_config
 from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
@@ -185,7 +185,7 @@ def _draw(
     if show and task in ('lidar_det', 'lidar_seg'):
         check_window()
     elif task in ('lidar_det', 'lidar_seg'):
-        import projects.SRKD.analysis.picture_hook  # noqa: F401 - registers the hook
+        import projects.SRKD.visualization.picture_hook  # noqa: F401 - registers the hook
 
         hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
