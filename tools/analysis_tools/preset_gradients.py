@@ -45,7 +45,8 @@ def measured(args: argparse.Namespace) -> str:
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    from projects.SRKD.analysis.preset_gradients import BENCHES, measure, table, verdicts
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # studies/ is not installed
+    from studies.preset_gradients import BENCHES, measure, table, verdicts
 
     MMLogger.get_instance('preset_gradients', log_level='ERROR')
     init_default_scope('mmdet3d')
@@ -69,8 +70,8 @@ def measured(args: argparse.Namespace) -> str:
 
 def data_of(kind: str, folder: Path) -> Path:
     """Make the data of a bench, unless it is there."""
-    from projects.SRKD.datasets.mini import write_scannet
-    from projects.SRKD.datasets.mini_streets import (
+    from projects.MiniScenes.rooms import write_scannet
+    from projects.MiniScenes.streets import (
         write_kitti,
         write_nuscenes,
         write_nuscenes_detection,

@@ -28,7 +28,7 @@ CURES = (
     'mmdet3d_kitti_frames',
     'mmdet3d_seg_submission',
     'mmdet3d_nuscenes_cuda',
-    'mmdet3d_nuscenes_parts',
+    'mmdet3d_nuscenes_frames',
     'mmdet3d_loading_steps',
     'mmdet3d_voxelize',
     'mmdet3d_minkunet',

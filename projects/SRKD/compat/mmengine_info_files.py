@@ -102,7 +102,7 @@ def _check_layout(content: Any, file: Any) -> None:
 
 def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
     """Parse an entry; what it lacks is named."""
-    from ..datasets.kitti_planes import is_plane
+    from ..datasets.infos.kitti_planes import is_plane
 
     where = f'entry {entry} of info file {dataset.ann_file}'
     if not isinstance(info, dict):

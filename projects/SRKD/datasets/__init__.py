@@ -1,8 +1,10 @@
 """Which scenes meet in a batch, and how they are loaded."""
 
 from . import augmentation
-from .cross_sample_batch_sampler import CrossSampleBatchSampler
+from .batches.cross_sample_batch_sampler import CrossSampleBatchSampler
+from .batches.scene_statistics import SceneStatistics, scene_statistics
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
+from .infos.pandaset import write_pandaset_infos
 from .label_map_dataset import LabelMapSegDataset
 from .loading import (
     AddPointIdentity,
@@ -15,10 +17,8 @@ from .loading import (
     check_data_root,
 )
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
-from .pandaset import write_pandaset_infos
 from .replay_views import ReplayViews
 from .scannet_dataset import ScanNetEverySceneDataset
-from .scene_statistics import SceneStatistics, scene_statistics
 from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
 __all__ = [

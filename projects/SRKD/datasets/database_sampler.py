@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from ..base import FileMissingError, UsageError, nearest_name, nearest_path
 from .database_values import check_database
-from .kitti_planes import is_plane
+from .infos.kitti_planes import is_plane
 
 
 @TRANSFORMS.register_module(name='DataBaseSampler', force=True)

@@ -8,8 +8,8 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
 
-from ..analysis.config_files import digest
 from ..base import UsageError, seeded
+from ..base.provenance import digest
 from .loading import AddPointIdentity
 
 

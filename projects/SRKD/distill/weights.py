@@ -11,7 +11,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from ..base import FileMissingError, UsageError
-from ..compat.spconv_loading import to_spconv2
+from ..ops.spconv_layout import to_spconv2
 
 _SHOWN = 3  # keys named in a message
 

@@ -21,8 +21,6 @@ class NuScenesPartMetric(NuScenesMetric):
     published number.
     """
 
-    scores_a_part = True  # the frames of a split that it lacks are left out
-
     def _evaluate_single(self, *args, **kwargs) -> dict[str, float]:
         tokens = {info['token'] for info in self.data_infos}
         print_log(f'Scoring {len(tokens)} key frames, those of {self.ann_file}', logger='current')

@@ -11,8 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
 from ..base import UsageError
+from ..datasets.nuscenes_splits import check_frames, check_version
 from ..evaluation import NuScenesPartMetric
-from ..evaluation.nuscenes_split import check_split
 from .built import built_datasets, built_loops, frames_of, is_local
 
 
@@ -52,13 +52,15 @@ def check_nuscenes(runner: Runner) -> None:
 
 
 def _check_tables(split: str, metric: NuScenesMetric, dataset: BaseDataset) -> None:
-    check_split(
+    key = f"{split}_dataloader.dataset.metainfo.version ('v1.0-trainval' unless set)"
+    folder = check_version(metric.data_root, dataset.metainfo['version'], key)
+    advice = f"{split}_evaluator.type='NuScenesPartMetric' scores the part"
+    check_frames(
+        folder,
         {frame.token for frame in frames_of(dataset)},
         dataset.ann_file,
-        metric.data_root,
-        dataset.metainfo['version'],
-        f"{split}_dataloader.dataset.metainfo.version ('v1.0-trainval' unless set)",
-        None if isinstance(metric, NuScenesPartMetric) else f'{split}_evaluator.type',
+        key,
+        None if isinstance(metric, NuScenesPartMetric) else advice,
     )
 
 
