@@ -68,8 +68,9 @@ def train(
     Args:
         config: Path of the config file.
         resume: ``auto`` for the latest checkpoint of the work dir, or the path of one.
-        partial: Whether ``load_from`` may leave weights as initialised, for another head; the
-            config says the same by ``load_from=dict(checkpoint=..., partial=True)``.
+        partial: Whether ``load_from`` may leave weights as initialised, or hold some that the
+            network has not, for another head; the config says the same by
+            ``load_from=dict(checkpoint=..., partial=True)``.
         amp: Whether to train in mixed precision.
         sync_bn: ``none``, ``torch`` or ``mmcv``; used in distributed runs only, as in mmengine.
         auto_scale_lr: Whether the learning rate follows the total batch size.
@@ -95,8 +96,10 @@ def train(
                 'total batch size its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
-    partial = settle_loading(cfg, resume, partial)
+    partial, told = settle_loading(cfg, resume, partial)
     runner = build_runner(cfg)
+    if told:
+        runner.logger.warning(told)
     check_loop(runner)
     runner.register_hook(FiniteLossHook())
     runner.register_hook(EveryWeightHook(partial))
