@@ -31,6 +31,23 @@ INERT = 1e-3  # of it; less, and the preset's comment says "inert"
 KEPT: dict[tuple[str, str], str] = {}
 _PRESETS = ROOT / 'configs' / '_base_' / 'distill'
 _MINI = ROOT / 'configs' / 'mini'
+PAGE = """# What each term of each preset amounts to
+
+Norm of the gradient that a term has on the student's parameters, divided by that of all task losses
+together, on small data of every kind that a preset is for: before the student's first step, and
+after it was trained with the preset. A weight alone says little: what a term sums over, the data
+and the stage of training decide.
+
+A term above {drowns:g} would drown the labels and is refused, unless it is the weight of a release;
+one below {inert:g} in all columns is inert there, and the comment of its preset says so.
+CenterPoint's first steps make every term look small: mmdet3d starts its heat maps with a bias of 0,
+so that the first task losses are huge.
+
+{table}
+
+`{command}` writes this page. {how}
+What breaks the rule:{said}
+"""
 
 
 class Bench(NamedTuple):
@@ -143,17 +160,20 @@ def verdicts(ratios: list[Ratio]) -> list[str]:
     """What breaks the rules: a term that drowns the labels, or is inert without saying so."""
     found = []
     for row in ratios:
-        where = f'{row.preset}: {row.term} on {row.bench} after {row.steps} steps'
-        kept = KEPT.get((row.preset, row.term))
-        if row.value > DROWNS and kept is None:
+        if row.value > DROWNS and (row.preset, row.term) not in KEPT:
+            where = f'{row.preset}: {row.term} on {row.bench} after {row.steps} steps'
             found.append(f'{where} has {row.value:.3g} times the gradient of the task')
-    silent = {
-        (row.preset, row.term) for row in ratios if row.value < INERT
-    } - {(row.preset, row.term) for row in ratios if row.value >= INERT}  # fmt: skip
-    for preset, term in sorted(silent):
+    alive = {row[:3] for row in ratios if row.value >= INERT}
+    for preset, bench, term in sorted({row[:3] for row in ratios} - alive):
         if 'inert' not in comments(preset):
-            found.append(f'{preset}: {term} is inert everywhere and its comment does not say so')
+            found.append(f'{preset}: {term} is inert on {bench} and its comment does not say so')
     return found
+
+
+def terms_of(preset: str, bench: Bench) -> dict:
+    """The terms that a preset has for the networks of a bench."""
+    terms = Config.fromfile(_PRESETS / f'{preset}.py').distill[bench.family or 'terms']
+    return {name: term for name, term in terms.items() if name not in bench.without}
 
 
 def comments(preset: str) -> str:
@@ -177,6 +197,29 @@ def table(ratios: list[Ratio]) -> str:
         shown = ' | '.join(f'{cell:.2g}' for cell in cells)
         lines.append(f'| {bench} | `{preset}` | {term} | {shown} | {note} |')
     return '\n'.join(lines)
+
+
+def read_table(text: str) -> list[Ratio]:
+    """The rows of :func:`table`, read back."""
+    cells = [
+        [cell.strip(' `') for cell in line.strip('|').split('|')]
+        for line in text.splitlines()
+        if line.startswith('|') and not line.startswith('|-')
+    ]
+    steps = [int(title.removeprefix('step ')) for title in cells[0] if title.startswith('step ')]
+    return [
+        Ratio(preset, bench, term, step, float(value))
+        for bench, preset, term, *values in cells[1:]
+        for step, value in zip(steps, values)
+    ]
+
+
+def page(ratios: list[Ratio], command: str, how: str) -> str:
+    """The page of the documentation, ``docs/presets.md``."""
+    said = ''.join(f'\n- {line}' for line in verdicts(ratios)) or ' nothing.'
+    return PAGE.format(
+        table=table(ratios), command=command, how=how, said=said, drowns=DROWNS, inert=INERT
+    )
 
 
 class _Batches:
@@ -216,8 +259,7 @@ def _train(model: nn.Module, data: _Batches, cfg: Config, first: int, last: int)
 def _distiller(
     student: Config, teacher: ConfigDict, checkpoint: str, preset: str, bench: Bench
 ) -> nn.Module:
-    terms = Config.fromfile(_PRESETS / f'{preset}.py').distill[bench.family or 'terms']
-    terms = {name: term for name, term in terms.items() if name not in bench.without}
+    terms = terms_of(preset, bench)
     kind = 'DistillDetector' if bench.family else 'DistillSegmentor'
     given = dict(super_voxels=student.super_voxels) if 'super_voxels' in student else {}
     model = MODELS.build(dict(

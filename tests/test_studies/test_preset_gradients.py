@@ -14,9 +14,13 @@ from studies.preset_gradients import (
     comments,
     gradient_ratios,
     measure,
+    page,
+    read_table,
     table,
+    terms_of,
     verdicts,
 )
+from studies.runs import ROOT
 
 PRESETS = {path.stem for path in (preset_gradients._PRESETS).glob('*.py')}
 
@@ -44,12 +48,32 @@ def test_a_term_that_drowns_the_labels_is_named():
     assert said == 'kd: kd on rooms after 0 steps has 20 times the gradient of the task'
 
 
-def test_an_inert_term_is_named_unless_the_comment_of_its_preset_says_so():
+def test_a_term_that_is_inert_on_some_data_is_named_unless_the_comment_of_its_preset_says_so():
     rows = [Ratio('kd', bench, 'kd', step, INERT / 2) for bench in 'ab' for step in (0, 50)]
-    assert verdicts(rows) == ['kd: kd is inert everywhere and its comment does not say so']
-    assert verdicts([*rows, Ratio('kd', 'c', 'kd', 0, 2 * INERT)]) == []
+    words = 'and its comment does not say so'
+    assert verdicts(rows) == [f'kd: kd is inert on {bench} {words}' for bench in 'ab']
+    later = Ratio('kd', 'b', 'kd', 90, 2 * INERT)
+    assert verdicts([*rows, later]) == [f'kd: kd is inert on a {words}']
     assert 'inert' in comments('srkd_paper')
-    assert verdicts([Ratio('srkd_paper', 'a', 'cross_sample', 0, INERT / 2)]) == []
+    assert verdicts([Ratio('srkd_paper', 'a', 'affinity_point', 0, INERT / 2)]) == []
+
+
+def test_a_table_is_read_back():
+    rows = [Ratio('kd', 'a, B', f'term_{i}', step, 0.5 * i) for i in (1, 2) for step in (0, 60)]
+    assert read_table(page(rows, 'command', 'how')) == rows
+
+
+def test_the_page_holds_every_preset_on_every_bench_early_and_late_and_keeps_the_rules():
+    rows = read_table((ROOT / 'docs' / 'presets.md').read_text())
+    wanted = {
+        (preset, bench.name, term, step)
+        for bench in BENCHES
+        for preset in bench.presets
+        for term in terms_of(preset, bench)
+        for step in (0, 60)
+    }
+    assert {row[:4] for row in rows} == wanted
+    assert verdicts(rows) == []
 
 
 def test_a_weight_that_a_release_printed_is_kept_and_its_source_stands_in_the_table(monkeypatch):

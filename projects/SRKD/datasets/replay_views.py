@@ -10,7 +10,7 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..base import UsageError, seeded
 from ..base.provenance import digest
-from .loading import AddPointIdentity
+from .point_steps import AddPointIdentity
 
 
 @TRANSFORMS.register_module()
