@@ -123,6 +123,19 @@ def test_float32_keeps_tiny_values(gap, rtol):
     assert (grad.double() - expected_grad).norm() < rtol * expected_grad.norm()
 
 
+@pytest.mark.parametrize('direction', ['teacher_student', 'student_teacher'])
+def test_float32_keeps_tiny_values_of_long_features(direction):
+    batch = torch.arange(2).repeat_interleave(300)
+    teacher, noise = (feat.float() for feat in make(batch, 32, 32))
+    student = 1.3 * (teacher + 1e-5 * noise)
+    teacher = 1.3 * teacher
+    assert teacher.square().sum(1).max() > 2 * module.SAFE_EXPONENT
+    value = _directed(direction)(student, teacher, batch)
+    expected = _directed(direction)(student.double(), teacher.double(), batch)
+    assert expected < 1e-8
+    torch.testing.assert_close(value.double(), expected, rtol=5e-3, atol=0)
+
+
 def test_float32_holds_up_to_the_bound_of_the_precise_form(monkeypatch):
     # Logits of 16 and -16 that teacher and student rank in opposite order: d reaches 64.
     batch = torch.tensor([0] * 4 + [1] * 9)

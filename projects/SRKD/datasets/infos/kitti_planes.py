@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,13 +35,26 @@ def read_plane(root: Path, frame: str) -> list[float] | None:
     fields = lines[_HEADER].split() if len(lines) > _HEADER else []
     if len(fields) != 4:
         raise UsageError(f'{path} has {len(fields)} numbers in line {_HEADER + 1}, expected the '
-                         f'four of a plane after {_HEADER} lines of header')  # fmt: skip
+                         f'four of a plane after {_HEADER} lines of header; if no config pastes '
+                         f'onto ground planes, {_FOLDER} may be left out')  # fmt: skip
     plane = [read_number(text, 'a number of the plane', f'line {_HEADER + 1} of {path}')
              for text in fields]  # fmt: skip
     length = float(np.linalg.norm(plane[:3]))
     if abs(length - 1) > _SKEW:
         raise UsageError(f'{path} has a normal of length {length:.3g}, expected 1')
     return plane
+
+
+def is_plane(value: Any) -> bool:
+    """Whether a value of an info file is a ground plane, 4 finite numbers.
+
+    Example:
+        >>> is_plane([0.0, -1.0, 0.0, 1.65]), is_plane([0.0, -1.0, 1.65]), is_plane(None)
+        (True, False, False)
+    """
+    if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, str) or len(value) != 4:
+        return False
+    return all(isinstance(number, Real) and math.isfinite(number) for number in value)
 
 
 def missing_planes(root: Path, frames: list[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from ...base import UsageError
 from ...base.checks import check_choice
 from ...ops import group_rows
 from ..checks import check_ids, check_temperature, connected_zero, full_precision
+from ..divergence import divergence_terms
 
 PAIRS = ('upper', 'off_diagonal', 'all')
 
@@ -221,9 +222,8 @@ def _forward_kl(
     """
     if not precise:
         log_p, log_q = F.log_softmax(taught, dim=1), F.log_softmax(own, dim=1)
-        p = log_p.exp()
-        value = (p * (log_p - log_q)).sum(dtype=torch.float64)
-        return value, log_q.exp_().sub_(p), own.new_ones(len(own), 1)
+        value = divergence_terms(log_p, log_q).sum(dtype=torch.float64)
+        return value, log_q.exp_().sub_(log_p.exp_()), own.new_ones(len(own), 1)
     first, second = spare
     d = own.sub_(taught)
     p = taught.exp_()  # times its sum; the logits are bounded, no maximum is needed
@@ -249,7 +249,8 @@ def _reverse_kl(
         excess = (q * (torch.expm1(-d) + d)).sum(dim=1)
         value = torch.log1p(excess).sum(dtype=torch.float64)
     else:
-        value = (q * (log_q - F.log_softmax(taught, dim=1))).sum(dtype=torch.float64)
+        log_p = F.log_softmax(taught, dim=1)
+        value = divergence_terms(log_q, log_p).sum(dtype=torch.float64)
     return value, q * d, own.new_ones(len(own), 1)
 
 
