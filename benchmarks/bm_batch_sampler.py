@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from projects.SRKD.datasets.batch_composition import (
+from projects.SRKD.datasets.batches.batch_composition import (
     compose_batches,
     rarity,
     same_place,

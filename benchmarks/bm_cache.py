@@ -25,8 +25,8 @@ from timing import describe, in_turn, options, peak_mib, report_goal
 from torch import nn
 
 import projects.SRKD  # noqa: F401  registers everything
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
+from projects.MiniScenes.rooms import write_scannet
+from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
 CACHED = 'mini/srkd-cached_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 POINTS = 12_000  # of a room: about 5,000 voxels

@@ -28,8 +28,8 @@ from timing import describe, in_turn, options, report_goal
 from torch import nn
 
 import projects.SRKD  # noqa: F401  registers everything
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.datasets.mini_streets import write_nuscenes
+from projects.MiniScenes.rooms import write_scannet
+from projects.MiniScenes.streets import write_nuscenes
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 GOAL = 2.0

@@ -14,9 +14,9 @@ import torch
 from mmdet3d.structures import Det3DDataSample, PointData
 from torch import Tensor
 
-from projects.SRKD.datasets.mini import make_scan
-from projects.SRKD.datasets.mini_streets.lidar import HDL64E
-from projects.SRKD.datasets.mini_streets.scan import scan_street
+from projects.MiniScenes.rooms import make_scan
+from projects.MiniScenes.streets.lidar import HDL64E
+from projects.MiniScenes.streets.scan import scan_street
 
 NUM_CLASSES = 20  # of the rooms' labels, which are numbered as they come
 _SIZES = (0.1, 0.08, 0.05, 0.03, 0.02)  # metres

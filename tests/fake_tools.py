@@ -58,7 +58,7 @@ def install(folder, monkeypatch, scores, metrics=('miou', 'acc_cls')):
     The first of the metrics is the score, the second twice that, and so on.
     Returns the file of calls and the file whose presence makes trainings fail.
     """
-    from projects.SRKD.analysis import mini_data, runs
+    from studies import mini_data, runs
 
     tools = folder / 'tools'
     tools.mkdir()

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from projects.SRKD.losses.local_graph import edge_features
+from projects.SRKD.losses.pointdistiller.local_graph import edge_features
 
 # As papers and release take them, save the paper's temperature: 0.01 would leave one anchor of six.
 RAW = dict(scale='none', guard='none', loss_weight=2.0)

@@ -1,5 +1,6 @@
 """Other processes for tests, none of which can make a test wait for ever."""
 
+import multiprocessing
 import pickle
 import subprocess
 import tempfile
@@ -18,6 +19,10 @@ from projects.SRKD.engine import launch
 # Seconds, many times what anything takes on a quiet machine: it ends what hangs, not what is slow.
 # Below the time limit of one test (pyproject.toml), so that the message here comes first.
 DEADLINE = 600
+
+# What a fresh process takes most of its time for; here one process imports it and its forks
+# are the ranks. Nothing has run in it, so no fork inherits threads, locks or random numbers.
+multiprocessing.set_forkserver_preload(['projects.SRKD', 'pytest'])
 
 
 def run(command: Sequence, timeout: float = DEADLINE, **options) -> subprocess.CompletedProcess:
@@ -43,6 +48,11 @@ def run(command: Sequence, timeout: float = DEADLINE, **options) -> subprocess.C
     return done
 
 
+def start_forks(function: Callable, args: tuple = (), nprocs: int = 1, join: bool = True):
+    """``torch.multiprocessing.spawn``, but of processes that have imported what they need."""
+    return mp.start_processes(function, args, nprocs, join, start_method='forkserver')
+
+
 def run_group(function: Callable, world: int, *args, timeout: float = DEADLINE) -> list:
     """Call ``function(rank, *args)`` in every process of a gloo group.
 
@@ -50,10 +60,12 @@ def run_group(function: Callable, world: int, *args, timeout: float = DEADLINE) 
         What the calls returned, by rank.
     """
     with tempfile.TemporaryDirectory() as folder:
-        ranks = mp.spawn(_rank, (world, Path(folder), function, args), nprocs=world, join=False)
+        ranks = start_forks(
+            _rank, (world, Path(folder), function, args), nprocs=world, join=False
+        )
         deadline = time.monotonic() + timeout
         try:
-            while not ranks.join(timeout=5):
+            while not ranks.join(timeout=min(5, timeout)):
                 if time.monotonic() > deadline:
                     pytest.fail(f'{world} processes did not end {function.__name__} in {timeout} s')
         finally:

@@ -13,11 +13,11 @@ from test_configs import ROOT, SEGMENTATION, name_of
 from toy import total
 from toy_draws import assert_samples_belong_to_their_draws
 
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.datasets.mini_streets import write_nuscenes, write_semantickitti
-from projects.SRKD.datasets.pandaset import write_pandaset_infos
+from projects.MiniScenes.rooms import write_scannet
+from projects.MiniScenes.streets import write_nuscenes, write_semantickitti
+from projects.SRKD.datasets.infos.pandaset import write_pandaset_infos
 from projects.SRKD.distill import teacher
-from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
+from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
 MAX_VOXELS = 800
 LARGEST_OPTIMIZED = 40_000_000  # parameters; Adam's moments of more take memory and show nothing

@@ -15,7 +15,7 @@ from toy import build
 from toy_detectors import shrink
 from toy_draws import assert_samples_belong_to_their_draws
 
-from projects.SRKD.datasets.mini_streets import write_kitti, write_nuscenes_detection
+from projects.MiniScenes.streets import write_kitti, write_nuscenes_detection
 from projects.SRKD.distill import teacher
 
 MAX_POINTS = 800

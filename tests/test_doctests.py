@@ -10,7 +10,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 MODULES = [
     '.'.join(path.relative_to(ROOT).with_suffix('').parts)
-    for path in sorted((ROOT / 'projects' / 'SRKD').rglob('*.py'))
+    for path in sorted((ROOT / 'projects').rglob('*.py'))
     if '>>> ' in path.read_text()
 ]
 

@@ -12,8 +12,8 @@ from toy import build
 from toy_training import distill_config
 
 from projects.SRKD.distill import PointMatcher, VoxelView
-from projects.SRKD.distill.teacher_cache_scans import with_identity
-from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
+from projects.SRKD.distill.cache_writing.scans import with_identity
+from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
 
 def cached_config(data_root, work_dir, teacher: dict, student=None, epochs: int = 2) -> Config:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mmdet3d
 
-from projects.SRKD.datasets.mini_streets.kitti_writer import write_kitti
+from projects.MiniScenes.streets.kitti_writer import write_kitti
 
 CONVERTERS = Path(mmdet3d.__file__).parent / '.mim/tools/dataset_converters'
 

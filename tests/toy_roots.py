@@ -8,8 +8,8 @@ import numpy as np
 from mmdet3d.datasets import NuScenesDataset
 from toy_kitti import small_streets
 
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.datasets.mini_streets import write_nuscenes_detection, write_semantickitti
+from projects.MiniScenes.rooms import write_scannet
+from projects.MiniScenes.streets import write_nuscenes_detection, write_semantickitti
 
 VERSION = 'v1.0-trainval'
 CATEGORIES = {

@@ -47,7 +47,7 @@ def main() -> None:
     import torch  # after parsing: --help is quick
 
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.distill.teacher_cache_writer import CacheWriter, write_cache
+    from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
     from projects.SRKD.engine.config_file import read_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')

@@ -4,14 +4,17 @@ Rooms, teacher, student alone, student with SRKD (same budget, same seed), a tes
 table and one picture in ``work_dirs/demo``. What is finished is not repeated.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from projects.SRKD.analysis.demo import Demo, main
-from projects.SRKD.analysis.metrics import MACC, MIOU
-from projects.SRKD.analysis.mini_data import ROOMS
-from projects.SRKD.analysis.runs import ROOT
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
+
+from studies.demo import Demo, main
+from studies.metrics import MACC, MIOU
+from studies.mini_data import ROOMS
+from studies.runs import ROOT
 
 CONFIGS = ROOT / 'configs' / 'mini'
 CEILING = 2.2  # metres above the lowest point; what is higher hides the room from above
@@ -19,7 +22,7 @@ CEILING = 2.2  # metres above the lowest point; what is higher hides the room fr
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
     """Draw what each network sees of a room."""
-    from projects.SRKD.analysis.picture import draw_scene
+    from projects.SRKD.visualization.picture import draw_scene
 
     truth = samples['teacher'].eval_ann_info['pts_semantic_mask']
     draw_scene(

@@ -5,14 +5,17 @@ PointDistiller (same budget, same seed), a test of all three, one table and one 
 ``work_dirs/demo_detection``. What is finished is not repeated.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from projects.SRKD.analysis.demo import Demo, main
-from projects.SRKD.analysis.metrics import VIEWS, kitti_ap
-from projects.SRKD.analysis.mini_data import FRAMES
-from projects.SRKD.analysis.runs import ROOT
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
+
+from studies.demo import Demo, main
+from studies.metrics import VIEWS, kitti_ap
+from studies.mini_data import FRAMES
+from studies.runs import ROOT
 
 CONFIGS = ROOT / 'configs' / 'mini'
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
@@ -22,7 +25,11 @@ PILLARS = '_1xb4-20e_mini-kitti-3d.py'
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
     """Draw what each network finds in a frame."""
-    from projects.SRKD.analysis.detection_picture import draw_boxes, known_boxes, predicted_boxes
+    from projects.SRKD.visualization.detection_picture import (
+        draw_boxes,
+        known_boxes,
+        predicted_boxes,
+    )
 
     draw_boxes(
         batch['inputs']['points'][0].numpy(),

@@ -51,7 +51,7 @@ def _street_arguments(parser, unit: str, beams: int, steps: int, period: float,
 
 def write_rooms(args: argparse.Namespace) -> str:
     """Write rooms; returns what to say."""
-    from projects.SRKD.datasets.mini import write_scannet  # after parsing: --help is quick
+    from projects.MiniScenes.rooms import write_scannet  # after parsing: --help is quick
 
     val_scenes = max(5, args.scenes // 3) if args.val_scenes is None else args.val_scenes
     out = write_scannet(
@@ -62,7 +62,7 @@ def write_rooms(args: argparse.Namespace) -> str:
 
 def write_boxes(args: argparse.Namespace) -> str:
     """Write streets with boxes; returns what to say."""
-    from projects.SRKD.datasets.mini_streets.kitti_writer import write_kitti
+    from projects.MiniScenes.streets.kitti_writer import write_kitti
 
     out = write_kitti(args.out, args.frames, args.val_frames, args.seed, args.beams,
                       args.azimuth_steps, args.force)  # fmt: skip
@@ -71,10 +71,9 @@ def write_boxes(args: argparse.Namespace) -> str:
 
 def write_streets(args: argparse.Namespace) -> str:
     """Write streets; returns what to say."""
-    from projects.SRKD.datasets import mini_streets
-    from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
+    from projects.MiniScenes import streets
 
-    write = getattr(mini_streets, f'write_{args.layout}', write_nuscenes_detection)
+    write = getattr(streets, f'write_{args.layout}', streets.write_nuscenes_detection)
     val_count = max(1, args.count // 3) if args.val_count is None else args.val_count
     out = write(args.out, args.count, val_count, args.scans, args.seed, args.beams,
                 args.azimuth_steps, args.period, args.force)  # fmt: skip

@@ -44,8 +44,8 @@ def show(args: argparse.Namespace) -> None:
     from mmengine.registry import DATASETS, init_default_scope
 
     from projects.SRKD.base import FileMissingError, UsageError
-    from projects.SRKD.datasets.batch_composition import rarity, visibility
-    from projects.SRKD.datasets.scene_statistics import scene_statistics
+    from projects.SRKD.datasets.batches.batch_composition import rarity, visibility
+    from projects.SRKD.datasets.batches.scene_statistics import scene_statistics
     from projects.SRKD.engine.config_file import load_config, merge_options
 
     cfg = load_config(args.config)

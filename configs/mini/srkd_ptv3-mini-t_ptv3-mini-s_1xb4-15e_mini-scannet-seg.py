@@ -10,5 +10,5 @@ model = dict(
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
-    # Rooms of one kind in a batch cost more mIoU than they bring: benchmarks/results/NOTES.md
+    # Rooms of one kind in a batch cost more mIoU than they bring: studies/results/NOTES.md
     batch_sampler=dict(type='CrossSampleBatchSampler', group_size=1, drop_last=True))

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 if find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS
+    from torch.nn import Module
 
     from . import compat
 
@@ -18,25 +19,8 @@ if find_spec('mmdet3d') is not None:
     from . import datasets, backbones, losses, models, distill, evaluation, preflight, engine  # noqa: I001, F401
     from .backbones.cdsegnet import segmentor  # noqa: F401 - the backbone itself needs torch alone
 
-    for component in (
-        backbones.PointTransformerV3,
-        backbones.CDSegNet,
-        backbones.LitePT,
-        losses.SoftTargetKLLoss,
-        losses.PointAffinityLoss,
-        losses.VoxelAffinityLoss,
-        losses.ChannelKLLoss,
-        losses.VoxelChannelKLLoss,
-        losses.CrossSampleAffinityLoss,
-        losses.FeatureMSELoss,
-        losses.LocalGraphLoss,
-        losses.PointCountLocalGraphLoss,
-        losses.ForegroundMSELoss,
-        losses.PivotalHeatmapLoss,
-        losses.CentreRegressionLoss,
-        losses.AnchorLogitLoss,
-        losses.AnchorBoxLoss,
-        losses.AttentionTransferLoss,
-        losses.PearsonLoss,
-    ):
-        MODELS.register_module(module=component)
+    for backbone in (backbones.PointTransformerV3, backbones.CDSegNet, backbones.LitePT):
+        MODELS.register_module(module=backbone)
+    for loss in map(vars(losses).get, losses.__all__):
+        if isinstance(loss, type) and issubclass(loss, Module):
+            MODELS.register_module(module=loss)

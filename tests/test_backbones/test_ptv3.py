@@ -11,7 +11,6 @@ from serialized_backbone import seeded, voxels
 from projects.SRKD.backbones import PointTransformerV3
 from projects.SRKD.backbones.ptv3.block import DropPath
 from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
-from projects.SRKD.backbones.ptv3.pooling import pool_max
 from projects.SRKD.backbones.ptv3.serialization import CURVES, grid_depth, serialize
 
 GOLDEN = Path(__file__).parents[1] / 'golden/ptv3_pointcept_small.npz'
@@ -312,20 +311,6 @@ def test_a_single_voxel_cannot_be_normalised_in_training():
     feat, coors = voxels((1,))
     with pytest.raises(ValueError, match='needs at least 2 voxels at every stage, got 1'):
         small()(feat, coors)
-
-
-def test_pooling_shares_the_gradient_of_ties_like_torch():
-    feat = torch.randint(0, 3, (40, 5)).double().requires_grad_()
-    parent = torch.cat([torch.arange(9), torch.randint(0, 9, (31,))])
-    where = parent[:, None].expand_as(feat)
-    start = feat.new_full((9, 5), float('-inf'))
-    expected = start.scatter_reduce(0, where, feat, 'amax')
-    got = pool_max(feat, parent, 9)
-    assert torch.equal(got, expected)
-    seed = torch.randn_like(got)
-    torch.testing.assert_close(
-        *(torch.autograd.grad(out, feat, seed)[0] for out in (got, expected))
-    )
 
 
 @pytest.mark.parametrize('sizes', [(0,), (1,), (2, 1), (2, 0, 30)])

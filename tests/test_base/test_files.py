@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from projects.SRKD.base import write_whole
+from projects.SRKD.base import write_text, write_whole
 
 
 def test_the_new_content_takes_the_place_of_the_old_at_once(tmp_path):
@@ -43,3 +43,10 @@ def test_a_file_keeps_the_mode_it_had(tmp_path):
     with write_whole(path) as part:
         part.write_text('new')
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_text_is_written_into_folders_that_it_makes(tmp_path):
+    write_text(tmp_path / 'deep' / 'file', 'a')
+    write_text(tmp_path / 'deep' / 'file', 'b')
+    assert [path.name for path in (tmp_path / 'deep').iterdir()] == ['file']
+    assert (tmp_path / 'deep' / 'file').read_text() == 'b'

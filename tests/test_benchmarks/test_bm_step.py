@@ -1,5 +1,6 @@
 import pytest
 import torch
+from processes import start_forks
 
 
 def test_rooms_have_as_many_voxels_as_wanted(benchmark):
@@ -44,6 +45,7 @@ def test_two_processes_take_halves_of_a_batch_in_order(benchmark):
 
 def test_two_processes_give_the_gradient_of_one(benchmark, monkeypatch, capsys):
     bm_processes = benchmark('bm_processes')
+    monkeypatch.setattr(bm_processes.mp, 'spawn', start_forks)  # spares both the imports
     words = ['--clouds', '2', '--voxels', '150', '--repeats', '1', '--threads', '1']
     monkeypatch.setattr('sys.argv', ['bm_processes.py', *words])
     bm_processes.main()

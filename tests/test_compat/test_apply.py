@@ -50,6 +50,32 @@ def test_reading_a_config_repeats_no_warning(tmp_path, cured):
     assert ('pkg_resources' in done.stderr.split('---')[1]) != cured
 
 
+FOREIGN = {
+    'FileClient': 'from mmengine.hooks import CheckpointHook; from types import SimpleNamespace\n'
+    'hook = CheckpointHook()\n'
+    'logger = SimpleNamespace(info=print)\n'
+    "hook.before_train(SimpleNamespace(work_dir='.', logger=logger))\n",
+    'HardDiskBackend': 'from mmengine.fileio import HardDiskBackend; HardDiskBackend()\n',
+    'dir_offset': 'from mmdet3d.models.dense_heads import Anchor3DHead\n'
+    "try: Anchor3DHead(1, 1, train_cfg=None, test_cfg=None, dir_offset=1)\n"
+    'except Exception: pass  # a head without its parts warns before it fails\n',
+    'meshgrid': 'import torch; torch.meshgrid(torch.ones(2), torch.ones(2))\n',
+}
+
+
+@pytest.mark.parametrize('cured', [
+    True, pytest.param(False, marks=pytest.mark.shows_a_fault),
+])  # fmt: skip
+def test_warnings_of_foreign_code_about_itself_are_not_told(tmp_path, cured):
+    code = f'if {cured}: from projects.SRKD import compat; compat.apply()\n'
+    done = subprocess.run([sys.executable, '-c', code + ''.join(FOREIGN.values())],
+                          capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    told = {word for word in FOREIGN if word in done.stderr + done.stdout}
+    assert told == (set() if cured else set(FOREIGN))
+
+
 def test_what_needs_torch_alone_imports_without_the_packages_that_are_mended():
     absent = ['mmdet3d', 'mmdet', 'mmcv', 'mmengine', 'spconv']
     code = (f'import sys; sys.modules.update(dict.fromkeys({absent}))\n'

@@ -16,7 +16,7 @@ from mmengine.config import ConfigDict  # noqa: E402
 
 from projects.SRKD.compat import mmdet3d_rotated_nms  # noqa: E402
 from projects.SRKD.compat.mmdet3d_rotated_nms import rotated_nms  # noqa: E402
-from projects.SRKD.evaluation.rotated_iou import rotated_iou, rotated_iou_3d  # noqa: E402
+from projects.SRKD.ops.rotated_iou import rotated_iou, rotated_iou_3d  # noqa: E402
 
 compat.apply()
 

@@ -114,3 +114,16 @@ def test_what_an_entry_of_kitti_lacks_is_named(read, path, value, message):
     node[last] = value
     with pytest.raises(UsageError, match=message):
         read(read.good)
+
+
+@pytest.mark.parametrize('read', [KittiDataset], indirect=True)
+@pytest.mark.parametrize('plane', [[0.0, -1.0, 1.65], [0, -1, 0, float('nan')], 'abcd', None])
+def test_a_ground_plane_that_is_none_is_named_with_its_entry(read, plane):
+    content = copy.deepcopy(read.good)
+    content['data_list'][1]['plane'] = [0.0, -1.0, 0.0, 1.65]
+    planes = [read(content).get_data_info(entry)['plane'] for entry in (0, 1)]
+    assert planes[0] is None and len(planes[1]) == 4
+    content['data_list'][1]['plane'] = plane
+    with pytest.raises(UsageError, match=r'entry 1 of info file .*infos.pkl \(0.bin\) has the '
+                       'ground plane .*, expected 4 finite numbers'):
+        read(content)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from projects.SRKD import compat
-from projects.SRKD.compat.spconv_loading import to_spconv2
+from projects.SRKD.ops.spconv_layout import to_spconv2
 
 spconv = pytest.importorskip('spconv.pytorch')
 pytest.importorskip('mmdet3d')

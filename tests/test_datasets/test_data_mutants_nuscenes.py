@@ -19,7 +19,7 @@ from data_mutants import (
 )
 from mmengine.registry import DefaultScope
 
-from projects.SRKD.datasets.mini_streets import write_nuscenes_detection
+from projects.MiniScenes.streets import write_nuscenes_detection
 
 SCAN = 'samples/LIDAR_TOP/mini-scene-0061__LIDAR_TOP__1530620000500000.pcd.bin'
 INFOS = 'nuscenes_infos_train.pkl'

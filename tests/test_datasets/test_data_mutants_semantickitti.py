@@ -18,7 +18,7 @@ from data_mutants import (
 )
 from mmengine.registry import DefaultScope
 
-from projects.SRKD.datasets.mini_streets import write_semantickitti
+from projects.MiniScenes.streets import write_semantickitti
 
 SCAN, MASK = 'sequences/01/velodyne/000000.bin', 'sequences/01/labels/000000.label'
 INFOS = 'semantickitti_infos_train.pkl'

@@ -11,12 +11,8 @@ from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import DepthPoints, LiDARPoints
 from mmengine.dataset import Compose
 
-from projects.SRKD.datasets.loading import (
-    AddPointIdentity,
-    DivideIntensity,
-    LoadPointsChecked,
-    LoadSegAnnotationsChecked,
-)
+from projects.SRKD.datasets.loading import LoadPointsChecked, LoadSegAnnotationsChecked
+from projects.SRKD.datasets.point_steps import AddPointIdentity, DivideIntensity
 
 LOAD_POINTS = dict(
     type='LoadPointsFromFile', coord_type='DEPTH', use_color=True, load_dim=6, use_dim=6

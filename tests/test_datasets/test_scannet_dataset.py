@@ -7,7 +7,7 @@ from mmdet3d.datasets import ScanNetSegDataset
 from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 
-from projects.SRKD.datasets.mini import write_scannet
+from projects.MiniScenes.rooms import write_scannet
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 

@@ -42,6 +42,10 @@ MISFITS = {
         {f'net.{key}': value for key, value in FULL.items()},
         '0 of 2 keys match.*missing line.weight, nearest present net.line.weight',
     ),
+    'further': (
+        dict(FULL, more=torch.ones(1)),
+        '2 of 2 keys match, 0 missing, 1 unexpected.*unexpected more',
+    ),
     'none': ({}, 'holds no weights'),
 }
 
@@ -89,6 +93,15 @@ def test_what_fits_is_loaded_in_part_when_asked_for_and_the_rest_listed(way, sav
     assert '1 of 2 weights of ToyLine, these stay as initialised: line.bias' in log.read_text()
 
 
+def test_weights_that_no_part_has_are_left_out_in_part_and_listed(saved, tmp_path):
+    config = write_config(tmp_path, load_from=saved(dict(FULL, more=torch.ones(1))))
+    runner = train(config, tmp_path / 'run', partial=True)
+    assert runner.model.line.weight.item() == 3 and runner.model.line.bias.item() == 1
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    said = '2 of 2 weights of ToyLine, these of the file are left out: more'
+    assert said in log.read_text()
+
+
 def test_a_file_of_which_nothing_fits_is_refused_in_part_as_well(saved, tmp_path):
     config = write_config(tmp_path, load_from=saved({'other': torch.ones(1)}))
     with pytest.raises(UsageError, match='0 of 2 keys match'):
@@ -105,11 +118,39 @@ def test_partial_needs_something_to_load_and_no_resume(saved):
 
 
 def test_a_run_to_be_resumed_that_never_began_starts_from_its_weights(saved, tmp_path):
-    config = write_config(tmp_path, load_from=saved(FULL))
+    path = saved(FULL)
+    config = write_config(tmp_path, load_from=path)
     runner = train(config, tmp_path / 'run', resume='auto')
     assert runner.model.line.weight.item() == 3 and runner.epoch == 1
+    assert warned(tmp_path / 'run') == f': training starts with the weights of {path}'
     again = train(config, tmp_path / 'run', resume='auto')  # now there is a checkpoint
     assert again._resume and again.epoch == 1
+
+
+def warned(folder):
+    """End of the one line that says that there is nothing to resume."""
+    (log,) = folder.glob('*/*.log')
+    text = log.read_text()
+    assert 'resumed from' not in text  # mmengine's "Auto resumed from the latest checkpoint None"
+    (line,) = [line for line in text.splitlines() if 'nothing to resume' in line]
+    start = f'WARNING - nothing to resume in {folder} ({folder}/last_checkpoint does not exist)'
+    assert start in line
+    return line.partition(start)[2]
+
+
+@pytest.mark.parametrize('way', ['flag', 'config'])
+def test_a_run_with_nothing_to_resume_says_that_it_starts_anew(way, tmp_path):
+    changes, flags = (dict(resume=True), {}) if way == 'config' else ({}, dict(resume='auto'))
+    runner = train(write_config(tmp_path, **changes), tmp_path / 'run', **flags)
+    assert runner.epoch == 1
+    assert warned(tmp_path / 'run') == ': training starts from the beginning'
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/epoch_3.pth').touch()
+    with pytest.raises(UsageError, match='--resume .*other is a folder, .*; it holds epoch_3.pth'):
+        train(write_config(tmp_path), tmp_path / 'run', resume=str(tmp_path / 'other'))
 
 
 def test_a_distiller_is_strict_under_the_tools_of_mmdet3d(tmp_path):

@@ -15,10 +15,10 @@ from test_configs import ROOT
 from toy import minkunet, save_checkpoint
 from toy_kitti import small_streets
 
-from projects.SRKD.analysis.picture_hook import shared_folder
+from projects.MiniScenes.rooms import write_scannet
 from projects.SRKD.base import UsageError
-from projects.SRKD.datasets.mini import write_scannet
 from projects.SRKD.engine import launch
+from projects.SRKD.visualization.picture_hook import shared_folder
 
 BROWSE = str(ROOT / 'tools/misc/browse_dataset.py')
 

@@ -19,8 +19,8 @@ from realscans import write_nuscenes_detection_root
 from toy_detectors import REACH, shrink
 
 import projects.SRKD  # noqa: F401 - mends mmdet3d on CPUs
-from projects.SRKD.datasets.kitti import write_kitti_infos
-from projects.SRKD.datasets.points_in_boxes import points_inside
+from projects.SRKD.datasets.infos.kitti import write_kitti_infos
+from projects.SRKD.datasets.infos.points_in_boxes import points_inside
 from projects.SRKD.distill import teacher
 
 CONFIGS = f'{mmdet3d.__path__[0]}/.mim/configs'

@@ -13,9 +13,9 @@ from toy_detectors import shrink
 from toy_kitti import small_streets
 from toy_nuscenes import write_nuscenes_config
 
-from projects.SRKD.datasets.mini import write_scannet
-from projects.SRKD.datasets.mini_streets import write_semantickitti
-from projects.SRKD.datasets.mini_streets.nuscenes_tables import write_nuscenes_detection
+from projects.MiniScenes.rooms import write_scannet
+from projects.MiniScenes.streets import write_semantickitti
+from projects.MiniScenes.streets.nuscenes_tables import write_nuscenes_detection
 from projects.SRKD.engine import launch
 
 BASES = ROOT / 'configs/_base_'

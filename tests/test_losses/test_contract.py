@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from projects.SRKD import losses
-from projects.SRKD.losses.anchor_boxes import AnchorBoxLoss
-from projects.SRKD.losses.anchor_logits import AnchorLogitLoss
 from projects.SRKD.losses.attention_transfer import AttentionTransferLoss
-from projects.SRKD.losses.centre_regression import CentreRegressionLoss
 from projects.SRKD.losses.foreground_mse import ForegroundMSELoss
 from projects.SRKD.losses.pearson import PearsonLoss
-from projects.SRKD.losses.pivotal_logits import PivotalHeatmapLoss
+from projects.SRKD.losses.sparsekd.anchor_boxes import AnchorBoxLoss
+from projects.SRKD.losses.sparsekd.anchor_logits import AnchorLogitLoss
+from projects.SRKD.losses.sparsekd.centre_regression import CentreRegressionLoss
+from projects.SRKD.losses.sparsekd.pivotal_logits import PivotalHeatmapLoss
 
 SMALL = dict(num_super_voxels=50)  # every super-voxel is drawn: nothing is random
 

@@ -10,8 +10,8 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from toy_runner import runner_of
 
+from projects.MiniScenes.streets import write_nuscenes_detection
 from projects.SRKD.base import FileMissingError, UsageError
-from projects.SRKD.datasets.mini_streets import write_nuscenes_detection
 from projects.SRKD.preflight.evaluators import check_nuscenes
 from projects.SRKD.preflight.files import check_files
 

@@ -53,7 +53,7 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     cache = tmp_path / 'cache'
     assert start('-c', KILLED, TOOL, config).returncode == -signal.SIGKILL
     stored = {path: path.stat().st_mtime_ns for path in cache.rglob('*.npz')}
-    assert len(stored) == STORED and len(list(cache.rglob('*.tmp'))) == 1
+    assert len(stored) == STORED and len(list(cache.rglob('*.part'))) == 1
     assert not json.loads((cache / 'cache.json').read_text())['finished']
 
     again = start(TOOL, config)
@@ -61,7 +61,7 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     assert f'{SCANS} scans, {STORED} of them stored' in again.stdout
     assert f'all {SCANS - STORED}: about' in again.stdout and 'per scan' in again.stdout
     assert json.loads((cache / 'cache.json').read_text())['finished']
-    assert len(list(cache.rglob('*.npz'))) == SCANS and not list(cache.rglob('*.tmp'))
+    assert len(list(cache.rglob('*.npz'))) == SCANS and not list(cache.rglob('*.part'))
     assert all(path.stat().st_mtime_ns == written for path, written in stored.items())
 
 

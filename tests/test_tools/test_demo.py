@@ -6,8 +6,8 @@ from toy import minkunet, save_checkpoint
 from toy_demo import load, report_rows
 from toy_rooms import write_room_config
 
-from projects.SRKD.analysis.demo import report
-from projects.SRKD.analysis.runs import Trained
+from studies.demo import report
+from studies.runs import Trained
 
 
 def test_report_measures_draws_and_scores_real_networks(tmp_path):

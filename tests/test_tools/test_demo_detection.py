@@ -8,8 +8,8 @@ from toy_demo import load, report_rows
 from toy_detectors import pointpillars
 from toy_kitti import small_streets
 
-from projects.SRKD.analysis.demo import report
-from projects.SRKD.analysis.runs import Trained
+from studies.demo import report
+from studies.runs import Trained
 
 REPO = Path(__file__).resolve().parents[2]
 RANGE = (0, -19.2, -3, 38.4, 19.2, 1)
@@ -21,7 +21,7 @@ def demo():
 
 
 def test_configs_of_the_demo_exist_and_differ_in_model_alone(demo):
-    from projects.SRKD.analysis.config_files import config_content
+    from studies.config_files import config_content
 
     teacher, alone, taught = map(config_content, (demo.teacher, demo.alone, demo.taught))
     assert taught['model']['student'] == alone['model']

@@ -6,6 +6,7 @@ terms on a fresh student and on one trained with them. Prints a table.
 
 import argparse
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,21 +32,21 @@ def main() -> None:
     with misuse_told('preset_gradients.py'):
         text = measured(args)
     if args.out:
-        from projects.SRKD.base import write_whole
+        from projects.SRKD.base import write_text
 
-        with write_whole(args.out) as part:
-            part.write_text(text)
+        write_text(args.out, text)
     else:
         print(text)
 
 
 def measured(args: argparse.Namespace) -> str:
-    """Return the table, how it was made, and what breaks the rules."""
+    """Measure; returns the page."""
     import torch
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    from projects.SRKD.analysis.preset_gradients import BENCHES, measure, table, verdicts
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # studies/ is not installed
+    from studies.preset_gradients import BENCHES, measure, page
 
     MMLogger.get_instance('preset_gradients', log_level='ERROR')
     init_default_scope('mmdet3d')
@@ -58,19 +59,19 @@ def measured(args: argparse.Namespace) -> str:
         for ratio in measure(bench, root, args.teacher_steps, stages, args.points, seed=args.seed):
             ratios.append(ratio)
             print(*ratio, file=sys.stderr, flush=True)
-    said = ''.join(f'\n{line}' for line in verdicts(ratios))
     how = (
         f'Teacher trained {args.teacher_steps} steps, two scans of {args.points} points a step, '
         f'seed {args.seed}; torch {torch.__version__}, {torch.get_num_threads()} thread(s), '
         f'{platform.machine()}.'
     )
-    return f'{table(ratios)}\n\n{how}\n{said}'
+    command = shlex.join(['python', 'tools/analysis_tools/preset_gradients.py', *sys.argv[1:]])
+    return page(ratios, command, how)
 
 
 def data_of(kind: str, folder: Path) -> Path:
     """Make the data of a bench, unless it is there."""
-    from projects.SRKD.datasets.mini import write_scannet
-    from projects.SRKD.datasets.mini_streets import (
+    from projects.MiniScenes.rooms import write_scannet
+    from projects.MiniScenes.streets import (
         write_kitti,
         write_nuscenes,
         write_nuscenes_detection,

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from projects.SRKD.losses.partitions import build_partition
-from projects.SRKD.losses.super_voxels import SuperVoxelSampler
+from projects.SRKD.losses.srkd.partitions import build_partition
+from projects.SRKD.losses.srkd.super_voxels import SuperVoxelSampler
 from projects.SRKD.ops import draw_rows
 
 CUBES = dict(type='CubePartition')

@@ -20,7 +20,7 @@ def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.datasets.kitti import write_kitti_infos  # --help is quick
+    from projects.SRKD.datasets.infos.kitti import write_kitti_infos  # --help is quick
 
     with misuse_told('kitti_infos.py'):
         counts = write_kitti_infos(args.root, args.train, args.val, args.prefix)

@@ -22,7 +22,9 @@ def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.datasets.nuscenes_detection import write_nuscenes_infos  # --help is quick
+    from projects.SRKD.datasets.infos.nuscenes_detection import (
+        write_nuscenes_infos,  # --help is quick
+    )
 
     with misuse_told('nuscenes_infos.py'):
         counts = write_nuscenes_infos(

@@ -21,7 +21,7 @@ def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.datasets.pandaset import write_pandaset_infos  # --help is quick
+    from projects.SRKD.datasets.infos.pandaset import write_pandaset_infos  # --help is quick
 
     with misuse_told('pandaset_infos.py'):
         counts = write_pandaset_infos(args.root, args.sequences, args.train_share)

@@ -17,7 +17,7 @@ def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.datasets.scannet200 import write_scannet200_masks  # --help is quick
+    from projects.SRKD.datasets.infos.scannet200 import write_scannet200_masks  # --help is quick
 
     with misuse_told('scannet200_masks.py'):
         count = write_scannet200_masks(args.root)

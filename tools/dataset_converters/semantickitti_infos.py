@@ -17,7 +17,9 @@ def main() -> None:
     """Write the files the command line describes."""
     args = parse_args()
     from projects.SRKD.base import misuse_told
-    from projects.SRKD.datasets.semantickitti import write_semantickitti_infos  # --help is quick
+    from projects.SRKD.datasets.infos.semantickitti import (
+        write_semantickitti_infos,  # --help is quick
+    )
 
     with misuse_told('semantickitti_infos.py'):
         counts = write_semantickitti_infos(args.root)

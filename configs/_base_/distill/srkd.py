@@ -1,7 +1,7 @@
 # SRKD with our defaults where the paper leaves things open: super-voxels are drawn by the paper's
 # weight, which is then normalised to mean 1 instead of entering the distance (where it makes the
-# terms vanish), on l2-normalised features; the logit term has the paper's weight, the others bring
-# the relation terms to its size. What each keyword means stands in the losses' docstrings.
+# terms vanish), on l2-normalized features; the logit term has the paper's weight, the others start
+# near its size (docs/presets.md). What each keyword means stands in the losses' docstrings.
 distill = dict(
     terms=dict(
         kd=dict(

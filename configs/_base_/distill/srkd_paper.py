@@ -1,7 +1,7 @@
 # SRKD (arXiv 2506.17290) as printed: Eq. 10 with its weights, on the finest decoder features.
-# Its weight w stands inside the affinity distance, so the affinity terms are small; Eq. 7 is a mean
-# over points. At temperature 2 the cross-sample term is inert: a softmax over cosines is nearly flat.
-# tools/analysis_tools/preset_gradients.py measures what each term amounts to. Our default is srkd.py.
+# Its weight w stands inside the affinity distance, so the affinity terms are small in rooms and inert
+# on LiDAR; Eq. 7 is a mean over points. At temperature 2 the cross-sample term is small: a softmax
+# over cosines is nearly flat. What each term amounts to: docs/presets.md. Our default is srkd.py.
 channel = dict(student_tap='backbone', connector=dict(type='LinearConnector', bias=False))
 mean = dict(temperature=2.0, reduction='mean', loss_weight=1000.0)
 affinity = dict(weighting='paper', normalize='none', loss_weight=0.001)

@@ -1,1 +1,1 @@
-"""Looking at networks and runs: complexity, pictures, tables. Nobody else imports it."""
+"""Looking at networks: operations, memory, time, tables. Nobody else imports it."""

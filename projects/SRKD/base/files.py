@@ -42,6 +42,13 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file as :func:`write_whole` does; folders that are missing are made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as part:
+        part.write_text(text)
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

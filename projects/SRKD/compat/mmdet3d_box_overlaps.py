@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def _exact(original: Callable) -> Callable:
-    from ..evaluation.rotated_iou import rotated_iou
+    from ..ops.rotated_iou import rotated_iou
 
     @wraps(original)
     def box_iou_rotated(bboxes1: Tensor, bboxes2: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def apply() -> bool:
     from numba import cuda
     if cuda.is_available():
         return False
-    from ..evaluation.rotated_iou import rotate_iou_eval
+    from ..ops.rotated_iou import rotate_iou_eval
     module = sys.modules.get(NAME) or ModuleType(NAME, __doc__)
     module.rotate_iou_gpu_eval = rotate_iou_eval
     sys.modules[NAME] = module

@@ -35,7 +35,7 @@ def rotated_nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     Returns:
         Rows (k,) int64 of the kept boxes, by descending score.
     """
-    from ..evaluation.rotated_iou import rotated_iou
+    from ..ops.rotated_iou import rotated_iou
     boxes = torch.where(boxes.isfinite().all(dim=1, keepdim=True), boxes, 0)
     waiting = scores.argsort(descending=True, stable=True)
     kept = []

@@ -8,14 +8,13 @@ Where: mmdet3d 1.4.0 ``visualization/local_visualizer.py``: ``Det3DLocalVisualiz
     ``get_instance`` does not know the default name of ``__init__``.
 Delete when: it draws without a window.
 """
-import os
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
 
 import numpy as np
 
-from ..base import UsageError
+from ..visualization.window import check_window
 
 
 def _headless(original: Callable) -> Callable:
@@ -26,8 +25,8 @@ def _headless(original: Callable) -> Callable:
                        out_file: str | None = None, o3d_save_path: str | None = None,
                        vis_task: str = 'mono_det', pred_score_thr: float = 0.3, step: int = 0,
                        show_pcd_rgb: bool = False) -> None:
-        from ..analysis.picture import as_image, save
-        from ..analysis.top_view import TASKS, top_view
+        from ..visualization.picture import as_image, save
+        from ..visualization.top_view import TASKS, top_view
         if show and vis_task in TASKS:
             check_window()
         if show or vis_task not in TASKS or data_sample is None:
@@ -50,22 +49,6 @@ def _named(cls: type, name: str = 'visualizer', **kwargs):
     """Stands for mmengine's class method of this name."""
     from mmengine.visualization import Visualizer
     return Visualizer.get_instance.__func__(cls, name, **kwargs)
-
-
-def check_window() -> None:
-    """Refuse to show where no window can be opened.
-
-    Raises:
-        UsageError: Without open3d or a display.
-    """
-    from mmdet3d.visualization import local_visualizer
-    if local_visualizer.o3d is None:
-        raise UsageError(
-            'point clouds cannot be shown in a window: open3d cannot be imported (tools/'
-            'check_env.py says why); without show= a picture from above is written')
-    if os.name == 'posix' and not os.environ.get('DISPLAY'):
-        raise UsageError('point clouds cannot be shown in a window: $DISPLAY names no display; '
-                         'without show= a picture from above is written')
 
 
 def apply() -> bool:

@@ -144,10 +144,19 @@ def find_latest_checkpoint(path: str) -> str | None:
         UsageError: If there are checkpoints and none is whole.
     """
     from mmengine.logging import print_log
+    whole, wrong = look_for_checkpoint(path)
+    if wrong:
+        found = f'resuming from the newest whole file {whole}' if whole else 'nothing to resume'
+        print_log(f'{wrong}: {found}', logger='current', level=logging.WARNING)
+    return whole
+
+
+def look_for_checkpoint(path: str) -> tuple[str | None, str]:
+    """What :func:`find_latest_checkpoint` returns, and what is wrong, '' where nothing is."""
     record = Path(path) / RECORD
     named = record.read_text(errors='replace').strip() if record.is_file() else ''
     if '://' in named or (named and (Path(named).is_dir() or is_whole(named))):
-        return named
+        return named, ''
     folders = {Path(path)} | ({Path(named).parent} if named else set())
     files = [file for folder in folders for file in folder.glob('*.pth')
              if _RESUMABLE.fullmatch(file.name)]
@@ -160,9 +169,7 @@ def find_latest_checkpoint(path: str) -> str | None:
     if whole is None and (named or files):
         raise UsageError(f'{wrong}, and {path} holds no whole checkpoint to resume from: train '
                          'anew without --resume, or name a checkpoint by --resume PATH')
-    found = 'nothing to resume' if whole is None else f'resuming from the newest whole file {whole}'
-    print_log(f'{wrong}: {found}', logger='current', level=logging.WARNING)
-    return None if whole is None else str(whole)
+    return None if whole is None else str(whole), wrong
 
 
 def apply() -> bool:

@@ -102,6 +102,8 @@ def _check_layout(content: Any, file: Any) -> None:
 
 def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
     """Parse an entry; what it lacks is named."""
+    from ..datasets.infos.kitti_planes import is_plane
+
     where = f'entry {entry} of info file {dataset.ann_file}'
     if not isinstance(info, dict):
         raise UsageError(f'{where} is a {type(info).__name__}, expected a dict')
@@ -112,6 +114,11 @@ def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
     if _wants_boxes(dataset) and not isinstance(info.get('instances'), list):
         raise UsageError(
             f'{where} has no list of instances, expected one, empty where there is no object'
+        )
+    if 'plane' in info and not is_plane(info['plane']):
+        raise UsageError(
+            f'{where} has the ground plane {info["plane"]!r}, expected 4 finite numbers, or no key '
+            'plane: write the info file again with whole files in training/planes, or with none'
         )
     try:
         parsed = parse(info)

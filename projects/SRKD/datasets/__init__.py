@@ -1,24 +1,23 @@
 """Which scenes meet in a batch, and how they are loaded."""
 
 from . import augmentation
-from .cross_sample_batch_sampler import CrossSampleBatchSampler
+from .batches.cross_sample_batch_sampler import CrossSampleBatchSampler
+from .batches.scene_statistics import SceneStatistics, scene_statistics
+from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
+from .infos.pandaset import write_pandaset_infos
 from .label_map_dataset import LabelMapSegDataset
 from .loading import (
-    AddPointIdentity,
-    DivideIntensity,
     LoadAnnotations3D,
     LoadPointsChecked,
     LoadPointsFromFile,
     LoadPointsFromMultiSweeps,
     LoadSegAnnotationsChecked,
-    check_data_root,
 )
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
-from .pandaset import write_pandaset_infos
+from .point_steps import AddPointIdentity, DivideIntensity
 from .replay_views import ReplayViews
 from .scannet_dataset import ScanNetEverySceneDataset
-from .scene_statistics import SceneStatistics, scene_statistics
 from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base import FileMissingError, nearest_path
 from .class_names import inner_datasets
-from .kitti_files import check_classes
+from .infos.kitti_files import check_classes
 from .label_map import check_label_map
 
 # What to do about a folder that many do not have.

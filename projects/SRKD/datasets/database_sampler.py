@@ -5,7 +5,6 @@ Both classes stand behind mmdet3d's own names, so that every config has them.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +15,7 @@ from mmengine.logging import print_log
 
 from ..base import FileMissingError, UsageError, nearest_name, nearest_path
 from .database_values import check_database
+from .infos.kitti_planes import is_plane
 
 
 @TRANSFORMS.register_module(name='DataBaseSampler', force=True)
@@ -146,7 +146,7 @@ class CheckedObjectSample(ObjectSample):
         """
         if self.use_ground_plane and not self.disabled:
             plane = input_dict.get('plane')
-            if plane is None or len(plane) != 4 or not all(map(math.isfinite, plane)):
+            if not is_plane(plane):
                 frame = input_dict.get('lidar_path', input_dict.get('sample_idx', 'a frame'))
                 raise UsageError(
                     f'ObjectSample has use_ground_plane=True, but the plane of {frame} is '

@@ -8,9 +8,9 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
 
-from ..analysis.config_files import digest
 from ..base import UsageError, seeded
-from .loading import AddPointIdentity
+from ..base.provenance import digest
+from .point_steps import AddPointIdentity
 
 
 @TRANSFORMS.register_module()

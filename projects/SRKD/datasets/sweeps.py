@@ -15,8 +15,8 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from ..base import UsageError
+from .infos.poses import read_poses
 from .loading import LoadPointsFromFile
-from .poses import read_poses
 
 
 @TRANSFORMS.register_module()

@@ -1,6 +1,7 @@
 """Distillation: a frozen teacher, a trained student, and the terms between their features."""
 
 from ..ops.grid import DetectionGrid
+from .cache.cached_teacher import CachedTeacher
 from .connectors import LinearConnector, MLPConnector
 from .detector import DistillDetector
 from .detector_matching import DetectorMatcher, DetectorView
@@ -11,7 +12,6 @@ from .model import DistillModel
 from .segmentor import DistillSegmentor
 from .taps import Taps
 from .teacher import Teacher
-from .teacher_cache import CachedTeacher
 from .terms import DistillTerm
 
 __all__ = [

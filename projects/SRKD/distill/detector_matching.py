@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..base import UsageError
 from ..ops.grid import DetectionGrid
+from ..ops.lookup import find_rows
 from .features import Features
 from .matching import MatchedPoints
 
@@ -173,11 +174,7 @@ def _joined(own: Tensor, theirs: Tensor, shape: tuple[int, int, int]) -> Tensor:
     z, y, x = shape
     weight = own.new_tensor([z * y * x, y * x, x, 1])
     wanted, here = (own * weight).sum(1), (theirs * weight).sum(1)
-    if not len(here):
-        return torch.full_like(wanted, -1)
-    ordered, order = here.sort()
-    slot = torch.searchsorted(ordered, wanted).clamp_(max=len(ordered) - 1)
-    return torch.where(ordered[slot] == wanted, order[slot], -1)
+    return find_rows(here, wanted)
 
 
 def _sampled(taught: Features, grid: DetectionGrid, center: Tensor) -> tuple[Tensor, Tensor]:

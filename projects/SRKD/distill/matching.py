@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import UsageError
-from ..losses.importance import points_per_voxel
+from ..ops.lookup import find_rows
+from ..ops.pooling import points_per_voxel
 from .features import Features
 
 
@@ -145,9 +146,7 @@ class VoxelView:
         stage = self.stage_of(features)
         here = self._key(features.coors.long(), stage)  # (S,)
         wanted = self._key(torch.cat([self.coors[:, :1], self.coors[:, 1:] >> stage], 1), stage)
-        ordered, order = here.sort()
-        slot = torch.searchsorted(ordered, wanted).clamp_(max=len(ordered) - 1)
-        return torch.where(ordered[slot] == wanted, order[slot], -1)
+        return find_rows(here, wanted)
 
     def _key(self, coors: Tensor, stage: int) -> Tensor:
         x, y, z = ((size - 1 >> stage) + 1 for size in self.spatial_shape)

@@ -6,11 +6,11 @@ from mmdet3d.registry import MODELS
 
 from ..base import UsageError
 from ..models import VoxelSegDataPreprocessor
+from .cache.cached_teacher import CachedTeacher
 from .families import check_segmentor
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
 from .teacher import Teacher, teacher_config
-from .teacher_cache import CachedTeacher
 
 
 @MODELS.register_module()

@@ -15,9 +15,9 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 
 from ..base import UsageError
-from ..datasets.batch_composition import same_place
-from ..datasets.cross_sample_batch_sampler import WINDOW
-from ..datasets.scene_rule import scene_of
+from ..datasets.batches.batch_composition import same_place
+from ..datasets.batches.cross_sample_batch_sampler import WINDOW
+from ..datasets.batches.scene_rule import scene_of
 
 
 @HOOKS.register_module()

@@ -1,4 +1,4 @@
-"""Loading that loads everything: no weight stays random without a word."""
+"""Loading that loads everything: no weight stays random, none is left out, without a word."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 
 from ..base import UsageError
 from ..distill.weights import compare_weights, weights_in
@@ -19,9 +20,11 @@ from ..distill.weights import compare_weights, weights_in
 class EveryWeightHook(Hook):
     """Refuse a file that would leave some of the network as it was initialised.
 
+    A training refuses weights that the network has not, too: they are those of another network. A
+    test passes them over, and mmengine lists them.
+
     mmengine only warns. ``tools/train.py`` and ``tools/test.py`` have this hook always, and
-    ``DistillCheckpointHook`` looks in its place where it is missing. Further keys in the file are
-    listed by mmengine.
+    ``DistillCheckpointHook`` looks in its place where it is missing.
 
     Args:
         partial: Whether what fits is loaded and the rest only listed, for fine-tuning with another
@@ -35,28 +38,34 @@ class EveryWeightHook(Hook):
         """Compare, before mmengine copies the weights.
 
         Raises:
-            UsageError: With a report of what is missing or of another shape.
+            UsageError: With a report of what is missing, of another shape or too much.
         """
         check_every_weight(runner, checkpoint, self.partial and not runner._resume)
 
 
 def check_every_weight(runner: Runner, checkpoint: Mapping, partial: bool = False) -> None:
-    """Refuse, or list if ``partial``, what a checkpoint leaves as it was initialised.
+    """Refuse, or list if ``partial``, what a checkpoint lacks or holds alone.
 
     Raises:
-        UsageError: If it holds no weights, does not fill the network, or no weight fits at all.
+        UsageError: If it holds no weights, does not fill the network, no weight fits at all, or, in
+            a training, some belong to no part of the network.
     """
     network = runner.model.module if is_model_wrapper(runner.model) else runner.model
     network = network.module if isinstance(network, BaseTTAModel) else network
     source = f'checkpoint {runner._load_from or "to resume from in " + str(runner.work_dir)}'
     report = compare_weights(network, weights_in(checkpoint, source))
-    if report.fills:
+    trains = isinstance(getattr(runner, '_train_loop', None), BaseLoop)
+    if report.fills and not (trains and report.unexpected):
         return
     if partial and report.matched:
+        left = (
+            ('these stay as initialised', [*report.missing, *report.misshapen]),
+            ('these of the file are left out', report.unexpected),
+        )
         print_log(
             f'{source} is loaded in part: {report.matched} of {report.total} weights of '
-            f'{report.network}, these stay as initialised: '
-            f'{", ".join([*report.missing, *report.misshapen])}',
+            f'{report.network}'
+            + ''.join(f', {words}: {", ".join(keys)}' for words, keys in left if keys),
             logger='current',
             level=logging.WARNING,
         )

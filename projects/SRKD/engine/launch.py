@@ -16,9 +16,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import UsageError
-from ..compat.mmdet3d_visualizer import check_window
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
+from ..visualization.window import check_window
 from .config_file import read_config
 from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
@@ -68,8 +68,9 @@ def train(
     Args:
         config: Path of the config file.
         resume: ``auto`` for the latest checkpoint of the work dir, or the path of one.
-        partial: Whether ``load_from`` may leave weights as initialised, for another head; the
-            config says the same by ``load_from=dict(checkpoint=..., partial=True)``.
+        partial: Whether ``load_from`` may leave weights as initialised, or hold some that the
+            network has not, for another head; the config says the same by
+            ``load_from=dict(checkpoint=..., partial=True)``.
         amp: Whether to train in mixed precision.
         sync_bn: ``none``, ``torch`` or ``mmcv``; used in distributed runs only, as in mmengine.
         auto_scale_lr: Whether the learning rate follows the total batch size.
@@ -95,8 +96,10 @@ def train(
                 'total batch size its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
-    partial = settle_loading(cfg, resume, partial)
+    partial, told = settle_loading(cfg, resume, partial)
     runner = build_runner(cfg)
+    if told:
+        runner.logger.warning(told)
     check_loop(runner)
     runner.register_hook(FiniteLossHook())
     runner.register_hook(EveryWeightHook(partial))
@@ -182,7 +185,7 @@ def _draw(
     if show and task in ('lidar_det', 'lidar_seg'):
         check_window()
     elif task in ('lidar_det', 'lidar_seg'):
-        import projects.SRKD.analysis.picture_hook  # noqa: F401 - registers the hook
+        import projects.SRKD.visualization.picture_hook  # noqa: F401 - registers the hook
 
         hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]

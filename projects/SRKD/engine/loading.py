@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 
 from ..base import FileMissingError, UsageError, UsageTypeError, nearest_path
+from ..compat.mmengine_checkpoints import look_for_checkpoint
 
 
-def settle_loading(cfg: Config, resume: str | None, partial: bool) -> bool:
+class Start(NamedTuple):
+    """What a run starts from, beside what its config says.
+
+    Attributes:
+        partial: Whether weights may stay as initialised, and further ones be left out.
+        told: What the log is to say of a run that has nothing to resume; '' elsewhere.
+    """
+
+    partial: bool
+    told: str = ''
+
+
+def settle_loading(cfg: Config, resume: str | None, partial: bool) -> Start:
     """Write into a config, in place, what mmengine's runner is to load.
 
     A run that shall go on but has no checkpoint yet, as a cluster's job has it that may have been
@@ -22,16 +35,15 @@ def settle_loading(cfg: Config, resume: str | None, partial: bool) -> bool:
         resume: ``auto``, a path, or None: as the config says.
         partial: Whether the command line allows weights to stay as initialised.
 
-    Returns:
-        Whether they may.
-
     Raises:
         FileMissingError: If there is no such file.
         UsageError: If weights may stay as initialised and none are loaded, or a run is resumed.
     """
-    source = cfg.get('load_from')
+    source, told = cfg.get('load_from'), ''
     if isinstance(source, Mapping):
         source, partial = _read(source, partial)
+    if resume is None and cfg.get('resume') and not source:
+        resume = 'auto'  # as mmengine has it
     if resume is not None:
         cfg.resume = True
         source = source if resume == 'auto' else resume
@@ -42,16 +54,19 @@ def settle_loading(cfg: Config, resume: str | None, partial: bool) -> bool:
         )
     if partial and not source:
         raise UsageError('--partial needs load_from, the checkpoint to start from, got none')
-    if source and resume == 'auto':
-        if find_latest_checkpoint(cfg.work_dir) is None:
+    if resume == 'auto':
+        found, reason = look_for_checkpoint(cfg.work_dir)
+        if found is None:
             cfg.resume = False
+            begin = f'with the weights of {source}' if source else 'from the beginning'
+            told = f'nothing to resume in {cfg.work_dir} ({reason}): training starts {begin}'
         else:
             source = None
     if source:
         key = '--resume' if resume not in (None, 'auto') else 'load_from'
         check_checkpoint(key, source)
     cfg.load_from = source
-    return partial
+    return Start(partial, told)
 
 
 def check_checkpoint(key: str, path: str | Path) -> None:
@@ -59,10 +74,17 @@ def check_checkpoint(key: str, path: str | Path) -> None:
 
     Raises:
         FileMissingError: Naming the nearest file.
+        UsageError: If it is a folder.
         UsageTypeError: If it is no path.
     """
     if not isinstance(path, (str, Path)):
         raise UsageTypeError(f'{key} must be the path of a checkpoint, got {path!r}')
+    if Path(path).expanduser().is_dir():
+        names = ', '.join(sorted(file.name for file in Path(path).expanduser().glob('*.pth'))[:3])
+        raise UsageError(
+            f'{key} {path} is a folder, expected a checkpoint; it holds '
+            f'{names or "no file that ends in .pth"}'
+        )
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise FileMissingError(
             f'{key} {path} does not exist (looked from {Path.cwd()}); {nearest_path(path)}'

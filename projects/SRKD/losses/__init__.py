@@ -1,24 +1,25 @@
 """Distillation losses: one equation per file, tensors in, a 0-d tensor out; torch only."""
 
-from .affinity import affinity_mse
-from .ambra import PointAffinityLoss, VoxelAffinityLoss
-from .anchor_boxes import AnchorBoxLoss
-from .anchor_logits import AnchorLogitLoss
+from ..ops.pooling import points_per_voxel
 from .attention_transfer import AttentionTransferLoss
-from .centre_regression import CentreRegressionLoss
 from .channel_kl import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
-from .cross_sample_affinity import CrossSampleAffinityLoss
-from .cross_sample_kl import cross_sample_kl
 from .feature_mse import FeatureMSELoss, feature_mse
 from .foreground_mse import ForegroundMSELoss, foreground_mse
-from .importance import channel_max, points_per_voxel
-from .local_graph import local_graph_mse
-from .local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
-from .partitions import CubePartition, CylinderPartition
 from .pearson import PearsonLoss
-from .pivotal_logits import PivotalHeatmapLoss
+from .pointdistiller.importance import channel_max
+from .pointdistiller.local_graph import local_graph_mse
+from .pointdistiller.local_graph_loss import LocalGraphLoss, PointCountLocalGraphLoss
 from .soft_target_kl import SoftTargetKLLoss, soft_target_kl
-from .super_voxels import SuperVoxelSampler
+from .sparsekd.anchor_boxes import AnchorBoxLoss
+from .sparsekd.anchor_logits import AnchorLogitLoss
+from .sparsekd.centre_regression import CentreRegressionLoss
+from .sparsekd.pivotal_logits import PivotalHeatmapLoss
+from .srkd.affinity import affinity_mse
+from .srkd.ambra import PointAffinityLoss, VoxelAffinityLoss
+from .srkd.cross_sample_affinity import CrossSampleAffinityLoss
+from .srkd.cross_sample_kl import cross_sample_kl
+from .srkd.partitions import CubePartition, CylinderPartition
+from .srkd.super_voxels import SuperVoxelSampler
 
 __all__ = [
     'AnchorBoxLoss',

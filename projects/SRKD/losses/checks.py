@@ -5,10 +5,9 @@ Shape letters: N points, C_s and C_t channels of student and teacher.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -106,38 +105,3 @@ def check_temperature(temperature: float) -> None:
     """
     if not (math.isfinite(temperature) and temperature > 0):
         raise UsageError(f'temperature must be positive and finite, but got {temperature}')
-
-
-def check_positive(**values: float) -> None:
-    """Refuse values that are not positive, naming the first.
-
-    Raises:
-        UsageError: With name and value.
-    """
-    for name, value in values.items():
-        if not value > 0:
-            raise UsageError(f'{name} must be positive, but got {value}')
-
-
-def check_count(**values: int) -> None:
-    """Refuse values that are no whole number of at least one, naming the first.
-
-    Raises:
-        UsageError: With name and value.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or value != int(value) or value < 1:
-            raise UsageError(f'{name} must be a whole number of at least 1, but got {value}')
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Refuse an unknown name, suggesting the nearest known one.
-
-    Raises:
-        UsageError: With the choices.
-    """
-    choices = list(choices)
-    if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
-        hint = f'; did you mean {near[0]!r}?' if near else ''
-        raise UsageError(f'{name} must be one of {choices}, but got {value!r}{hint}')

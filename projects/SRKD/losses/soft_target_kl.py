@@ -8,13 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import (
-    check_choice,
-    check_same_width,
-    check_temperature,
-    connected_zero,
-    full_precision,
-)
+from ..base.checks import check_choice
+from .checks import check_same_width, check_temperature, connected_zero, full_precision
 from .divergence import divergence_terms
 
 DIRECTIONS = ('teacher_student', 'student_teacher')

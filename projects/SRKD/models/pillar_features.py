@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..backbones.ptv3.pooling import RowBatchNorm, pool_max
 from ..base import UsageError
 from ..ops import occupied_cells
+from ..ops.pooling import RowBatchNorm, pool_max
 
 AUGMENTED = 5  # offsets to the mean of the pillar's rows (3) and to the pillar's centre (2)
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..backbones.ptv3.pooling import RowBatchNorm
 from ..ops import group_rows
+from ..ops.pooling import RowBatchNorm
 
 
 def read_map(bev: Tensor, place: Tensor, batch: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ from .boxes import rows_at_centres, rows_in_boxes_bev
 from .gather import gather_rows, world_size
 from .grid import occupied_cells
 from .heatmap import gaussian_heatmap
+from .lookup import find_rows
 from .neighbors import knn
+from .pooling import RowBatchNorm, points_per_voxel, pool_max
 from .ragged import (
     Groups,
     batch_to_list,
@@ -19,9 +21,11 @@ from .similarity import l2_normalize, segment_mean, unit_spread
 
 __all__ = [
     'Groups',
+    'RowBatchNorm',
     'batch_to_list',
     'batch_to_offset',
     'draw_rows',
+    'find_rows',
     'gather_rows',
     'gaussian_heatmap',
     'group_rows',
@@ -31,6 +35,8 @@ __all__ = [
     'occupied_cells',
     'offset_to_batch',
     'padded_blocks',
+    'points_per_voxel',
+    'pool_max',
     'rows_at_centres',
     'rows_in_boxes_bev',
     'segment_mean',

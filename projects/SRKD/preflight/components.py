@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, WEIGHT_INITIALIZERS, Registry
 
 from ..evaluation import SUBMISSION_FORMATS
-from ..losses.partitions import PARTITIONS
+from ..losses.srkd.partitions import PARTITIONS
 
 _LOADER = (mmdet3d.DATASETS, mmdet3d.TRANSFORMS, mmdet3d.DATA_SAMPLERS, FUNCTIONS)
 _PARTITIONS = Registry('partition', scope='mmdet3d')  # losses know no registry

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmdet3d.evaluation import NuScenesMetric
 from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
-from nuscenes.utils.splits import create_splits_scenes
 
-from ..base import FileMissingError, UsageError, nearest_path
+from ..base import UsageError
+from ..datasets.nuscenes_splits import check_frames, check_version
 from ..evaluation import NuScenesPartMetric
 from .built import built_datasets, built_loops, frames_of, is_local
-
-_SCORED = {'v1.0-mini': 'mini_val', 'v1.0-trainval': 'val'}  # by mmdet3d
 
 
 def check_annotation_files(runner: Runner) -> None:
@@ -56,35 +52,16 @@ def check_nuscenes(runner: Runner) -> None:
 
 
 def _check_tables(split: str, metric: NuScenesMetric, dataset: BaseDataset) -> None:
-    root, version = Path(metric.data_root), dataset.metainfo['version']
     key = f"{split}_dataloader.dataset.metainfo.version ('v1.0-trainval' unless set)"
-    if version not in _SCORED:
-        raise UsageError(f'{key} is {version!r}, mmdet3d scores {" and ".join(_SCORED)}')
-    if not (root / version).is_dir():
-        raise FileMissingError(f'the tables {root / version} do not exist, expected those of '
-                               f'{key}; {nearest_path(root / version)}')  # fmt: skip
-    samples, scenes = (json.loads((root / version / f'{name}.json').read_text())
-                       for name in ('sample', 'scene'))  # fmt: skip
-    names = {scene['token']: scene['name'] for scene in scenes}
-    places = {sample['token']: names[sample['scene_token']] for sample in samples}
-    scored = create_splits_scenes()[_SCORED[version]]
-    listed = {frame.token for frame in frames_of(dataset)}
-    strange = [token for token in listed if places.get(token) not in scored]
-    if strange:
-        raise UsageError(
-            f'{len(strange)} of the {len(listed)} key frames of {dataset.ann_file} are not in the '
-            f'split {_SCORED[version]} of {root / version}, the first is {strange[0]!r}: expected '
-            f'the version of the info file as {key}'
-        )
-    lacking = [token for token, scene in places.items() if scene in scored and token not in listed]
-    if lacking and not isinstance(metric, NuScenesPartMetric):
-        parts = sorted({places[token] for token in lacking})
-        raise UsageError(
-            f'{len(lacking)} of the {len(lacking) + len(listed)} key frames of the split '
-            f'{_SCORED[version]} are not in {dataset.ann_file}, those of {", ".join(parts[:5])}'
-            f'{", ..." if len(parts) > 5 else ""}: nuscenes-devkit scores whole splits; '
-            f"{split}_evaluator.type='NuScenesPartMetric' scores the part"
-        )
+    folder = check_version(metric.data_root, dataset.metainfo['version'], key)
+    advice = f"{split}_evaluator.type='NuScenesPartMetric' scores the part"
+    check_frames(
+        folder,
+        {frame.token for frame in frames_of(dataset)},
+        dataset.ann_file,
+        key,
+        None if isinstance(metric, NuScenesPartMetric) else advice,
+    )
 
 
 def _scored(runner: Runner) -> Iterator[tuple[str, BaseMetric, BaseDataset]]:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ...base import UsageError
+from ...ops.pooling import RowBatchNorm
 from ...ops.sparse_conv import SparseGrid, SubMConv3d
 from .arguments import check_order
 from .block import Stage
 from .point_cloud import PointCloud, StageIndex
-from .pooling import RowBatchNorm, SerializedPooling, SerializedUnpooling
+from .pooling import SerializedPooling, SerializedUnpooling
 from .serialization import MAX_DEPTH, grid_depth, serialize
 
 

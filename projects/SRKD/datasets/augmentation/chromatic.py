@@ -11,8 +11,7 @@ from mmdet3d.registry import TRANSFORMS
 from torch import Tensor
 
 from ...base import UsageError
-from ...losses.checks import check_positive
-from .checks import check_probability
+from ...base.checks import check_positive, check_probability
 
 _WHITE = 255.0
 

@@ -10,7 +10,7 @@ from mmdet3d.registry import TRANSFORMS
 from scipy.ndimage import uniform_filter1d
 
 from ...base import UsageError
-from .checks import check_probability
+from ...base.checks import check_probability
 
 _REACH = 8  # cells; averaging and interpolation reach three to each side
 _MOST_CELLS = 2**24  # 384 MiB of noise

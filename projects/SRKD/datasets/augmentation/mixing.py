@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform, Compose
 from mmdet3d.registry import TRANSFORMS
 
 from ...base import UsageError
-from .checks import check_probability
+from ...base.checks import check_probability
 from .selection import POINT_MASKS
 
 

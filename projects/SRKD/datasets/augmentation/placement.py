@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from ...base import UsageError
-from .checks import check_probability
+from ...base.checks import check_probability
 
 
 @TRANSFORMS.register_module()

@@ -7,9 +7,8 @@ from mmdet3d.registry import TRANSFORMS
 from torch import Tensor
 
 from ...base import UsageError
-from ...losses.checks import check_positive
+from ...base.checks import check_positive, check_probability
 from ...ops import occupied_cells
-from .checks import check_probability
 
 POINT_MASKS = ('pts_semantic_mask', 'pts_instance_mask')
 """Entries of ``results`` with one value per point."""

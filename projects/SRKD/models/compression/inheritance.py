@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ...base import UsageError
-from ...compat.spconv_loading import to_spconv2
+from ...ops.spconv_layout import to_spconv2
 
 KEEP = ('norm', 'first')
 

@@ -1,0 +1,70 @@
+"""A new data set's folder: refused when it would bury other data, seen only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import FileInTheWayError
+from .files import write_whole
+
+_REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
+
+
+@contextmanager
+def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``out`` at the end, or vanishes on an error.
+
+    Args:
+        out: where the folder will be.
+        force: replace what ``out`` holds.
+
+    Raises:
+        FileInTheWayError: If ``out`` is not empty and ``force`` is not set.
+    """
+    out = Path(out).absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
+        raise FileInTheWayError(
+            f'{out} exists and is not an empty folder; --force replaces it by the new data set'
+        )
+    for left in out.parent.glob(f'.{out.name}.*.part'):
+        warnings.warn(f'{left} is left by a run that was killed, unless it goes on: remove it',
+                      stacklevel=3)  # fmt: skip
+    part = out.with_name(f'.{out.name}.{os.getpid()}.part')
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if out.is_dir() and not out.is_symlink():
+            shutil.rmtree(out)
+        elif out.exists():
+            out.unlink()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def progress(what: str, names: list) -> Iterable:
+    """Pass names on and say on one line of stderr how far it is."""
+    step = max(len(names) // _REPORTS, 1)
+    for done, name in enumerate(names):
+        if done % step == 0:
+            print(f'\r{what} {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
+        yield name
+    print(f'\r{what} {len(names)}/{len(names)}' + ' ' * 20, file=sys.stderr, flush=True)
+
+
+def write_infos(path: Path, dataset: str, infos: list[dict]) -> None:
+    """Write an info file of version 2, as MMDetection3D's data sets read it."""
+    dump_infos(path, dict(metainfo=dict(dataset=dataset, info_version='1.1'), data_list=infos))
+
+
+def dump_infos(path: Path, content: dict) -> None:
+    """Write a pickle that is whole or not there."""
+    with write_whole(path) as part:
+        part.write_bytes(pickle.dumps(content, protocol=4))

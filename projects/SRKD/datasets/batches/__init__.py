@@ -1,0 +1,1 @@
+"""Which scans meet in a mini-batch, and what is known of them."""

@@ -1,0 +1,192 @@
+"""Mini-batches whose pairs of scans are worth comparing (the "mini-batch" of SRKD's CSMBGD)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import chain, count, islice
+
+import numpy as np
+from mmdet3d.registry import DATA_SAMPLERS
+from mmengine.dist import broadcast_object_list, get_dist_info
+from torch.utils.data import BatchSampler, Dataset, Sampler
+
+from ...base import UsageError, UsageTypeError
+from .batch_composition import compose_batches, rarity, visibility
+from .scene_statistics import SceneStatistics, scene_statistics
+
+WINDOW = 20.0
+"""Default of ``window``; 20 s at 30 km/h are 170 m, beyond what a lidar sees of its own past."""
+
+
+@DATA_SAMPLERS.register_module()
+class CrossSampleBatchSampler(BatchSampler):
+    """Composes mini-batches of different scenes that share classes, rare ones first.
+
+    SRKD compares the scans of a mini-batch with each other (cross-sample mini-batch geometry
+    distillation). Two crops of one room, or two frames of one drive, teach that term little;
+    nor do two scans without a class in common. This sampler keeps the former apart and brings
+    scans together that show the same classes. How: ``batch_composition.compose_batches``.
+
+    It regroups what ``sampler`` yields and nothing else: within the share of each rank every index
+    appears exactly as often as ``sampler`` yields it. Batches are a function of seed, epoch, rank
+    and the order of ``sampler``. Scenes and classes come from :func:`scene_statistics`; if a data
+    set tells neither, batches are plain, with one warning. Where scenes are too few for all
+    batches, pairs of one scene remain and ``relaxed_pairs`` counts those of the last epoch.
+
+    Args:
+        sampler: yields the indices of this rank. An infinite one is composed in stretches of
+            ``len(sampler)`` indices.
+        batch_size: scans per batch.
+        drop_last: whether to leave out the last ``len(sampler) % batch_size`` indices of
+            ``sampler``. mmengine takes no ``drop_last`` beside a ``batch_sampler``: write it here.
+        window: seconds below which two scans of one sequence count as the same place.
+        candidates: scans considered for each group; more find better company, in proportional
+            time.
+        group_size: scans chosen for each other; a batch is a random draw of such groups. Small
+            groups keep the batch as varied as the data set; ``batch_size`` makes all its scans
+            alike, which cost 13 mIoU of 39 on mini rooms (``studies/results/NOTES.md``).
+        seed: of the composition; None takes the seed of ``sampler``.
+        statistics: facts about the data set, if they are known already.
+
+    Raises:
+        UsageTypeError: if ``sampler`` is not a ``Sampler``.
+        UsageError: if a number is out of range, or ``statistics`` of another length.
+
+    Example:
+        .. code-block:: python
+
+            train_dataloader = dict(
+                batch_size=8, sampler=dict(type='DefaultSampler', shuffle=True),
+                batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True), ...)
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        batch_size: int,
+        drop_last: bool = False,
+        window: float = WINDOW,
+        candidates: int = 64,
+        group_size: int = 2,
+        seed: int | None = None,
+        statistics: SceneStatistics | None = None,
+    ) -> None:
+        if not isinstance(sampler, Sampler):
+            raise UsageTypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
+        counts = dict(batch_size=batch_size, candidates=candidates, group_size=group_size)
+        for name, value in counts.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise UsageError(
+                    f'{name} should be a positive integer value, but got {name}={value}'
+                )
+        if not window >= 0:
+            raise UsageError(f'window should be a number of seconds >= 0, but got window={window}')
+        self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.window = window
+        self.candidates = candidates
+        self.group_size = group_size
+        self.seed = seed
+        self.relaxed_pairs = 0
+        dataset = getattr(sampler, 'dataset', getattr(sampler, 'data_source', None))
+        if statistics is None:
+            statistics = _statistics_of_all_ranks(dataset)
+        elif dataset is not None and len(statistics) != len(dataset):
+            raise UsageError(
+                f'statistics should cover the {len(dataset)} scans of the data set, '
+                f'but cover {len(statistics)}'
+            )
+        self.statistics = statistics
+        self._prepare(statistics)
+
+    def _prepare(self, statistics: SceneStatistics) -> None:
+        """Turn facts into the columns that the composition reads, once."""
+        self._plain = not statistics.known
+        if self._plain:
+            warnings.warn(
+                'CrossSampleBatchSampler finds neither scenes (no lidar_path) nor '
+                'classes (no semantic masks) in this data set, so its batches are '
+                'plain.',
+                stacklevel=3,
+            )
+            return
+        n = len(statistics)
+        if statistics.scene is None:  # every scan its own scene: only repetitions are kept apart
+            self._scene, self._time = np.arange(n), np.full(n, np.nan)
+        else:
+            self._scene = np.unique(statistics.scene, return_inverse=True)[1]
+            self._time = statistics.time
+        histogram = statistics.histogram
+        self._visible = visibility(np.zeros((n, 0)) if histogram is None else histogram)  # (n, L)
+        self._weight = rarity(self._visible)  # (L,)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Batches of this rank and epoch."""
+        stream = iter(self.sampler)
+        length = max(len(self.sampler), self.batch_size)
+        held: list[int] = []
+        for stretch in count():
+            # one more than a finite sampler has to offer tells whether there is more to come
+            held = list(chain(held, islice(stream, length + 1 - len(held))))
+            endless = len(held) > length
+            n_now = len(held) - endless
+            if endless or self.drop_last:
+                n_now -= n_now % self.batch_size
+            yield from self._compose(held[:n_now], stretch)
+            held = held[n_now:]
+            if not endless:
+                return
+
+    def _compose(self, indices: list[int], stretch: int) -> list[list[int]]:
+        if self._plain or not indices:
+            return [
+                indices[i : i + self.batch_size] for i in range(0, len(indices), self.batch_size)
+            ]
+        rows = np.asarray(indices)  # (n,)
+        if rows.max() >= len(self._scene):
+            raise IndexError(
+                f'The sampler yields index {rows.max()}, but the statistics cover '
+                f'{len(self._scene)} scans; was the data set changed after the '
+                'batch sampler was built?'
+            )
+        batches, self.relaxed_pairs = compose_batches(
+            self._scene[rows],
+            self._time[rows],
+            self._visible[rows],
+            self._weight,
+            self.batch_size,
+            self.window,
+            self.candidates,
+            self._generator(stretch),
+            self.group_size,
+        )
+        return [rows[batch].tolist() for batch in batches]
+
+    def _generator(self, stretch: int) -> np.random.Generator:
+        seed = self.seed if self.seed is not None else getattr(self.sampler, 'seed', 0)
+        rank = getattr(self.sampler, 'rank', get_dist_info()[0])
+        epoch = getattr(self.sampler, 'epoch', 0)
+        return np.random.default_rng([seed or 0, epoch, rank, stretch])
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        short = 0 if self.drop_last else self.batch_size - 1
+        return (len(self.sampler) + short) // self.batch_size
+
+
+def _statistics_of_all_ranks(dataset: Dataset | None) -> SceneStatistics:
+    """Let one process read the masks and tell the others, its failure included."""
+    rank, world_size = get_dist_info()
+    told = [None]
+    if rank == 0:
+        try:
+            told = [scene_statistics(dataset)]
+        except Exception as error:  # the others wait in the broadcast: they must hear of it
+            told = [error]
+    if world_size > 1:
+        broadcast_object_list(told, src=0)
+    if isinstance(told[0], Exception):
+        raise told[0]
+    return told[0]

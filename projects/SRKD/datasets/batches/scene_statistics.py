@@ -1,0 +1,121 @@
+"""What a batch sampler must know of a data set: scene, time and classes of every scan.
+
+Letters: n scans, L classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from mmdet3d.datasets import CBGSDataset
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, RepeatDataset
+from mmengine.runner.runner import _SlicedDataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
+
+from ...base import UsageTypeError
+from .class_histogram import MaskReader, class_histograms
+from .scene_rule import scene_of
+
+_WRAPPERS = ('RepeatDataset', 'ConcatDataset', 'ClassBalancedDataset', 'CBGSDataset', 'Subset')
+
+
+@dataclass(frozen=True, eq=False)
+class SceneStatistics:
+    """Facts about the n scans of a data set, in the order of its indices.
+
+    Args:
+        scene: (n,) str, scene id; None if the data set does not tell.
+        time: (n,) float64, seconds within the scene, NaN where it is no sequence; None with
+            ``scene``.
+        histogram: (n, L) int64, points per class; None if there are no masks.
+        classes: L names, () without histograms.
+    """
+
+    scene: np.ndarray | None = None
+    time: np.ndarray | None = None
+    histogram: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to compose batches by."""
+        return self.scene is not None or self.histogram is not None
+
+    def __len__(self) -> int:
+        column = self.scene if self.scene is not None else self.histogram
+        return 0 if column is None else len(column)
+
+    def take(self, rows) -> SceneStatistics:
+        """The same facts about the scans ``rows``, which may repeat."""
+        columns = (self.scene, self.time, self.histogram)
+        return SceneStatistics(*(None if c is None else c[rows] for c in columns), self.classes)
+
+
+def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistics:
+    """Find scene, time and class histogram of every scan of a data set.
+
+    Scenes follow from file names (``scene_rule.scene_of``), histograms from the masks as the data
+    set's own pipeline reads and maps them (``class_histogram.class_histograms``, cached).
+
+    Args:
+        dataset: a data set of MMEngine or MMDetection3D, possibly wrapped (repeated, concatenated,
+            class balanced, sliced).
+        progress: whether to draw a progress bar while masks are read.
+
+    Returns:
+        Statistics with ``len(dataset)`` rows; fields the data set does not offer are None.
+
+    Raises:
+        UsageTypeError: for a wrapper whose indices can't be followed to scans.
+    """
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    if isinstance(dataset, _SlicedDataset):
+        return scene_statistics(dataset._dataset, progress).take(slice(len(dataset)))
+    if isinstance(dataset, RepeatDataset):
+        rows = np.arange(len(dataset)) % len(dataset.dataset)
+        return scene_statistics(dataset.dataset, progress).take(rows)
+    if isinstance(dataset, ClassBalancedDataset):
+        return scene_statistics(dataset.dataset, progress).take(dataset.repeat_indices)
+    if isinstance(dataset, CBGSDataset):
+        return scene_statistics(dataset.dataset, progress).take(dataset.sample_indices)
+    if isinstance(dataset, Subset):
+        return scene_statistics(dataset.dataset, progress).take(list(dataset.indices))
+    if isinstance(dataset, ConcatDataset):
+        return _concatenate([scene_statistics(part, progress) for part in dataset.datasets])
+    if isinstance(dataset, BaseDataset):
+        return _read(dataset, progress)
+    if hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+        raise UsageTypeError(
+            f'scene_statistics cannot follow the indices of {type(dataset).__name__} '
+            f'to the scans it wraps; expected one of {", ".join(_WRAPPERS)}.'
+        )
+    return SceneStatistics()
+
+
+def _read(dataset: BaseDataset, progress: bool) -> SceneStatistics:
+    # get_data_info copies each entry deeply: minutes for a large info file
+    whole = not dataset.serialize_data and len(dataset.data_list) == len(dataset)
+    infos = dataset.data_list if whole else [dataset.get_data_info(i) for i in range(len(dataset))]
+    paths = [info.get('lidar_points', info).get('lidar_path') for info in infos]
+    scene = time = histogram = None
+    classes: tuple[str, ...] = ()
+    if all(paths):
+        places = [scene_of(path) for path in paths]
+        scene = np.array([place.scene for place in places], dtype=str)  # (n,)
+        time = np.array([place.time for place in places], dtype=np.float64)  # (n,)
+    if MaskReader.usable(dataset, infos):
+        histogram = class_histograms(dataset, infos, progress)  # (n, L)
+        classes = tuple(dataset.metainfo['classes'])
+    return SceneStatistics(scene, time, histogram, classes)
+
+
+def _concatenate(parts: list[SceneStatistics]) -> SceneStatistics:
+    """Facts of one data set after another; what one part lacks, the whole lacks."""
+    columns = {}
+    for name in (field.name for field in fields(SceneStatistics) if field.name != 'classes'):
+        column = [getattr(part, name) for part in parts]
+        columns[name] = None if any(c is None for c in column) else np.concatenate(column)
+    classes = parts[0].classes if columns['histogram'] is not None else ()
+    return SceneStatistics(**columns, classes=classes)

@@ -1,0 +1,1 @@
+"""What a teacher said, read from a folder instead of running it."""

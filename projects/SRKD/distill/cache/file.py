@@ -1,0 +1,162 @@
+"""What a teacher said about one scan, in one file that is read row by row.
+
+The file is an uncompressed ``.npz`` (``np.load`` reads it, too): it holds the CRC-32 of each array,
+and an array can be mapped into memory where it lies. Its arrays:
+
+==================  =====================  =====================================================
+``points``          ``(P,)`` int32         finest row of each raw point, -1 for none
+``probe``           ``(k, D)`` float32     of a view only: points by which it is known again
+``TAP``             ``(R, C)`` float       what the tap saw
+``TAP.rows``        ``(N,)`` int32         row of each finest row, -1 for none; absent where R is N
+``TAP.classes``     ``(R, k)`` int         of the k largest logits, which ``TAP`` then holds
+``TAP.rest``        ``(R,)`` float         mean logit of the other classes, in the sense of softmax
+==================  =====================  =====================================================
+
+Shapes: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels) of the
+teacher, R rows at a tap, C channels or L classes, M rows read.
+"""
+
+import math
+import os
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...base import UsageError, write_whole
+
+POINTS, PROBE = 'points', 'probe'
+PROBED = 8  # points
+_LOCAL_HEADER = 30  # bytes of a zip member's header before its name
+
+
+def pack(
+    tap: str, feat: Tensor, rows: Tensor | None, dtype: str, top: int | None = None
+) -> dict[str, np.ndarray]:
+    """Turn what a tap saw into arrays of a file.
+
+    Args:
+        tap: Name of the tap.
+        feat: ``(R, C)``.
+        rows: ``(N,)`` row of each finest row; None where they are the same.
+        dtype: ``float16`` or ``float32``.
+        top: For logits: how many of the largest are kept; None for all.
+
+    Raises:
+        UsageError: If a value is not finite, or not in this dtype.
+    """
+    feat = feat.detach().float().cpu()
+    parts = {tap: feat}
+    if top is not None:
+        parts[tap], classes = feat.topk(top, dim=1)
+        others = feat.scatter(1, classes, -torch.inf)
+        parts[f'{tap}.rest'] = others.logsumexp(1) - math.log(feat.shape[1] - top)
+    with np.errstate(over='ignore'):  # refused below
+        arrays = {name: part.numpy().astype(dtype) for name, part in parts.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise UsageError(
+                f'tap {name!r} of the teacher has values up to {parts[name].abs().max():.3g}, '
+                f'expected finite ones within {dtype} (up to {np.finfo(dtype).max:.3g})'
+                + ('; float32 may hold them: --dtype fp32' if dtype == 'float16' else '')
+            )
+    if top is not None:
+        kind = np.uint8 if feat.shape[1] <= 256 else np.int16
+        arrays[f'{tap}.classes'] = classes.numpy().astype(kind)
+    if rows is not None:
+        arrays[f'{tap}.rows'] = rows.cpu().numpy().astype(np.int32)
+    return arrays
+
+
+def unpack_logits(values: Tensor, classes: Tensor, rest: Tensor, width: int) -> Tensor:
+    """Undo ``top`` of :func:`pack`: the classes left out share their probability evenly.
+
+    Args:
+        values: ``(M, k)`` largest logits.
+        classes: ``(M, k)`` their classes.
+        rest: ``(M,)`` logit of each other class.
+        width: Number of classes, L.
+
+    Returns:
+        ``(M, L)`` logits; at temperature 1 the kept classes have exactly their probability.
+    """
+    return rest[:, None].repeat(1, width).scatter_(1, classes.long(), values)
+
+
+def probe(cloud: Tensor) -> np.ndarray:
+    """A few points of a cloud ``(P, D)`` by which a view is known again, ``(k, D)``."""
+    rows = torch.arange(PROBED, device=cloud.device) * (len(cloud) - 1) // (PROBED - 1)
+    return cloud[rows].cpu().numpy()
+
+
+def write_scene(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
+    """Write a file whole or not at all; returns its bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as part, open(part, 'wb') as file:
+        np.savez(file, **arrays)
+    return path.stat().st_size
+
+
+def check_scene(path: Path) -> None:
+    """Read a whole file and compare its checksums.
+
+    Raises:
+        UsageError: If it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except zipfile.BadZipFile as error:
+        broken = str(error)
+    if broken is not None:
+        raise UsageError(
+            f'{path} of the teacher cache is damaged ({broken}): delete it and run '
+            'tools/cache_teacher.py again, which writes it anew'
+        )
+
+
+class SceneFile:
+    """A file mapped into memory: rows that nobody asks for are not read.
+
+    Args:
+        path: Written by :func:`write_scene`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        content = np.asarray(np.memmap(path, np.uint8, 'r'))
+        self._arrays: dict[str, tuple[np.ndarray, np.dtype, tuple[int, ...]]] = {}
+        with zipfile.ZipFile(path) as archive, open(path, 'rb') as file:
+            for member in archive.infolist():
+                # Of the header here, which may be padded otherwise than the directory's copy.
+                file.seek(member.header_offset + _LOCAL_HEADER - 4)
+                name, extra = struct.unpack('<HH', file.read(4))
+                file.seek(name + extra, os.SEEK_CUR)
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                start, row = file.tell(), dtype.itemsize * math.prod(shape[1:])
+                # As bytes: numbers in a zip file lie at odd places, which numpy would copy first.
+                values = content[start : start + shape[0] * row].reshape(shape[0], row)
+                self._arrays[member.filename.removesuffix('.npy')] = values, dtype, shape[1:]
+
+    @property
+    def size(self) -> int:
+        """Points of the scan or view, P."""
+        return len(self._arrays[POINTS][0])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def read(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Copy some rows of an array, ``(M, ...)``."""
+        values, dtype, shape = self._arrays[name]
+        return np.take(values, rows, axis=0).view(dtype).reshape(len(rows), *shape)
+
+    def tap_rows(self, tap: str, rows: np.ndarray) -> np.ndarray:
+        """Row at a tap of each of some finest rows, -1 for none."""
+        name = f'{tap}.rows'
+        return self.read(name, rows) if name in self else rows

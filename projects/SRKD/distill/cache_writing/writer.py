@@ -1,0 +1,244 @@
+"""Runs a teacher once over training scans and stores what the terms of a distillation config need.
+
+Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmdet3d.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.utils import ProgressBar
+
+from ...base import UsageError, write_text
+from ...base.provenance import commit
+from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
+from ..cache.folder import TeacherCache, differing, teacher_facts
+from ..matching import VoxelView
+from ..model import _tap_paths
+from ..segmentor import DistillSegmentor
+from ..teacher import Teacher
+from .scans import training_scans
+
+_LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
+
+
+class CacheWriter:
+    """The training scans of a config, its teacher, and the folder that takes what they give.
+
+    Args:
+        cfg: A distillation run of segmentors. Scans come from its training set: in the views of
+            ``ReplayViews`` where its pipeline ends with it, else clean, through the test pipeline.
+        folder: Of the cache; None: the ``cache`` of the config's teacher.
+        logits: ``full``, or ``topK`` for the K largest logits of each row and the mean of the rest.
+        dtype: ``float16`` or ``float32``.
+        device: Where the teacher runs.
+
+    Raises:
+        UsageError: If the config is no distillation run of segmentors, names no folder, or
+            ``logits`` does not fit its classes; see :class:`TrainingScans`, too.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        folder: str | Path | None = None,
+        logits: str = 'full',
+        dtype: str = 'float16',
+        device: str = 'cpu',
+    ) -> None:
+        init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+        _check_model(cfg.model)
+        teacher = {key: value for key, value in cfg.model.teacher.items() if key != 'cache'}
+        folder = folder or cfg.model.teacher.get('cache')
+        if folder is None:
+            raise UsageError(
+                'no folder is named for the cache: use --out, or cache=... in the teacher of the '
+                'config'
+            )
+        taps = [_tap_paths(name, term)[1] for name, term in cfg.model.terms.items() if term]
+        self.teacher = Teacher(**teacher, taps=dict.fromkeys(taps))
+        self.widths: dict[str, int] = {}  # as seen
+        self.cache = TeacherCache(folder)
+        self.dtype, self.device = dtype, torch.device(device)
+        self.top = self._top(logits)
+        self.scans = training_scans(cfg)
+        self.facts = (
+            teacher_facts(self.teacher.config, self.teacher.checkpoint)
+            | dict(logits=logits, dtype=dtype)
+            | self.scans.facts
+        )
+
+    def _top(self, logits: str) -> int | None:
+        if logits == 'full':
+            return None
+        if not logits.startswith('top') or not logits[3:].isdigit() or int(logits[3:]) < 1:
+            raise UsageError(f'logits are stored as full or topK (top8, say), got {logits!r}')
+        tapped = [tap for tap in self.teacher.paths if _is_logits(tap)]
+        widths = [self.teacher.widths[tap] for tap in tapped]
+        if not tapped or int(logits[3:]) >= min(widths):
+            have = f'the teacher has {widths[0]} classes' if tapped else 'no term reads logits'
+            raise UsageError(f'logits={logits} leaves nothing out, as {have}: expected full')
+        return int(logits[3:])
+
+    def missing(self, check: bool = False) -> list[int]:
+        """Files yet to be stored, after the folder's leftovers of a killed run are removed.
+
+        Args:
+            check: Whether files are read and compared with their checksums; damaged ones are then
+                removed and missing.
+
+        Raises:
+            UsageError: If the folder holds a cache of something else.
+        """
+        if not (found := self.cache.read('cache.json')):
+            return list(range(len(self.scans)))
+        self._check_same(found)
+        for part in self.cache.folder.glob('*/.*.npz.*.part'):
+            part.unlink()
+        left = []
+        for file in range(len(self.scans)):
+            path = self.cache.path(file)
+            if path.is_file() and check:
+                try:
+                    check_scene(path)
+                except ValueError:
+                    path.unlink()
+            if not path.is_file():
+                left.append(file)
+        return left
+
+    def _check_same(self, found: Mapping) -> None:
+        difference = differing(found, self.facts)
+        if difference is None and set(found['taps']) != set(self.teacher.paths):
+            there, here = ', '.join(found['taps']), ', '.join(self.teacher.paths)
+            difference = f'other taps: {there} there, {here} here'
+        if difference:
+            raise UsageError(
+                f'folder {self.cache.folder} already holds a teacher cache of {difference}: name '
+                'another folder (--out), or delete this one'
+            )
+
+    def describe(self, finished: bool) -> None:
+        """Write what the cache is made from."""
+        self.cache.folder.mkdir(parents=True, exist_ok=True)
+        taps = self.widths or self.cache.read('cache.json')['taps']
+        content = self.facts | dict(taps=taps, code=commit(), finished=finished)
+        for name, values in (('scenes.json', self.scans.table), ('cache.json', content)):
+            indent = 1 if name == 'cache.json' else None
+            write_text(self.cache.folder / name, json.dumps(values, indent=indent) + '\n')
+
+    @torch.no_grad()
+    def run(self, file: int) -> dict[str, np.ndarray]:
+        """What the teacher says about one scan or view, as arrays of its file.
+
+        Raises:
+            UsageError: If its values do not fit the dtype.
+        """
+        shown = self.scans.load(file)
+        self.teacher.to(self.device)
+        inputs = dict(points=[shown.points.to(self.device)])
+        inputs, samples = self.teacher.prepare(inputs, [shown.sample], training=False)
+        taught = self.teacher(inputs, samples)
+        view = VoxelView(inputs, samples)
+        points = np.full(shown.size, -1, np.int32)
+        points[shown.row.numpy()] = view.point_row.cpu().numpy()
+        arrays = {POINTS: points}
+        if self.facts['views']:
+            arrays[PROBE] = probe(shown.points)
+        for tap, features in taught.items():
+            self.widths[tap] = features.feat.shape[1]
+            rows = None if features.coors is None else view.rows_at(features)  # (N,)
+            if rows is not None and rows.tolist() == list(range(len(features.feat))):
+                rows = None
+            top = self.top if _is_logits(tap) else None
+            arrays |= pack(tap, features.feat, rows, self.dtype, top)
+        return arrays
+
+    def bytes(self) -> int:
+        """Bytes of all files stored."""
+        paths = (self.cache.path(file) for file in range(len(self.scans)))
+        return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False) -> None:
+    """Store all missing files; print first what that will take and last what it took.
+
+    Args:
+        writer: Of the cache.
+        check: Whether files already stored are compared with their checksums.
+        dry_run: Whether to stop behind the estimate, leaving nothing.
+
+    Raises:
+        UsageError: If the folder holds another cache, or its disk has too little room.
+    """
+    folder, files = writer.cache.folder, len(writer.scans)
+    left = writer.missing(check)
+    print(f'teacher cache {folder}: {writer.scans}, {files - len(left)} of them stored')
+    if left:
+        start = time.perf_counter()
+        arrays = writer.run(left[0])
+        seconds = time.perf_counter() - start
+        taps = ', '.join(f'{tap} ({width} channels)' for tap, width in writer.widths.items())
+        size, share = sum(array.nbytes for array in arrays.values()), writer.scans.share(left)
+        print(
+            f'{writer.facts["logits"]} logits, {writer.dtype}, taps {taps}\n'
+            f'the first: {len(arrays[POINTS]):,} points, {arrays[POINTS].max() + 1:,} voxels, '
+            f'{size_text(size)}; all {len(left)}: about {size_text(size * share)}, '
+            f'{seconds * share:.0f} s',
+            flush=True,
+        )
+        if dry_run:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if size * share > free:
+            raise UsageError(
+                f'the disk of {folder} has {size_text(free)} free, the cache needs about '
+                f'{size_text(size * share)}: name a larger one (--out), or store less (--logits '
+                'top8, --dtype fp16, fewer terms)'
+            )
+        writer.describe(finished=False)
+        bar = ProgressBar(len(left), file=sys.stdout)
+        for file in left:
+            write_scene(writer.cache.path(file), arrays or writer.run(file))
+            arrays = None
+            bar.update()
+        print()
+    if left or not writer.cache.read('cache.json')['finished']:
+        writer.describe(finished=True)
+    total = writer.bytes()
+    kind = 'view' if writer.facts['views'] else 'scan'
+    print(f'finished: {size_text(total)}, {size_text(total / files)} per {kind}')
+
+
+def size_text(size: float) -> str:
+    """Bytes for people.
+
+    Example:
+        >>> size_text(1_234_567)
+        '1.23 MB'
+    """
+    power = min(4, int(math.log10(max(size, 1)) / 3))
+    return f'{size / 1000**power:.3g} {("B", "kB", "MB", "GB", "TB")[power]}'
+
+
+def _check_model(model: Mapping) -> None:
+    kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
+    if kind is None or not issubclass(kind, DistillSegmentor):
+        raise UsageError(
+            f'the model of the config is {model["type"]}, expected a DistillSegmentor: what is '
+            'cached follows from its teacher and its terms'
+        )
+
+
+def _is_logits(tap: str) -> bool:
+    return tap.split('.')[-1] == _LOGITS

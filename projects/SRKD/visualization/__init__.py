@@ -1,0 +1,1 @@
+"""Pictures of scans, labels and boxes, drawn without a window."""

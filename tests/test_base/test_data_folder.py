@@ -1,0 +1,63 @@
+"""A data set's folder is refused when it would bury data and appears when it is whole."""
+
+import pickle
+
+import pytest
+
+from projects.SRKD.base.checks import check_limits
+from projects.SRKD.base.data_folder import new_folder, progress, write_infos
+
+
+def test_a_folder_with_other_data_is_left_alone_unless_forced(tmp_path):
+    out = tmp_path / 'mine'
+    out.mkdir()
+    (out / 'thesis.tex').write_text('years of work')
+    match = r'mine exists and is not an empty folder; --force replaces it by the new data set'
+    with pytest.raises(FileExistsError, match=match), new_folder(out):
+        pass
+    assert (out / 'thesis.tex').read_text() == 'years of work'
+    with new_folder(out, force=True) as folder:
+        (folder / 'new').touch()
+        assert (out / 'thesis.tex').exists()  # until the new one is whole
+    assert [path.name for path in out.iterdir()] == ['new']
+    assert [path.name for path in tmp_path.iterdir()] == ['mine']
+
+
+def test_an_error_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / 'out') as folder:
+        (folder / 'half').touch()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    with new_folder(tmp_path) as folder:
+        (folder / 'new').touch()
+    assert [path.name for path in tmp_path.iterdir()] == ['new']
+
+
+def test_values_outside_their_limits_are_refused():
+    check_limits(scans=(1, 1, 5))
+    with pytest.raises(ValueError, match='^beams must lie between 2 and 64, got 65$'):
+        check_limits(scans=(5, 1, 5), beams=(65, 2, 64))
+
+
+def test_progress_passes_names_on_and_counts_them(capsys):
+    assert list(progress('streets', ['a', 'b'])) == ['a', 'b']
+    assert capsys.readouterr().err.split('\r')[1:3] == ['streets 0/2: a', 'streets 1/2: b']
+
+
+def test_infos_are_of_version_2(tmp_path):
+    write_infos(tmp_path / 'infos.pkl', 'nuscenes', [dict(token='a')])
+    content = pickle.loads((tmp_path / 'infos.pkl').read_bytes())
+    assert content == dict(
+        metainfo=dict(dataset='nuscenes', info_version='1.1'), data_list=[dict(token='a')]
+    )
+
+
+def test_what_a_killed_run_has_left_is_named(tmp_path):
+    (tmp_path / '.out.123.part').mkdir()
+    said = '[.]out.123.part is left by a run that was killed, unless it goes on: remove it'
+    with pytest.warns(UserWarning, match=said), new_folder(tmp_path / 'out') as folder:
+        (folder / 'a').touch()
+    assert (tmp_path / 'out/a').exists()
