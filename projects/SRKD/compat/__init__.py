@@ -21,6 +21,7 @@ CURES = (
     'mmengine_mid_epoch',
     'mmengine_checkpoints',
     'mmengine_save_best',
+    'mmengine_pretrained',
     'mmdet3d_rotate_iou',
     'mmdet3d_box_overlaps',
     'mmdet3d_rotated_nms',

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from ..base import FileMissingError, UsageError
+from ..base import FileMissingError, UsageError, nearest_path
 from ..ops.spconv_layout import to_spconv2
 
 _SHOWN = 3  # keys named in a message
@@ -102,13 +102,16 @@ def weights_in(content: object, source: str) -> dict[str, Tensor]:
     return {key.removeprefix('module.'): value for key, value in weights.items()}
 
 
-def read_checkpoint(checkpoint: str) -> tuple[dict[str, Tensor], Mapping]:
-    """Weights in a teacher's checkpoint, without ``module.`` prefixes, and its ``meta``.
+def read_checkpoint(
+    checkpoint: str, name: str = 'teacher checkpoint'
+) -> tuple[dict[str, Tensor], Mapping]:
+    """Weights in a checkpoint, without ``module.`` prefixes, and its ``meta``.
 
     Both are on the CPU.
 
     Args:
         checkpoint: Path or URL mmengine can read; ``state_dict`` inside or the plain dict.
+        name: What it is called in a message.
 
     Raises:
         FileMissingError: If the file does not exist.
@@ -117,14 +120,16 @@ def read_checkpoint(checkpoint: str) -> tuple[dict[str, Tensor], Mapping]:
     try:
         content = _load_checkpoint(checkpoint, map_location='cpu')
     except FileNotFoundError:
-        raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist') from None
+        raise FileMissingError(
+            f'{name} {checkpoint} does not exist; {nearest_path(checkpoint)}'
+        ) from None
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise UsageError(
-            f'teacher checkpoint {checkpoint} cannot be read ({type(error).__name__}: '
+            f'{name} {checkpoint} cannot be read ({type(error).__name__}: '
             f'{str(error).splitlines()[0] if str(error) else "no message"}), expected a file '
             'written by torch.save: it may be truncated'
         ) from error
-    weights = weights_in(content, f'teacher checkpoint {checkpoint}')
+    weights = weights_in(content, f'{name} {checkpoint}')
     meta = content.get('meta') if 'state_dict' in content else None
     return weights, meta if isinstance(meta, Mapping) else {}
 
