@@ -7,6 +7,8 @@ still be imported: they need torch alone, and so carry no registry decorators th
 
 from importlib.util import find_spec
 
+from .base import configs, tools  # noqa: F401 - paths of what is shipped
+
 if find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS
     from torch.nn import Module
