@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
-from ...base import UsageError, write_text
+from ...base import UsageError, check_writable, write_text
 from ...base.provenance import commit
 from ..cache.facts import differing, teacher_facts
 from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
@@ -179,12 +179,14 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
         dry_run: Whether to stop behind the estimate, leaving nothing.
 
     Raises:
-        UsageError: If the folder holds another cache, or its disk has too little room.
+        UsageError: If the folder cannot be written to or holds another cache, or its disk has too
+            little room.
     """
     folder, files = writer.cache.folder, len(writer.scans)
     left = writer.missing(check)
     print(f'teacher cache {folder}: {writer.scans}, {files - len(left)} of them stored')
     if left:
+        check_writable(folder, 'the folder of the teacher cache (--out)')
         start = time.perf_counter()
         arrays = writer.run(left[0])
         seconds = time.perf_counter() - start
