@@ -37,7 +37,6 @@ class DistillModel(BaseModel):
         UsageError: If there is no term, or a tap, connector or width does not fit.
     """
 
-    teacher_class = Teacher
     teaches_by_targets = False  # whether the teacher also changes what the student learns from
 
     def __new__(cls, *args, **kwargs) -> nn.Module:
@@ -69,7 +68,7 @@ class DistillModel(BaseModel):
             )
         taps = {name: _tap_paths(name, term) for name, term in terms.items()}
         self.taps = Taps(self.student, (student for student, _ in taps.values()), 'student')
-        self.teacher = self.teacher_class(**teacher, taps=(theirs for _, theirs in taps.values()))
+        self.teacher = self.build_teacher(**teacher, taps=[theirs for _, theirs in taps.values()])
         self.terms = nn.ModuleDict()
         for name, (ours, theirs) in taps.items():
             widths = self.taps.width(ours), self.teacher.widths[theirs]
@@ -92,6 +91,10 @@ class DistillModel(BaseModel):
     def data_preprocessor(self) -> nn.Module:
         """The student's data preprocessor."""
         return self.student.data_preprocessor
+
+    @abstractmethod
+    def build_teacher(self, **teacher) -> Teacher:
+        """Return the teacher, given its config, checkpoint and the taps that terms read."""
 
     @abstractmethod
     def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
