@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.base.checks import check_limits
 from projects.SRKD.base.data_folder import new_folder, progress, write_infos
 
@@ -61,3 +62,10 @@ def test_what_a_killed_run_has_left_is_named(tmp_path):
     with pytest.warns(UserWarning, match=said), new_folder(tmp_path / 'out') as folder:
         (folder / 'a').touch()
     assert (tmp_path / 'out/a').exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / 'file').touch()
+    said = 'place of --out, .*file cannot be written to .*Not a dir'
+    with pytest.raises(UsageError, match=said), new_folder(tmp_path / 'file' / 'out'):
+        pass

@@ -1,9 +1,10 @@
+import errno
 import os
 import stat
 
 import pytest
 
-from projects.SRKD.base import write_text, write_whole
+from projects.SRKD.base import UsageError, check_writable, write_text, write_whole
 
 
 def test_the_new_content_takes_the_place_of_the_old_at_once(tmp_path):
@@ -50,3 +51,28 @@ def test_a_text_is_written_into_folders_that_it_makes(tmp_path):
     write_text(tmp_path / 'deep' / 'file', 'b')
     assert [path.name for path in (tmp_path / 'deep').iterdir()] == ['file']
     assert (tmp_path / 'deep' / 'file').read_text() == 'b'
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_left(tmp_path):
+    check_writable(tmp_path / 'deep' / 'out', '--out')
+    assert not list(tmp_path.iterdir())
+    (tmp_path / 'file').write_text('in the way')
+    for out in (tmp_path / 'file', tmp_path / 'file' / 'deep' / 'out'):
+        with pytest.raises(UsageError, match=f'--out {out} cannot be written to .{tmp_path}/file: '
+                           'Not a directory.*, expected a folder that is there or can be made'):
+            check_writable(out, '--out')
+    assert (tmp_path / 'file').read_text() == 'in the way'
+
+
+@pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_file_that_cannot_be_made_is_told_in_the_words_of_the_system(
+        tmp_path, monkeypatch, number):
+    def refuse(**_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr('projects.SRKD.base.files.mkstemp', refuse)
+    monkeypatch.setattr('projects.SRKD.base.files.NamedTemporaryFile', refuse)
+    with pytest.raises(UsageError, match=f'{tmp_path}/a cannot be written: {os.strerror(number)}'):
+        write_text(tmp_path / 'a', 'b')
+    with pytest.raises(UsageError, match=f'out {tmp_path} .*: {os.strerror(number)}'):
+        check_writable(tmp_path, 'out')

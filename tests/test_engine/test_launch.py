@@ -268,3 +268,10 @@ def test_a_loop_by_iterations_says_that_it_saves_once(config, tmp_path):
     train(config, tmp_path / 'run', options)
     (log,) = (tmp_path / 'run').glob('*/*.log')
     assert 'the only checkpoint is written at the end: say default_hooks' in log.read_text()
+
+
+def test_a_work_dir_that_cannot_be_made_is_told_before_anything_is_built(config, tmp_path):
+    with pytest.raises(launch.UsageError, match='work_dir .*toy.py/run cannot be written to'):
+        train(config, config / 'run')
+    with pytest.raises(launch.UsageError, match='work_dir .*toy.py cannot be written to'):
+        launch.test(config, config, work_dir=config)

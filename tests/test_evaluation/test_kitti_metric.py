@@ -14,6 +14,7 @@ from mmdet3d.registry import METRICS  # noqa: E402
 from mmengine.evaluator import Evaluator  # noqa: E402
 
 from projects.SRKD.evaluation import kitti_metric as ours  # noqa: E402
+from projects.SRKD.evaluation.score_names import score_names  # noqa: E402
 
 compat.apply()
 CLASSES = ['Pedestrian', 'Cyclist', 'Car']
@@ -30,6 +31,10 @@ def evaluate(folder, truth, found, kind='KittiMetric', classes=CLASSES, **kwargs
     for first in range(0, len(samples), 2):
         evaluator.process(samples[first : first + 2], {})
     scores = evaluator.evaluate(len(samples))
+    known = score_names(built, dict(classes=classes))
+    assert set(scores) <= known
+    if kind == 'KittiMetric' and not kwargs:
+        assert set(scores) >= {key for key in known if 'pred_instances_3d' in key}
     return {key.removeprefix('Kitti metric/'): value for key, value in scores.items()}
 
 

@@ -13,6 +13,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from projects.MiniScenes.streets import write_nuscenes_detection
 from projects.SRKD.base import UsageError
 from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
+from projects.SRKD.evaluation.score_names import score_names
 
 PREFIX = dict(pts='samples/LIDAR_TOP', img='', sweeps='sweeps/LIDAR_TOP')
 START = 'NuScenes metric/pred_instances_3d_NuScenes/'
@@ -40,6 +41,7 @@ def score(root, kind, shift=0.0):
     metric.dataset_meta = data.metainfo
     metric.process({}, samples)
     scores = metric.evaluate(len(samples))
+    assert set(scores) == score_names(metric, data.metainfo)
     return {name.removeprefix(START): value for name, value in scores.items()}
 
 

@@ -18,6 +18,7 @@ from toy_run import write_config
 from projects.SRKD.base import UsageError
 from projects.SRKD.engine import launch
 from projects.SRKD.evaluation import SegMetricWithVoxels
+from projects.SRKD.evaluation.score_names import score_names
 
 NAMES = ('car', 'bus', 'road', 'tree')  # 'bus' never occurs in `scans`
 
@@ -49,11 +50,15 @@ def scans(count=5, seed=0, voxels=True, classes=(0, 2, 3)):
 
 
 def score(samples, metric=None, batch=None, **changes):
-    evaluator = Evaluator(metric or SegMetricWithVoxels())
+    metric = metric or SegMetricWithVoxels()
+    evaluator = Evaluator(metric)
     evaluator.dataset_meta = meta(**changes)
     for sample in copy.deepcopy(samples):
         evaluator.process([sample], batch or dict(inputs=dict(points=[])))
-    return evaluator.evaluate(len(samples))
+    scores = evaluator.evaluate(len(samples))
+    known = score_names(metric, evaluator.dataset_meta)
+    assert set(scores) | {'voxel_miou', 'tta_views'} >= known >= set(scores)
+    return scores
 
 
 def arrays(samples):

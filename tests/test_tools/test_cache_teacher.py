@@ -72,3 +72,14 @@ def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     assert done.stderr.strip().endswith(
         f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does not exist')
     assert 'Traceback' not in done.stderr and not (tmp_path / 'other').exists()
+
+
+def test_a_cache_that_cannot_be_written_ends_before_the_teacher_runs(config, tmp_path):
+    (tmp_path / 'file').touch()
+    done = start(TOOL, config, '--out', tmp_path / 'file' / 'cache')
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    assert 'points' not in done.stdout  # of the first scan
+    assert done.stderr.strip().splitlines()[-1] == (
+        f'cache_teacher.py: the folder of the teacher cache (--out) {tmp_path}/file/cache cannot '
+        f'be written to ({tmp_path}/file: Not a directory), expected a folder that is there or '
+        'can be made')

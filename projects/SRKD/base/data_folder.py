@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import FileInTheWayError
-from .files import write_whole
+from .files import check_writable, write_whole
 
 _REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
 
@@ -27,12 +27,14 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
 
     Raises:
         FileInTheWayError: If ``out`` is not empty and ``force`` is not set.
+        UsageError: If no folder can be made there.
     """
     out = Path(out).absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise FileInTheWayError(
             f'{out} exists and is not an empty folder; --force replaces it by the new data set'
         )
+    check_writable(out.parent, 'the place of --out,')
     for left in out.parent.glob(f'.{out.name}.*.part'):
         warnings.warn(f'{left} is left by a run that was killed, unless it goes on: remove it',
                       stacklevel=3)  # fmt: skip

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import NamedTemporaryFile, mkstemp
+
+from .errors import UsageError
 
 
 @contextmanager
@@ -19,6 +21,9 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
     Args:
         path: The file to write; its folder must exist.
 
+    Raises:
+        UsageError: If no file can be made there.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / 'note.txt'
@@ -28,7 +33,12 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
         ('whole', 1)
     """
     path = Path(path)
-    handle, name = mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+    try:
+        handle, name = mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+    except FileNotFoundError:
+        raise  # a folder that should have been made is a fault of the code
+    except OSError as error:
+        raise UsageError(f'{path} cannot be written: {error.strerror}') from None
     os.close(handle)
     part = Path(name)
     try:
@@ -47,6 +57,35 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with write_whole(path) as part:
         part.write_text(text)
+
+
+def check_writable(folder: str | os.PathLike, name: str) -> None:
+    """Refuse a folder that cannot be made or written to, before anything is computed for it.
+
+    Leaves nothing: a file is made, and removed, in the nearest folder that is there.
+
+    Args:
+        folder: Need not exist.
+        name: What the folder is called in the message, e.g. ``--out``.
+
+    Raises:
+        UsageError: Says what the system says, and of which path.
+
+    Example:
+        >>> import tempfile
+        >>> check_writable(Path(tempfile.mkdtemp()) / 'not' / 'there', '--out')
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    try:
+        with NamedTemporaryFile(prefix='.probe.', dir=place):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f'{name} {folder} cannot be written to ({place}: {error.strerror}), expected a folder '
+            'that is there or can be made'
+        ) from None
 
 
 def _sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..base import UsageError
+from ..base import UsageError, check_writable
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
@@ -80,11 +80,13 @@ def train(
         The runner, after training.
 
     Raises:
-        UsageError: If the config has no ``auto_scale_lr.base_batch_size`` to scale from, or what is
-            to be loaded does not exist or does not fill the network.
+        UsageError: If ``work_dir`` cannot be written to, the config has no
+            ``auto_scale_lr.base_batch_size`` to scale from, or what is to be loaded does not exist
+            or does not fill the network.
         NonFiniteLossError: If the loss or a gradient is not finite.
     """
     cfg = read_config(config, splits=('train', 'val'), **reading)
+    check_writable(cfg.work_dir, 'work_dir')
     if amp:
         use_amp(cfg)
     if sync_bn != 'none':
@@ -142,6 +144,7 @@ def test(
             for and the config has none, or the checkpoint lacks weights.
     """
     cfg = read_config(config, splits=('test',), **reading)
+    check_writable(cfg.work_dir, 'work_dir')
     check_checkpoint('checkpoint', checkpoint)
     if show or show_dir:
         _draw(cfg, show, show_dir, task, score_thr, wait_time)

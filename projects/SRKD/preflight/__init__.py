@@ -32,8 +32,10 @@ from .loaders import check_epoch_has_steps, check_loaders
 from .numbers import check_numbers
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
+from .scores import check_best_score, check_score_names
 from .sections import check_sections
 from .single_class import check_more_than_one_class
+from .super_voxels import tell_default_cubes
 from .truth import check_truth_scores
 from .widths import check_widths
 
@@ -48,11 +50,14 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_classes,
     check_more_than_one_class,
     check_geometry_of_config,
+    tell_default_cubes,
 )
 RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     tell_feature_ranges,
     check_samples,
     check_classes_of_run,
+    check_score_names,
+    check_best_score,
     check_annotation_files,
     check_nuscenes,
     check_ground_planes,

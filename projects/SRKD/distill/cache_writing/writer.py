@@ -18,14 +18,15 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
-from ...base import UsageError, write_text
+from ...base import UsageError, check_writable, write_text
 from ...base.provenance import commit
+from ..cache.facts import differing, teacher_facts
 from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
-from ..cache.folder import TeacherCache, differing, teacher_facts
+from ..cache.folder import TeacherCache
+from ..live_teacher import LiveTeacher
 from ..matching import VoxelView
 from ..model import _tap_paths
 from ..segmentor import DistillSegmentor
-from ..teacher import Teacher
 from .scans import training_scans
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
@@ -65,7 +66,7 @@ class CacheWriter:
                 'config'
             )
         taps = [_tap_paths(name, term)[1] for name, term in cfg.model.terms.items() if term]
-        self.teacher = Teacher(**teacher, taps=dict.fromkeys(taps))
+        self.teacher = LiveTeacher(**teacher, taps=dict.fromkeys(taps))
         self.widths: dict[str, int] = {}  # as seen
         self.cache = TeacherCache(folder)
         self.dtype, self.device = dtype, torch.device(device)
@@ -178,12 +179,14 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
         dry_run: Whether to stop behind the estimate, leaving nothing.
 
     Raises:
-        UsageError: If the folder holds another cache, or its disk has too little room.
+        UsageError: If the folder cannot be written to or holds another cache, or its disk has too
+            little room.
     """
     folder, files = writer.cache.folder, len(writer.scans)
     left = writer.missing(check)
     print(f'teacher cache {folder}: {writer.scans}, {files - len(left)} of them stored')
     if left:
+        check_writable(folder, 'the folder of the teacher cache (--out)')
         start = time.perf_counter()
         arrays = writer.run(left[0])
         seconds = time.perf_counter() - start
