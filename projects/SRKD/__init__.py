@@ -7,7 +7,7 @@ still be imported: they need torch alone, and so carry no registry decorators th
 
 from importlib.util import find_spec
 
-from .base import configs, tools  # noqa: F401 - paths of what is shipped
+from .base.shipped import configs, tools  # noqa: F401 - where they are, for users
 
 if find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS

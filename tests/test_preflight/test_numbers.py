@@ -68,6 +68,10 @@ NUMBERS = [
     (PILLARS, 'model.test_cfg.score_thr', None),
     (PILLARS, 'model.test_cfg.score_thr', 1.5),
     (PILLARS, 'model.test_cfg.nms_thr', -0.1),
+    (PILLARS, 'model.backbone.in_channels', 64.0),
+    (PILLARS, 'model.neck.in_channels', [64, 128.0, 256]),
+    (PILLARS, 'model.bbox_head.num_classes', 3.0),
+    (ROOMS, 'train_dataloader.batch_size', 4.0),
 ]
 
 

@@ -3,6 +3,7 @@
 from .errors import (
     FileInTheWayError,
     FileMissingError,
+    ScanError,
     TooFewVoxelsError,
     UsageError,
     UsageTypeError,
@@ -12,10 +13,9 @@ from .errors import (
 from .files import check_writable, write_text, write_whole
 from .nearest import nearest_name, nearest_path
 from .random_numbers import seed_process, seeded
-from .shipped import configs, tools
 
 __all__ = [
-    'FileInTheWayError', 'FileMissingError', 'TooFewVoxelsError', 'UsageError', 'UsageTypeError',
-    'check_writable', 'configs', 'misuse_told', 'naming_scans', 'nearest_name', 'nearest_path',
-    'seed_process', 'seeded', 'tools', 'write_text', 'write_whole',
+    'FileInTheWayError', 'FileMissingError', 'ScanError', 'TooFewVoxelsError', 'UsageError',
+    'UsageTypeError', 'check_writable', 'misuse_told', 'naming_scans', 'nearest_name',
+    'nearest_path', 'seed_process', 'seeded', 'write_text', 'write_whole',
 ]  # fmt: skip
