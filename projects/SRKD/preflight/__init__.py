@@ -36,6 +36,7 @@ from .repeated_frames import tell_repeated_frames
 from .scores import check_best_score, check_score_names
 from .sections import check_sections
 from .single_class import check_more_than_one_class
+from .super_voxels import tell_default_cubes
 from .truth import check_truth_scores
 from .widths import check_widths
 
@@ -51,6 +52,7 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_classes,
     check_more_than_one_class,
     check_geometry_of_config,
+    tell_default_cubes,
 )
 RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     tell_feature_ranges,
