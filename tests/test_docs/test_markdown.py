@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 from markdown_pages import PAGES, ROOT, dead_links, faults_of_form, tables
+from test_structure import ROOMS
 
 PAGE = pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 TABLE = '| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n'
@@ -56,6 +57,11 @@ def test_the_site_and_the_index_name_every_page():
     for page in (ROOT / 'docs').glob('*.md'):
         assert f'docs/{page.name}' in site
         assert page.name == 'index.md' or f']({page.name})' in index, page.name
+
+
+def test_contributing_names_the_rooms_in_their_order():
+    rooms = re.findall(r'^\| `projects/SRKD/(\w+)`', (ROOT / 'CONTRIBUTING.md').read_text(), re.M)
+    assert tuple(rooms) == ROOMS
 
 
 def test_the_model_index_imports_every_metafile():

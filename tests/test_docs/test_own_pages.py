@@ -1,4 +1,4 @@
-"""The pages on a loss and on scans of one's own, followed literally from a folder beside the clone.
+"""The pages on a loss, scans and a detector of one's own, followed from a folder beside the clone.
 
 What the reader has before is made here; each file is the page's, each command runs as it stands.
 """
@@ -13,11 +13,14 @@ import sys
 import numpy as np
 import pytest
 from markdown_pages import ROOT, commands, named_files
+from mmengine.config import Config
+from toy import build
 
 from projects.SRKD.distill.matching import MatchedPoints
 
 LOSS = (ROOT / 'docs/own_loss.md').read_text()
 SCANS = (ROOT / 'docs/own_dataset.md').read_text()
+DETECTOR = (ROOT / 'docs/own_detector.md').read_text()
 
 
 @pytest.fixture
@@ -80,3 +83,19 @@ def test_scans_of_ones_own_train(mine):
     follow(SCANS, mine)
     log = logged(mine / 'work_dirs/my_student')
     assert {'ground', 'plant', 'building', 'miou'} <= set(log)
+
+
+def test_a_detector_of_ones_own_becomes_teacher_and_student(tmp_path, monkeypatch):
+    (snippet,) = re.findall(r'```python\n(.*?)```', DETECTOR, re.DOTALL)
+    folder = tmp_path / 'configs/own'
+    folder.mkdir(parents=True)
+    (tmp_path / 'configs/_base_').symlink_to(ROOT / 'configs/_base_')
+    (folder / 'my_detector.py').write_text(
+        "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py'\n")
+    (folder / 'my_pair.py').write_text(snippet)
+    monkeypatch.chdir(folder)
+    teacher = build(Config.fromfile('my_detector.py').model)
+    model = build(Config.fromfile('my_pair.py').model)
+    small, large = (sum(p.numel() for p in net.parameters()) for net in (model.student, teacher))
+    assert 3.5 < large / small < 4.5
+    assert set(model.terms) == {'local_graph'}
