@@ -89,14 +89,22 @@ def _with_known_rules(original: Callable) -> Callable:
         except ValueError:
             if len(rules) == 1:
                 rules = rules * len(key_indicators)
-        rules = [rule or _rule_of(name) for rule, name in zip(rules, key_indicators)]
-        for rule, name in zip(rules, key_indicators):
-            if rule is None and name != 'auto':
-                raise UsageError(
-                    f'default_hooks.checkpoint.save_best={name!r} does not tell whether more or '
-                    "less of it is better, expected default_hooks.checkpoint.rule='greater' or "
-                    "'less' beside it")
-        return original(self, rules, key_indicators)
+            pairs = zip(rules, key_indicators)
+            rules = [rule or judged(self, name) for rule, name in pairs]
+        original(self, rules, key_indicators)
+
+    def judged(self, name: str) -> str | None:
+        try:
+            original(self, [None], [name])  # mmengine's guess, and the user's own lists
+            return self.rules[0]
+        except ValueError:
+            rule = _rule_of(name)
+        if rule is None:
+            raise UsageError(
+                f'default_hooks.checkpoint.save_best={name!r} does not tell whether more or '
+                "less of it is better, expected default_hooks.checkpoint.rule='greater' or "
+                "'less' beside it")
+        return rule
 
     return init_rule
 
