@@ -1,4 +1,4 @@
-# make setup | demo | demo-detection | test | bench | lint
+# make setup | demo | demo-detection | test | bench | lint | docs
 # make demo DEMO=smoke                   PYTHON=/path/to/python: your own environment instead of .venv
 #                                        TORCH_INDEX=URL: where to look for torch besides the default index
 PYTHON ?=
@@ -12,7 +12,7 @@ PYTEST := $(RUN) -m pytest --durations=10
 # Threads that spin for long while they wait make a busy machine several times slower.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: setup demo demo-detection test lint bench
+.PHONY: setup demo demo-detection test lint bench docs
 
 setup:
 	@$(BOOTSTRAP) tools/setup_env.py $(if $(PYTHON),--python "$(PYTHON)")
@@ -34,3 +34,12 @@ lint: setup
 
 bench: setup
 	$(RUN) benchmarks/bm_all.py
+
+# The site needs nothing of the project, so it is built in an environment of its own.
+.venv-docs/installed: docs/requirements.txt
+	$(BOOTSTRAP) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
+
+docs: .venv-docs/installed
+	.venv-docs/bin/python -m mkdocs build --strict

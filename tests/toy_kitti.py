@@ -2,11 +2,13 @@
 
 import importlib.util
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import mmdet3d
 
 from projects.MiniScenes.streets.kitti_writer import write_kitti
+from projects.SRKD.datasets.infos.kitti_files import CLASSES
 
 CONVERTERS = Path(mmdet3d.__file__).parent / '.mim/tools/dataset_converters'
 
@@ -41,3 +43,14 @@ def copy_frame(root: Path, out: Path, frame: str = '000001') -> Path:
     for split in ('train', 'val'):
         (out / f'ImageSets/{split}.txt').write_text(f'{frame}\n')
     return out
+
+
+def count_valid(infos: Iterable[dict]) -> dict[str, list[int]]:
+    """How many objects of each class count at easy, moderate and hard; each includes the former."""
+    counts = {name: [0, 0, 0] for name in CLASSES}
+    for info in infos:
+        for instance in info['instances']:
+            if instance['bbox_label'] >= 0 and instance['difficulty'] >= 0:
+                for level in range(instance['difficulty'], 3):
+                    counts[CLASSES[instance['bbox_label']]][level] += 1
+    return counts

@@ -7,6 +7,8 @@ still be imported: they need torch alone, and so carry no registry decorators th
 
 from importlib.util import find_spec
 
+from .base.shipped import configs, tools  # noqa: F401 - where they are, for users
+
 if find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS
     from torch.nn import Module

@@ -66,6 +66,6 @@ def test_what_a_killed_run_has_left_is_named(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(UsageError, match='place of --out, .*file cannot be written to .*Not a dir'):
-        with new_folder(tmp_path / 'file' / 'out'):
-            pass
+    said = 'place of --out, .*file cannot be written to .*Not a dir'
+    with pytest.raises(UsageError, match=said), new_folder(tmp_path / 'file' / 'out'):
+        pass

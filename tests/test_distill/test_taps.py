@@ -70,8 +70,7 @@ def test_a_network_is_left_when_all_taps_have_fired_but_not_the_first_time():
     network, calls = nn.Sequential(*(nn.Linear(3, 3) for _ in range(4))), []
     for number, layer in enumerate(network):
         layer.register_forward_hook(lambda *call, number=number: calls.append(number))
-    taps = Taps(network, ['2', '0'], 'teacher')
-    taps.stops = True
+    taps = Taps(network, ['2', '0'], 'teacher', stops=True)
     x, found = torch.randn(5, 3), []
     for expected in ([0, 1, 2, 3], [0, 1, 2], [0, 1, 2]):
         calls.clear()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from toy import batch, build, distiller, minkunet, save_checkpoint
 
-from projects.SRKD.distill import Teacher
+from projects.SRKD.distill import LiveTeacher
 from projects.SRKD.distill.teacher import teacher_config
-from projects.SRKD.distill.weights import load_strictly
+from projects.SRKD.models.weights import load_strictly
 
 
 @pytest.fixture
@@ -78,14 +78,14 @@ def test_a_missing_checkpoint_or_none_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere.pth does not exist'):
         load_strictly(build(minkunet(8)), str(tmp_path / 'nowhere.pth'))
     with pytest.raises(ValueError, match='random weights distils noise'):
-        Teacher(minkunet(8), None)
+        LiveTeacher(minkunet(8), None)
 
 
 def test_a_missing_config_names_the_nearest(tmp_path):
     (tmp_path / 'ptv3-base.py').write_text('model = dict()')
     message = r'ptv3-bse.py does not exist; the nearest name there is .*ptv3-base.py'
     with pytest.raises(FileNotFoundError, match=message):
-        Teacher(tmp_path / 'ptv3-bse.py', 'unused.pth')
+        LiveTeacher(tmp_path / 'ptv3-bse.py', 'unused.pth')
 
 
 def test_a_distillation_config_as_teacher_means_its_student(tmp_path, checkpoint):
@@ -96,7 +96,7 @@ def test_a_distillation_config_as_teacher_means_its_student(tmp_path, checkpoint
 def test_the_config_is_not_edited_by_building(checkpoint):
     config = minkunet(8)
     before = copy.deepcopy(config)
-    teacher = Teacher(config, checkpoint)
+    teacher = LiveTeacher(config, checkpoint)
     assert teacher.network is teacher.network
     assert config == before
 

@@ -10,9 +10,9 @@ from toy import build, minkunet, save_checkpoint
 from toy_run import write_config
 
 from projects.SRKD.base import FileMissingError, UsageError
-from projects.SRKD.distill.weights import compare_weights
 from projects.SRKD.engine import DistillCheckpointHook, EveryWeightHook, launch
 from projects.SRKD.engine.loading import settle_loading
+from projects.SRKD.models.weights import compare_weights
 
 FULL = {'line.weight': torch.full((1, 1), 3.0), 'line.bias': torch.full((1,), 1.0)}
 

@@ -15,7 +15,7 @@ from mmdet3d.evaluation.metrics import KittiMetric
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import CameraInstance3DBoxes, points_cam2img
 from mmengine.config import Config
-from toy_kitti import interpret, small_streets
+from toy_kitti import count_valid, interpret, small_streets
 
 import projects.SRKD.datasets  # noqa: F401 - registers its loaders
 from projects.MiniScenes.streets.boxes import StreetObject
@@ -28,7 +28,6 @@ from projects.MiniScenes.streets.kitti_writer import (
     write_kitti,
 )
 from projects.SRKD import compat
-from projects.SRKD.datasets.infos.kitti import count_valid
 from projects.SRKD.datasets.infos.kitti_files import CLASSES, read_calibration, read_labels
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from mmdet3d.models import MinkUNetBackbone
 from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes, PointData
 from mmengine.config import Config
 from test_configs import ROOT
-from toy import build, total
+from toy import build, ptv3, total
 from zoo_detectors import scans as one_object
 from zoo_detectors import small
 
@@ -149,3 +149,28 @@ def test_the_answer_of_a_scan_does_not_depend_on_a_larger_one_beside_it(backbone
     torch.testing.assert_close(backbone(feat, coors), both[: len(coors)], rtol=0, atol=1e-5)
     plain = MinkUNetBackbone.forward.original(backbone, feat, coors)
     assert (plain - both[: len(coors)]).abs().max() > 0.01  # what the cure is for
+
+
+@pytest.mark.parametrize('name', ['second', 'centerpoint-pillar', 'pointpillars'])
+def test_a_detector_that_gets_one_voxel_in_training_names_the_scan(name):
+    model = build(small(name)).train()
+    data = one_object(name, num_points=1)
+    cloud, sample = data['inputs']['points'][0], copy.deepcopy(data['data_samples'][0])
+    sample.set_metainfo(dict(box_type_3d=LiDARInstance3DBoxes, lidar_path='000007.bin'))
+    data = dict(inputs=dict(points=[cloud]), data_samples=[sample])
+    data = model.data_preprocessor(data, True)
+    if name != 'second':  # a map has rows enough, and so have the points of a pillar
+        assert torch.isfinite(model.parse_losses(model(**data, mode='loss'))[0])
+        return
+    with pytest.raises(TooFewVoxelsError, match=r'at least 2 voxels .* batch holds 000007.bin\)'):
+        model(**data, mode='loss')
+
+
+@pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
+def test_a_stray_point_names_its_scan(mode):
+    model = build(ptv3(depth=9)).train(mode == 'loss')
+    data = scans((4, 4, 2), 6, (200, 200))
+    data['inputs']['points'][1][0, 0] = 100.0
+    data = model.data_preprocessor(data, mode == 'loss')
+    with pytest.raises(UsageError, match=r'below 512, .* depth=10 .*\(scan 1.bin\)$'):
+        model(**data, mode=mode)

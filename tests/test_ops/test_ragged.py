@@ -3,27 +3,10 @@ import torch
 
 from projects.SRKD.ops import (
     batch_to_list,
-    batch_to_offset,
     draw_rows,
     group_rows,
-    list_to_batch,
-    offset_to_batch,
     padded_blocks,
 )
-
-
-@pytest.mark.parametrize('sizes', [[3, 1, 4], [0, 2, 0, 0], [5], []])
-def test_batch_and_offset_are_inverse(sizes):
-    offset = torch.tensor(sizes, dtype=torch.int64).cumsum(0)
-    batch = offset_to_batch(offset)
-    assert batch.tolist() == [b for b, n in enumerate(sizes) for _ in range(n)]
-    assert torch.equal(batch_to_offset(batch, len(sizes)), offset)
-
-
-def test_list_and_batch_are_inverse():
-    samples = [torch.randn(n, 2) for n in (3, 1, 4)]
-    rows, batch = list_to_batch(samples)
-    assert all(map(torch.equal, batch_to_list(rows, batch), samples))
 
 
 def test_batch_to_list_accepts_any_order_and_no_rows():
@@ -31,16 +14,6 @@ def test_batch_to_list_accepts_any_order_and_no_rows():
     parts = batch_to_list(rows, torch.tensor([9, 2, 9, -1, 2]))
     assert [part.tolist() for part in parts] == [[1, 4], [0, 2]]
     assert batch_to_list(rows[:0], torch.zeros(0).long()) == []
-
-
-def test_an_unsorted_batch_has_no_offset():
-    with pytest.raises(ValueError, match='batch must be ascending'):
-        batch_to_offset(torch.tensor([0, 1, 0]))
-
-
-def test_an_empty_list_has_no_width():
-    with pytest.raises(ValueError, match='needs at least one sample'):
-        list_to_batch([])
 
 
 def test_groups_keep_row_order_and_leave_out_minus_one():

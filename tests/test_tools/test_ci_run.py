@@ -39,10 +39,10 @@ def test_it_calls_lint_the_demo_and_the_tests(ci):
     assert code == 0
     targets = [line.split(' with ')[0] for line in out.splitlines() if ' with ' in line]
     demos = ['make demo DEMO=smoke', 'make demo-detection DEMO=smoke']
-    assert targets == ['make setup', 'make lint', *demos, 'make test']
+    assert targets == ['make setup', 'make lint', 'make docs', *demos, 'make test']
 
 
-@pytest.mark.parametrize('target', ['setup', 'lint', 'demo', 'demo-detection', 'test'])
+@pytest.mark.parametrize('target', ['setup', 'lint', 'docs', 'demo', 'demo-detection', 'test'])
 def test_one_failure_fails_all_and_the_rest_still_runs(ci, target):
     code, out = ci(target)
     assert code == 1 and f'FAILED: make {target}' in out and 'make test with' in out

@@ -34,22 +34,53 @@ class FileInTheWayError(UsageError, FileExistsError):
     __str__ = ValueError.__str__
 
 
-class TooFewVoxelsError(UsageError):
+class ScanError(UsageError):
+    """What is wrong with scans of a batch, found where their names are not known.
+
+    Args:
+        message: Says everything but the names.
+        sample: Which of the batch it is; None: all of them together.
+    """
+
+    def __init__(self, message: str, sample: int | None = None) -> None:
+        super().__init__(message)
+        self.sample = sample
+        self.is_named = False
+
+    def __str__(self) -> str:
+        """Say which of the batch it is, as long as nobody knows the name."""
+        if self.sample is None or self.is_named:
+            return super().__str__()
+        return f'{super().__str__()} (sample {self.sample} of the batch)'
+
+
+class TooFewVoxelsError(ScanError):
     """A batch too small to be normalized in training."""
 
 
-def naming_scans(loss: Callable) -> Callable:
-    """Make a segmentor's ``loss(self, inputs, data_samples)`` say which scans were too small."""
+def naming_scans(forward: Callable) -> Callable:
+    """Make a network's ``forward(self, inputs, data_samples, ...)`` name the scans that it refuses.
 
-    @wraps(loss)
-    def named(self, inputs, data_samples):
+    The names are ``lidar_path`` of the samples; of several it gives all.
+    """
+
+    @wraps(forward)
+    def named(self, inputs, data_samples=None, *args, **kwargs):
         try:
-            return loss(self, inputs, data_samples)
-        except TooFewVoxelsError as error:
-            scans = ', '.join(str(sample.get('lidar_path')) for sample in data_samples)
-            raise TooFewVoxelsError(f'{error} (the batch holds {scans})') from None
+            return forward(self, inputs, data_samples, *args, **kwargs)
+        except ScanError as error:
+            if error.is_named or not data_samples:
+                raise
+            names = [str(sample.get('lidar_path')) for sample in data_samples]
+            if error.sample is None:
+                told = f'the batch holds {", ".join(names)}'
+            else:
+                told = f'scan {names[error.sample]}'
+            full = type(error)(f'{error.args[0]} ({told})', error.sample)
+            full.is_named = True
+            raise full from None
 
-    named.original = loss
+    named.original = forward
     return named
 
 

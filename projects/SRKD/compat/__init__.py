@@ -33,6 +33,7 @@ CURES = (
     'mmdet3d_loading_steps',
     'mmdet3d_voxelize',
     'mmdet3d_minkunet',
+    'mmdet3d_scan_names',
     'mmdet3d_visualizer',
     'mmdet3d_inferencers',
     'mmdet3d_object_sample',

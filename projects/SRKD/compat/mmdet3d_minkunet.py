@@ -11,7 +11,7 @@ Where: mmdet3d 1.4.0 ``models/backbones/minkunet_backbone.py``: ``MinkUNetBackbo
 Delete when: it gives the grid the voxels that its strides need.
 
 Each extent is rounded up to a multiple of 2 ** num_stages. The name of a scan is added where it is
-known, in the segmentor.
+known, by ``mmdet3d_scan_names``.
 """
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -21,7 +21,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from ..base import TooFewVoxelsError, naming_scans
+from ..base import TooFewVoxelsError
 
 
 def _whole(original: Callable) -> Callable:
@@ -57,11 +57,10 @@ def _check_rows(coors: Tensor, edge: int) -> None:
 
 
 def apply() -> bool:
-    """Wrap the backbone's forward and the segmentor's loss."""
+    """Wrap the backbone's forward."""
     if find_spec('mmdet3d') is None:
         return False
-    from mmdet3d.models import MinkUNet, MinkUNetBackbone
+    from mmdet3d.models import MinkUNetBackbone
     if not hasattr(MinkUNetBackbone.forward, 'original'):
         MinkUNetBackbone.forward = _whole(MinkUNetBackbone.forward)
-        MinkUNet.loss = naming_scans(MinkUNet.loss)
     return True

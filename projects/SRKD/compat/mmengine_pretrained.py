@@ -28,7 +28,7 @@ def initialize(self, module: nn.Module) -> None:
     from mmengine.model.weight_init import update_init_info
     from mmengine.runner.checkpoint import load_state_dict
 
-    from ..distill.weights import compare_weights, read_checkpoint
+    from ..models.weights import compare_weights, read_checkpoint
     part = type(module).__name__
     name = f'init_cfg of {part}: checkpoint'
     weights, _ = read_checkpoint(self.checkpoint, name)

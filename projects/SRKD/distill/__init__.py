@@ -7,6 +7,7 @@ from .detector import DistillDetector
 from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
+from .live_teacher import LiveTeacher
 from .matching import MatchedPoints, PointMatcher, VoxelView
 from .model import DistillModel
 from .segmentor import DistillSegmentor
@@ -26,6 +27,7 @@ __all__ = [
     'DistillTerm',
     'Features',
     'LinearConnector',
+    'LiveTeacher',
     'MLPConnector',
     'MatchedPoints',
     'PointMatcher',

@@ -43,8 +43,6 @@ class DistillDetector(DistillModel):
         UsageTypeError: If the student is no 3D detector, or a network reads images.
     """
 
-    teacher_class = DetectorTeacher
-
     def __init__(
         self,
         student: Mapping,
@@ -75,7 +73,10 @@ class DistillDetector(DistillModel):
         self.score_thr = None
         if teacher_boxes is not None:
             self.score_thr = _score_threshold(teacher_boxes, class_count(own))
-        self.teacher.predicts = self.teaches_by_targets
+
+    def build_teacher(self, **teacher) -> DetectorTeacher:
+        """Return a teacher that predicts boxes where the student learns from them."""
+        return DetectorTeacher(**teacher, predicts=self.teaches_by_targets)
 
     def _check_grids(self) -> None:
         own, theirs = self.grids

@@ -10,27 +10,37 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .features import Features
-from .teacher import Teacher
+from .live_teacher import LiveTeacher
 
 _HEADS = ('pts_bbox_head', 'bbox_head', 'rpn_head')
 
 
-class DetectorTeacher(Teacher):
-    """A frozen detector; see :class:`Teacher`.
+class DetectorTeacher(LiveTeacher):
+    """A frozen detector; see :class:`LiveTeacher`.
 
     Heads without a tap are not run, unless boxes are asked for; then the network runs as a whole.
 
     Args:
-        config: See :func:`teacher_config`.
-        checkpoint: File with its weights.
-        taps: Module paths to watch.
+        config: As for :class:`Teacher`.
+        checkpoint: As for :class:`Teacher`.
+        taps: As for :class:`Teacher`.
+        predicts: Whether it also predicts boxes.
+
+    Attributes:
+        boxes: What it predicted on the last batch, if ``predicts``.
     """
 
     def __init__(
-        self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
+        self,
+        config: str | Path | Mapping,
+        checkpoint: str | Path,
+        taps: Iterable[str] = (),
+        *,
+        predicts: bool = False,
     ) -> None:
-        super().__init__(config, checkpoint, taps)
-        self.boxes: list[InstanceData] = []  # what it predicted on the last batch
+        super().__init__(config, checkpoint, taps, runs_whole=predicts)
+        self._predicts = predicts
+        self.boxes: list[InstanceData] = []
 
     @torch.no_grad()
     def __call__(self, inputs: dict, data_samples: list) -> dict[str, Features]:
@@ -44,7 +54,7 @@ class DetectorTeacher(Teacher):
 
     def _run(self, inputs: dict, data_samples: list) -> None:
         samples = [Det3DDataSample(metainfo=sample.metainfo) for sample in data_samples]
-        if self.predicts:
+        if self._predicts:
             predicted = self.network(inputs, samples, mode='predict')
             self.boxes = [sample.pred_instances_3d for sample in predicted]
             return

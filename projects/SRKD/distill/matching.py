@@ -7,9 +7,8 @@ Shapes: P raw points of the batch, N finest rows (voxels) of one network, S rows
 tap, R rows at a teacher's, M matched rows, C channels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +18,12 @@ from ..base import UsageError
 from ..ops.lookup import find_rows
 from ..ops.pooling import points_per_voxel
 from .features import Features
+
+_OF_ROWS = 'of rows'  # marks the fields that have a value for each row
+
+
+def _of_rows(**options):
+    return field(metadata={_OF_ROWS: True}, **options)
 
 
 @dataclass(frozen=True)
@@ -39,21 +44,21 @@ class MatchedPoints:
         cell_size: Metres in x and y that a row's cell covers; None where rows are no cells.
     """
 
-    student: Tensor
-    teacher: Tensor
-    coord: Tensor
-    batch: Tensor
-    label: Tensor | None = None
+    student: Tensor = _of_rows()
+    teacher: Tensor = _of_rows()
+    coord: Tensor = _of_rows()
+    batch: Tensor = _of_rows()
+    label: Tensor | None = _of_rows(default=None)
     stage: int = 0
-    count: Tensor | None = None
+    count: Tensor | None = _of_rows(default=None)
     boxes: list[Tensor] | None = None
     classes: list[Tensor] | None = None
     cell_size: tuple[float, float] | None = None
 
-    FIELDS: ClassVar[tuple[str, ...]] = (
-        'student', 'teacher', 'coord', 'batch', 'label', 'stage', 'count', 'boxes', 'classes',
-        'cell_size',
-    )  # fmt: skip
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """What a loss may ask for."""
+        return tuple(each.name for each in fields(cls))
 
     def replace(self, **changes) -> 'MatchedPoints':
         """Return a copy with some fields changed."""
@@ -61,7 +66,7 @@ class MatchedPoints:
 
     def rows(self, kept: Tensor) -> 'MatchedPoints':
         """Return a copy with some rows only, given by their indices."""
-        of_rows = ('student', 'teacher', 'coord', 'batch', 'label', 'count')
+        of_rows = [each.name for each in fields(self) if each.metadata.get(_OF_ROWS)]
         values = {name: getattr(self, name) for name in of_rows}
         return self.replace(**{k: v if v is None else v[kept] for k, v in values.items()})
 

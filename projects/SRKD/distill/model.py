@@ -30,13 +30,13 @@ class DistillModel(BaseModel):
             out, so that an ablation is one line.
         super_voxels: How scans of this data are cut, for the losses that compare inside of
             super-voxels: ``partition``, ``num_super_voxels`` and so on, where a term does not say
-            otherwise. Data sets' base files define it.
+            otherwise. Data sets' base files define it; without it scans are cut into cubes of 1 m,
+            which are for rooms, and a run on scans of a LiDAR says so.
 
     Raises:
         UsageError: If there is no term, or a tap, connector or width does not fit.
     """
 
-    teacher_class = Teacher
     teaches_by_targets = False  # whether the teacher also changes what the student learns from
 
     def __new__(cls, *args, **kwargs) -> nn.Module:
@@ -68,7 +68,7 @@ class DistillModel(BaseModel):
             )
         taps = {name: _tap_paths(name, term) for name, term in terms.items()}
         self.taps = Taps(self.student, (student for student, _ in taps.values()), 'student')
-        self.teacher = self.teacher_class(**teacher, taps=(theirs for _, theirs in taps.values()))
+        self.teacher = self.build_teacher(**teacher, taps=[theirs for _, theirs in taps.values()])
         self.terms = nn.ModuleDict()
         for name, (ours, theirs) in taps.items():
             widths = self.taps.width(ours), self.teacher.widths[theirs]
@@ -91,6 +91,10 @@ class DistillModel(BaseModel):
     def data_preprocessor(self) -> nn.Module:
         """The student's data preprocessor."""
         return self.student.data_preprocessor
+
+    @abstractmethod
+    def build_teacher(self, **teacher) -> Teacher:
+        """Return the teacher, given its config, checkpoint and the taps that terms read."""
 
     @abstractmethod
     def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:

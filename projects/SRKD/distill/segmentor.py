@@ -8,6 +8,7 @@ from ..base import UsageError
 from ..models import VoxelSegDataPreprocessor
 from .cache.cached_teacher import CachedTeacher
 from .families import check_segmentor
+from .live_teacher import LiveTeacher
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
 from .teacher import Teacher, teacher_config
@@ -37,11 +38,6 @@ class DistillSegmentor(DistillModel):
             preprocessor, whose maps from points to voxels are wrong then.
     """
 
-    @staticmethod
-    def teacher_class(cache: str | None = None, **teacher) -> Teacher:
-        """Return the teacher itself or what ``tools/cache_teacher.py`` has stored of it."""
-        return Teacher(**teacher) if cache is None else CachedTeacher(**teacher, cache=cache)
-
     def __init__(
         self,
         student: Mapping,
@@ -57,6 +53,10 @@ class DistillSegmentor(DistillModel):
         networks = dict(student=teacher_config(student), teacher=self.teacher.config)
         for role, config in networks.items():
             _check_point_maps(role, config.get('data_preprocessor') or {})
+
+    def build_teacher(self, cache: str | None = None, **teacher) -> Teacher:
+        """Return the teacher itself or what ``tools/cache_teacher.py`` has stored of it."""
+        return LiveTeacher(**teacher) if cache is None else CachedTeacher(**teacher, cache=cache)
 
     def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
         """Return a matcher over raw points; see :class:`PointMatcher`."""

@@ -44,8 +44,6 @@ class Taps:
         network: The network to tap.
         paths: Module paths; each must exist and fire exactly once per forward.
         role: ``student`` or ``teacher``, for messages.
-
-    Attributes:
         stops: Whether to leave the context, without an error, as soon as all taps have fired. The
             first forward runs to its end all the same, since a later firing shows only there.
 
@@ -58,13 +56,15 @@ class Taps:
         (4, 3)
     """
 
-    def __init__(self, network: nn.Module, paths: Iterable[str], role: str) -> None:
+    def __init__(
+        self, network: nn.Module, paths: Iterable[str], role: str, stops: bool = False
+    ) -> None:
         self.role = role
         self.network = network
         self.paths = tuple(dict.fromkeys(paths))
         for path in self.paths:
             find_module(network, path, role)
-        self.stops = False
+        self._stops = stops
         self._ran_whole = False
         self._handles: list = []
         self._seen: dict[str, Features] = {}
@@ -106,7 +106,7 @@ class Taps:
                 self._seen[path] = read_features(output)
             except TypeError as error:
                 raise UsageTypeError(f'tap {path!r} of the {self.role}: {error}') from None
-            if self.stops and self._ran_whole and len(self._seen) == len(self.paths):
+            if self._stops and self._ran_whole and len(self._seen) == len(self.paths):
                 raise _AllSeen
 
         return record

@@ -1,13 +1,12 @@
-"""The teacher: a frozen network that nothing but distillation may see."""
+"""What a distiller asks of a teacher, whether it runs or has been stored."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from mmdet3d.registry import MODELS
-from mmdet3d.structures import Det3DDataSample, PointData
 from mmengine.config import Config, ConfigDict
-from torch import nn
 
 from ..base import FileMissingError, UsageError, nearest_path
 from ..datasets.class_names import stored_classes, training_classes
@@ -15,7 +14,6 @@ from ..models.compression import compressed
 from ..models.head_classes import task_names
 from .features import Features
 from .taps import Taps
-from .weights import load_strictly
 
 
 def teacher_config(config: str | Path | Mapping) -> ConfigDict:
@@ -52,26 +50,27 @@ def _read(config: str | Path | Mapping) -> Mapping:
     return Config.fromfile(config)
 
 
-class Teacher:
-    """A frozen network behind a plain object.
+class Teacher(ABC):
+    """A frozen network as a plain object: it has no part in what is trained.
 
     Not an ``nn.Module`` and so in no state_dict, optimizer, DDP bucket or EMA copy (a deep copy is
-    the object itself). The network is built and its checkpoint loaded, strictly, at first use:
-    testing a student never pays for it. It is in eval as a whole, needs no gradient, follows the
-    device of its input, computes no task loss and runs only as deep as its taps lie. Detectors:
-    :class:`DetectorTeacher`.
+    the object itself). Two kinds: :class:`LiveTeacher` runs it, :class:`CachedTeacher` reads what
+    it said.
 
     Args:
         config: See :func:`teacher_config`.
         checkpoint: File with its weights; ``state_dict`` inside or the plain dict.
         taps: Module paths to watch.
 
+    Attributes:
+        widths: Channels at each tap, None where the module does not tell.
+        has_own_rows: Whether its rows are never the student's voxels.
+
     Raises:
         UsageError: If no checkpoint is named, or a tap does not exist.
     """
 
-    has_own_rows = False  # whether its rows are never the student's voxels
-    predicts = False  # set by a student that learns from more than taps: it then runs as a whole
+    has_own_rows = False
 
     def __init__(
         self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
@@ -86,8 +85,39 @@ class Teacher:
         self._trained_on = training_classes(config)
         self.checkpoint = str(checkpoint)
         self.paths = tuple(taps)
-        self._network: nn.Module | None = None
         self.widths = self._tap_widths()
+
+    @abstractmethod
+    def load(self) -> None:
+        """Get ready now, so that a bad checkpoint or cache fails early."""
+
+    @abstractmethod
+    def prepare(self, inputs: dict, data_samples: list, training: bool) -> tuple[dict, list]:
+        """Give the student's points rows of the teacher's own.
+
+        Args:
+            inputs: The student's; only ``points`` is read.
+            data_samples: The student's; the teacher writes its maps on bare copies.
+            training: Whether the caps that hold in training apply (the network stays in eval).
+        """
+
+    @abstractmethod
+    def __call__(self, inputs: dict, data_samples: list) -> dict[str, Features]:
+        """Return what its taps see.
+
+        Args:
+            inputs: Preprocessed inputs, the student's or those of :meth:`prepare`.
+            data_samples: Likewise.
+        """
+
+    @abstractmethod
+    def _stored_meta(self) -> Mapping:
+        """``meta`` of the checkpoint."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Its classes in order: as the checkpoint names them, else its config, else None."""
+        return stored_classes(self._stored_meta()) or self._trained_on or task_names(self.config)
 
     def _tap_widths(self) -> dict[str, int | None]:
         skeleton = teacher_config(self.config)
@@ -98,72 +128,3 @@ class Teacher:
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
-
-    @property
-    def built(self) -> bool:
-        """Whether the network exists yet."""
-        return self._network is not None
-
-    @property
-    def network(self) -> nn.Module:
-        """The frozen network, built and loaded at first use."""
-        if self._network is None:
-            network = MODELS.build(teacher_config(self.config))
-            self._meta = load_strictly(network, self.checkpoint) or {}
-            self._network = network.requires_grad_(False).eval()
-            self._taps = Taps(network, self.paths, 'teacher')
-        return self._network
-
-    def load(self) -> None:
-        """Build the network now, so that a bad checkpoint fails early."""
-        _ = self.network
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Its classes in order: as the checkpoint names them, else its config, else None."""
-        return stored_classes(self._stored_meta()) or self._trained_on or task_names(self.config)
-
-    def _stored_meta(self) -> Mapping:
-        self.load()
-        return self._meta
-
-    def to(self, device: torch.device) -> nn.Module:
-        """Move the network to a device, unless it is there; returns it."""
-        if next(self.network.parameters()).device != device:
-            self.network.to(device)
-        return self.network
-
-    @torch.no_grad()
-    def prepare(self, inputs: dict, data_samples: list, training: bool) -> tuple[dict, list]:
-        """Voxelise the student's points in the teacher's own way.
-
-        Args:
-            inputs: The student's; only ``points`` is read.
-            data_samples: The student's; the teacher writes its maps on bare copies.
-            training: Whether the caps that hold in training apply (the network stays in eval).
-        """
-        preprocessor = self.network.data_preprocessor.train(training)
-        samples = []
-        for sample in data_samples:
-            samples.append(Det3DDataSample(metainfo=sample.metainfo, gt_pts_seg=PointData()))
-        view = dict(points=inputs['points'])
-        if preprocessor.voxel:
-            view['voxels'] = preprocessor.voxelize(view['points'], samples)
-        return view, samples
-
-    @torch.no_grad()
-    def __call__(self, inputs: dict, data_samples: list) -> dict[str, Features]:
-        """Run the network and return what its taps saw.
-
-        Args:
-            inputs: Preprocessed inputs, the student's or those of :meth:`prepare`.
-            data_samples: Likewise.
-        """
-        self.to(inputs['points'][0].device)
-        self._taps.stops = not self.predicts
-        with self._taps as taught:
-            self._run(inputs, data_samples)
-        return taught
-
-    def _run(self, inputs: dict, data_samples: list) -> None:
-        self.network(inputs, data_samples, mode='tensor')

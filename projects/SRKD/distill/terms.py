@@ -69,11 +69,11 @@ class DistillTerm(nn.Module):
         self._check_loss()
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
         for field in self.reads:
-            if field not in MatchedPoints.FIELDS:
+            if field not in MatchedPoints.names():
                 raise UsageTypeError(
                     f'{type(self.loss).__name__}.forward reads {field!r}, which matched points do '
-                    f'not have; expected some of {", ".join(MatchedPoints.FIELDS)}, nearest: '
-                    f'{nearest_name(field, MatchedPoints.FIELDS)}'
+                    f'not have; expected some of {", ".join(MatchedPoints.names())}, nearest: '
+                    f'{nearest_name(field, MatchedPoints.names())}'
                 )
         self.connector = None
         if connector is not None:

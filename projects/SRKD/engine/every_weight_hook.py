@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ..base import UsageError
-from ..distill.weights import compare_weights, weights_in
+from ..models.weights import compare_weights, weights_in
 
 
 @HOOKS.register_module()

@@ -13,10 +13,10 @@ from torch import Tensor
 from ..base import UsageError
 from ..datasets.class_names import stored_classes
 from ..distill.teacher import teacher_config
-from ..distill.weights import read_checkpoint
 from ..models.compression import inherit
 from ..models.compression.inheritance import Order
 from ..models.head_classes import channel_meaning, channel_order
+from ..models.weights import read_checkpoint
 from .distill_checkpoint_hook import unwrap
 
 

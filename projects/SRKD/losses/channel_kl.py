@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from ..base.checks import check_choice, check_positive
 from ..ops import batch_to_list, occupied_cells, segment_mean
 from .checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
-from .divergence import divergence_terms
-from .soft_target_kl import DIRECTIONS
+from .divergence import DIRECTIONS, divergence_terms
 
 REDUCTIONS = ('sum', 'mean')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+DIRECTIONS = ('teacher_student', 'student_teacher')  # KL(first || second)
 _NEAR = 1.0  # of log q - log p; beyond, nothing cancels
 _TINY = 1e-2  # within, expm1(r) - r would cancel, down to below zero; its series does not
 

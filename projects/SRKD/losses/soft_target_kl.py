@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from ..base.checks import check_choice
 from .checks import check_same_width, check_temperature, connected_zero, full_precision
-from .divergence import divergence_terms
-
-DIRECTIONS = ('teacher_student', 'student_teacher')
+from .divergence import DIRECTIONS, divergence_terms
 
 
 @full_precision

@@ -10,11 +10,8 @@ from .pooling import RowBatchNorm, points_per_voxel, pool_max
 from .ragged import (
     Groups,
     batch_to_list,
-    batch_to_offset,
     draw_rows,
     group_rows,
-    list_to_batch,
-    offset_to_batch,
     padded_blocks,
 )
 from .similarity import l2_normalize, segment_mean, unit_spread
@@ -23,7 +20,6 @@ __all__ = [
     'Groups',
     'RowBatchNorm',
     'batch_to_list',
-    'batch_to_offset',
     'draw_rows',
     'find_rows',
     'gather_rows',
@@ -31,9 +27,7 @@ __all__ = [
     'group_rows',
     'knn',
     'l2_normalize',
-    'list_to_batch',
     'occupied_cells',
-    'offset_to_batch',
     'padded_blocks',
     'points_per_voxel',
     'pool_max',

@@ -1,15 +1,11 @@
-"""Ragged batches: the one place that converts between their three forms.
+"""Ragged batches: rows of all samples together, the sample of each named by ``batch`` (N,).
 
-Shape letters: N rows of all samples together, B samples, G groups, C channels.
-
-* ``batch`` (N,) names the sample of every row, in any order;
-* ``offset`` (B,) holds the cumulated row counts of samples stored one after the other;
-* a list holds one tensor per sample.
+Shape letters: N rows of all samples together, G groups, C channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -32,39 +28,6 @@ class Groups(NamedTuple):
     order: Tensor
 
 
-def batch_to_offset(batch: Tensor, num_samples: int | None = None) -> Tensor:
-    """Turn ascending sample ids (N,) into cumulated row counts (B,).
-
-    Args:
-        batch: Sample id of every row, ascending.
-        num_samples: B, where trailing samples may be empty. Default: the largest id plus one.
-
-    Raises:
-        ValueError: If the ids are not ascending.
-
-    Example:
-        >>> batch_to_offset(torch.tensor([0, 0, 2]))
-        tensor([2, 2, 3])
-    """
-    if batch.numel() > 1 and bool((batch[1:] < batch[:-1]).any()):
-        raise ValueError(
-            'batch must be ascending to have an offset form, but ids go down; sort the rows first '
-            '(group_rows(batch).order)'
-        )
-    return torch.bincount(batch, minlength=num_samples or 0).cumsum(0)
-
-
-def offset_to_batch(offset: Tensor) -> Tensor:
-    """Turn cumulated row counts (B,) into the sample id of every row (N,).
-
-    Example:
-        >>> offset_to_batch(torch.tensor([2, 2, 3]))
-        tensor([0, 0, 2])
-    """
-    counts = torch.diff(offset, prepend=offset.new_zeros(1))
-    return torch.repeat_interleave(torch.arange(len(offset), device=offset.device), counts)
-
-
 def batch_to_list(rows: Tensor, batch: Tensor) -> list[Tensor]:
     """Split rows (N, ...) into one tensor per id that occurs, ascending by id.
 
@@ -74,18 +37,6 @@ def batch_to_list(rows: Tensor, batch: Tensor) -> list[Tensor]:
     """
     groups = group_rows(batch)
     return list(rows[groups.order].split(groups.counts.tolist()))
-
-
-def list_to_batch(samples: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Join one tensor (n_b, ...) per sample into rows (N, ...) and their ids (N,).
-
-    Raises:
-        ValueError: If the list is empty (the width of the result would be unknown).
-    """
-    if not samples:
-        raise ValueError('list_to_batch needs at least one sample, but the list is empty')
-    counts = torch.tensor([len(sample) for sample in samples], device=samples[0].device)
-    return torch.cat(list(samples)), offset_to_batch(counts.cumsum(0))
 
 
 def group_rows(index: Tensor) -> Groups:

@@ -24,6 +24,7 @@ from .arguments import check_arguments
 from .built import forget_frames
 from .checkpoints import tell_single_checkpoint
 from .classes import check_classes, check_classes_of_run
+from .columns import check_columns
 from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
@@ -35,6 +36,7 @@ from .repeated_frames import tell_repeated_frames
 from .scores import check_best_score, check_score_names
 from .sections import check_sections
 from .single_class import check_more_than_one_class
+from .super_voxels import tell_default_cubes
 from .truth import check_truth_scores
 from .widths import check_widths
 
@@ -44,11 +46,13 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_arguments,
     check_numbers,
     check_widths,
+    check_columns,
     check_data_root,
     check_database_files,
     check_classes,
     check_more_than_one_class,
     check_geometry_of_config,
+    tell_default_cubes,
 )
 RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     tell_feature_ranges,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from numbers import Number
+from numbers import Integral, Number
 from types import NoneType, UnionType
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from ..base import UsageError, UsageTypeError, nearest_name
 from ..losses import PointAffinityLoss, VoxelAffinityLoss
-from .components import Component, components
+from .components import BUILDERS, Component, components
 
 _OURS = ('projects.',)  # packages whose annotations are tested
 _MARKS = ('type', '_scope_', '_delete_')
@@ -52,6 +52,7 @@ def check_arguments(cfg: Config, splits: Sequence[str] = ()) -> None:
     """
     _check_loaders(cfg)
     _check_super_voxels(cfg)
+    _check_typed_layers(cfg.get('model'), 'model')
     for component in components(cfg):
         for problem in problems(component):
             raise problem
@@ -63,23 +64,23 @@ def problems(component: Component) -> Iterator[UsageError]:
     if component.built is None:
         yield _unknown(component, kind)
         return
-    if component.layer or not callable(component.built):
+    if not callable(component.built):
         return
     accepted = accepted_arguments(component.built)
-    taken = _TAKEN.get(component.registry, ())
-    name = getattr(component.built, '__name__', str(component.built))
+    taken = _TAKEN.get(component.registry, ()) + BUILDERS.get(component.builder, ())
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
     for key, value in component.config.items():
         if key in _MARKS or key in taken or accepted is None:
             continue
         if key not in accepted:
-            nearest = nearest_name(key, accepted) or 'it takes none'
+            nearest = nearest_name(key, [*accepted, *taken]) or 'it takes none'
             yield UsageError(f'{component.key}: {name} has no argument {key!r}, nearest: {nearest}')
         elif not _suits(value, accepted[key], component.built):
             yield UsageTypeError(
                 f'{component.key}.{key}: {name} expects {_words(accepted[key])}, got {value!r} '
                 f'({type(value).__name__})'
             )
-    if accepted is None or component.registry not in _COMPLETE:
+    if accepted is None or component.builder or component.registry not in _COMPLETE:
         return
     for key, parameter in accepted.items():
         if parameter.default is parameter.empty and key not in component.config:
@@ -151,11 +152,11 @@ def fits(value: Any, annotation: Any) -> bool:
     """Whether a value can be meant by an annotation; unknown annotations take everything.
 
     Lists and tuples stand for each other, whole numbers for floats, and a registered part (a dict
-    with a ``type``) for any object.
+    with a ``type``) for any object. 6.0 is no whole number: torch counts nothing in floats.
 
     Example:
-        >>> fits(3, float), fits('3', float), fits([1, 2], tuple[int, int] | None)
-        (True, False, True)
+        >>> fits(3, float), fits('3', float), fits([1, 2], tuple[int, int] | None), fits(6.0, int)
+        (True, False, True, False)
     """
     if annotation is inspect.Parameter.empty or isinstance(value, Mapping) and 'type' in value:
         return True
@@ -170,8 +171,7 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is bool:
         return isinstance(value, (bool, int))
     if kind in (int, float):
-        whole = not isinstance(value, float) or value.is_integer()
-        return isinstance(value, Number) and (kind is float or whole)
+        return isinstance(value, Integral if kind is int else Number)
     if kind is str:
         return isinstance(value, str)
     if inspect.isclass(kind) and issubclass(kind, Mapping):
@@ -227,6 +227,21 @@ def _check_super_voxels(cfg: Config) -> None:
                 f'model.super_voxels: no loss has an argument {key!r}, nearest: '
                 f'{nearest_name(key, accepted)}'
             )
+
+
+def _check_typed_layers(node: Any, key: str) -> None:
+    """Their builders take no default type, whatever the default of the part that has them."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            if name in BUILDERS and isinstance(value, Mapping) and 'type' not in value:
+                raise UsageError(
+                    f'{key}.{name}.type is missing, expected the name of a layer beside '
+                    f'{", ".join(value) or "nothing"}'
+                )
+            _check_typed_layers(value, f'{key}.{name}')
+    elif isinstance(node, (list, tuple)):
+        for number, value in enumerate(node):
+            _check_typed_layers(value, f'{key}[{number}]')
 
 
 def _words(parameter: inspect.Parameter) -> str:

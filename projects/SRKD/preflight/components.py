@@ -52,8 +52,15 @@ _KEYS: dict[str, tuple[Registry, ...]] = {
     'submission': (SUBMISSION_FORMATS,),
     'partition': (_PARTITIONS,),
 }
-# Built by functions that take further keys (requires_grad, padding_mode ...), or not by a registry.
-_LAYERS = ('norm_cfg', 'conv_cfg', 'act_cfg', 'upsample_cfg', 'dcn', 'init_cfg', 'db_sampler')
+# Key of a part that a builder function makes -> arguments that the function takes off first.
+BUILDERS: dict[str, tuple[str, ...]] = {
+    'norm_cfg': ('requires_grad',),
+    'conv_cfg': (),
+    'act_cfg': (),
+    'upsample_cfg': (),
+    'dcn': ('fallback_on_stride',),
+    'init_cfg': ('override', 'name'),
+}
 # Free-form, or built by other means than a registry (attributes of mmcv.ops, lists of their own).
 _OTHERS = (
     'metainfo', 'roi_layer', 'sa_cfg', 'vote_aggregation_cfg', 'suface_matching_cfg',
@@ -70,20 +77,21 @@ class Component:
         config: The dict.
         built: Class or function that will be called; None if no registry knows the type.
         registry: Where it was found, or would be looked for first.
-        layer: Whether a builder function of mmcv stands between the dict and the class.
+        builder: Key of :data:`BUILDERS` whose function stands between the dict and the class, which
+            adds arguments of its own (widths, kernels); '' where a registry builds it.
     """
 
     key: str
     config: Mapping
     built: Any
     registry: Registry
-    layer: bool = False
+    builder: str = ''
 
 
 def components(cfg: Config) -> Iterator[Component]:
     """Walk the sections that a runner builds and yield what they name, outer parts first."""
     for section, registries in _SECTIONS.items():
-        yield from _walk(_typed(section, cfg.get(section)), section, registries, 'mmdet3d', False)
+        yield from _walk(_typed(section, cfg.get(section)), section, registries, 'mmdet3d', '')
 
 
 def _typed(section: str, node: Any) -> Any:
@@ -100,33 +108,39 @@ def _typed_term(term: Any) -> Any:
     return {'type': 'DistillTerm', **term} if isinstance(term, Mapping) else term
 
 
+def _typed_sampler(sampler: Any) -> Any:
+    """With the type that ``ObjectSample`` takes where none is named."""
+    return {'type': 'DataBaseSampler', **sampler} if isinstance(sampler, Mapping) else sampler
+
+
 def _walk(
-    node: Any, key: str, registries: tuple[Registry, ...], scope: str, layer: bool
+    node: Any, key: str, registries: tuple[Registry, ...], scope: str, builder: str
 ) -> Iterator[Component]:
     if isinstance(node, Mapping):
         scope = node.get('_scope_') or scope
         if 'type' in node:
-            yield _component(node, key, registries, scope, layer)
+            yield _component(node, key, registries, scope, builder)
         for name, value in node.items():
             if name == 'terms' and isinstance(value, Mapping):
                 value = {term: _typed_term(each) for term, each in value.items()}
             if name not in _OTHERS:
-                inner = _KEYS.get(name, registries)
-                yield from _walk(value, f'{key}.{name}', inner, scope, layer or name in _LAYERS)
+                value = _typed_sampler(value) if name == 'db_sampler' else value
+                inner, made_by = _KEYS.get(name, registries), name if name in BUILDERS else builder
+                yield from _walk(value, f'{key}.{name}', inner, scope, made_by)
     elif isinstance(node, Sequence) and not isinstance(node, str):
         for number, value in enumerate(node):
-            yield from _walk(value, f'{key}[{number}]', registries, scope, layer)
+            yield from _walk(value, f'{key}[{number}]', registries, scope, builder)
 
 
 def _component(
-    node: Mapping, key: str, registries: tuple[Registry, ...], scope: str, layer: bool
+    node: Mapping, key: str, registries: tuple[Registry, ...], scope: str, builder: str
 ) -> Component:
     kind = node['type']
     if not isinstance(kind, str):
-        return Component(key, node, kind, registries[0], layer)
+        return Component(key, node, kind, registries[0], builder)
     for registry in registries:
         with registry.switch_scope_and_registry(scope) as scoped:
             built = scoped.get(kind)
         if built is not None:
-            return Component(key, node, built, registry, layer)
-    return Component(key, node, None, registries[0], layer)
+            return Component(key, node, built, registry, builder)
+    return Component(key, node, None, registries[0], builder)

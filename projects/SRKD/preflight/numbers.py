@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -19,12 +19,14 @@ class Rule(NamedTuple):
         low: Least value.
         high: Greatest value.
         whole: Whether it must be a whole number.
+        counts: Whether 6.0 is none, because something is built or counted with it.
         spare: Further values that mean something.
     """
 
     low: float = 0
     high: float = math.inf
     whole: bool = False
+    counts: bool = False
     spare: tuple = ()
 
     def allows(self, value: Any) -> bool:
@@ -33,6 +35,8 @@ class Rule(NamedTuple):
             return False
         if not isinstance(value, Real) or isinstance(value, bool):
             return True
+        if self.counts and not isinstance(value, Integral):
+            return False
         if value in self.spare:
             return True
         in_range = math.isfinite(value) and self.low <= value <= self.high
@@ -41,6 +45,7 @@ class Rule(NamedTuple):
     def __str__(self) -> str:
         """In words."""
         kind = 'a whole number' if self.whole else 'a finite number'
+        kind += ' without a point' if self.counts else ''
         words = f'{kind} of at least {self.low:g}'
         if self.high < math.inf:
             words = f'{kind} from {self.low:g} to {self.high:g}'
@@ -49,6 +54,8 @@ class Rule(NamedTuple):
 
 _COUNT, _NOT_NEGATIVE, _SHARE = Rule(1, whole=True), Rule(), Rule(0, 1)
 _NATURAL = Rule(0, whole=True)
+_MANY, _SOME = Rule(1, whole=True, counts=True), Rule(0, whole=True, counts=True)
+_CAP = Rule(1, whole=True, counts=True, spare=(-1,))
 # Section -> rules of the numbers that stand in it, below parts of other names too.
 RULES: dict[str, dict[str, Rule]] = {
     'train_cfg': dict(max_epochs=_COUNT, max_iters=_COUNT, val_interval=_COUNT,
@@ -63,16 +70,13 @@ RULES: dict[str, dict[str, Rule]] = {
                           max_keep_ckpts=Rule(1, whole=True, spare=(-1,))),
     'randomness': dict(seed=_NATURAL),
     'auto_scale_lr': dict(base_batch_size=_COUNT),
-    'model': dict(loss_weight=_NOT_NEGATIVE, score_thr=_SHARE, nms_thr=_SHARE,
-                  max_voxels=Rule(1, whole=True, spare=(-1,)),
-                  max_num_points=Rule(1, whole=True, spare=(-1,)), num_classes=_COUNT,
-                  in_channels=_COUNT, out_channels=_COUNT, dropout_ratio=_SHARE,
-                  drop_path=_SHARE),
+    'model': dict(loss_weight=_NOT_NEGATIVE, score_thr=_SHARE, nms_thr=_SHARE, max_voxels=_CAP,
+                  max_num_points=_CAP, num_classes=_MANY, in_channels=_MANY, out_channels=_MANY,
+                  feat_channels=_MANY, layer_nums=_SOME, dropout_ratio=_SHARE, drop_path=_SHARE),
     **{f'{split}_dataloader': dict(
-        batch_size=_COUNT, group_size=_COUNT, num_workers=_NATURAL,
-        prefetch_factor=_COUNT, prob=_SHARE,
-        flip_ratio=_SHARE, flip_ratio_bev_horizontal=_SHARE, flip_ratio_bev_vertical=_SHARE,
-        times=_COUNT, num_points=_COUNT, sweeps_num=_NATURAL)
+        batch_size=_MANY, group_size=_MANY, num_workers=_SOME, prefetch_factor=_MANY,
+        load_dim=_MANY, prob=_SHARE, flip_ratio=_SHARE, flip_ratio_bev_horizontal=_SHARE,
+        flip_ratio_bev_vertical=_SHARE, times=_MANY, num_points=_MANY, sweeps_num=_SOME)
        for split in ('train', 'val', 'test')},
 }  # fmt: skip
 # Where None is neither a number nor a default (proposals of an RPN may have no threshold).

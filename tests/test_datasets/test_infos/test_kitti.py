@@ -11,9 +11,9 @@ import pytest
 from mmdet3d.datasets import KittiDataset
 from mmdet3d.structures.ops import box_np_ops
 from PIL import Image
-from toy_kitti import converter, copy_frame, small_streets
+from toy_kitti import converter, copy_frame, count_valid, small_streets
 
-from projects.SRKD.datasets.infos.kitti import count_valid, write_kitti_infos
+from projects.SRKD.datasets.infos.kitti import write_kitti_infos
 from projects.SRKD.datasets.infos.kitti_files import CLASSES
 from projects.SRKD.datasets.infos.kitti_splits import read_frames
 

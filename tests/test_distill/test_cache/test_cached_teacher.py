@@ -1,6 +1,8 @@
 """The cached teacher says what the live one would about the clean scan, point by point."""
 
 import copy
+import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from toy import build, minkunet, ptv3, save_checkpoint, total, write_scannet
 from toy_cache import cached_config, live, load, matched, plain_steps, write
 from toy_training import NUM_CLASSES, checkpoint_of, losses_of
 
-from projects.SRKD.distill import Teacher
+from projects.SRKD.distill import LiveTeacher, Teacher
 from projects.SRKD.distill.cache.cached_teacher import CachedTeacher
 from projects.SRKD.distill.cache.file import SceneFile, write_scene
 
@@ -203,7 +205,7 @@ def test_points_without_identity_are_refused(tmp_path, data_root, sparse_teacher
     steps = [step for step in plain_steps(config) if step['type'] != 'AddPointIdentity']
     model = build(config.model)
     batch = model.data_preprocessor(load(config, [0], steps), True)
-    message = 'sample 0 of the batch does not say.*AddPointIdentity.*identity_columns=True'
+    message = 'scene0000_00.bin does not say.*AddPointIdentity.*identity_columns=True'
     with pytest.raises(ValueError, match=message):
         model.loss(**batch)
 
@@ -222,11 +224,11 @@ def test_a_training_reads_the_cache_alone_and_saves_the_plain_student(
     def refuse(self):
         raise AssertionError('the network of a cached teacher is built')
 
-    monkeypatch.setattr(Teacher, 'network', property(refuse))
+    monkeypatch.setattr(LiveTeacher, 'network', property(refuse))
     monkeypatch.setattr(Teacher, '_tap_widths', refuse)
     runner = Runner.from_cfg(config)
     runner.train()
-    assert isinstance(runner.model.teacher, CachedTeacher) and not runner.model.teacher.built
+    assert isinstance(runner.model.teacher, CachedTeacher)
     rows = losses_of(tmp_path / 'run')
     assert len(rows) == 4 * 3
     assert all(np.isfinite(row[name]) for row in rows for name in row if 'loss' in name)
@@ -263,3 +265,32 @@ def test_equal_preprocessors_still_read_the_cache(tmp_path, data_root, sparse_te
     assert config.model.student.data_preprocessor == teacher['config']['data_preprocessor']
     assert not build(config.model).shares_voxels
     assert live(config).shares_voxels
+
+
+def test_a_step_goes_from_the_model_to_the_teacher_to_the_folder_to_the_file(
+    tmp_path, data_root, sparse_teacher
+):
+    config = cached_config(data_root, tmp_path, sparse_teacher)
+    write(config)
+    model = build(config.model)
+    batch = model.data_preprocessor(load(config, [0, 3], plain_steps(config)), True)
+    model.loss(**copy.deepcopy(batch))  # the first step also compares cache and training
+    way = ['distill/model.py', 'cache/cached_teacher.py', 'cache/folder.py', 'cache/file.py']
+    calls = set()
+
+    def record(frame, event, arg):
+        callee, caller = stop_of(frame), frame.f_back
+        while caller and 'projects/SRKD' not in caller.f_code.co_filename:
+            caller = caller.f_back  # through decorators and torch
+        if event == 'call' and callee and caller and stop_of(caller) not in (None, callee):
+            calls.add((stop_of(caller), callee))
+
+    def stop_of(frame):
+        return next((stop for stop in way if frame.f_code.co_filename.endswith(stop)), None)
+
+    sys.setprofile(record)
+    try:
+        model.loss(**batch)
+    finally:
+        sys.setprofile(None)
+    assert calls == set(itertools.pairwise(way))

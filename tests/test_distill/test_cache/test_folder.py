@@ -11,7 +11,8 @@ from toy_cache import cached_config, load, plain_steps, write
 from toy_training import NUM_CLASSES
 
 from projects.SRKD.distill.cache import folder as module
-from projects.SRKD.distill.cache.folder import TeacherCache, teacher_facts
+from projects.SRKD.distill.cache.facts import teacher_facts
+from projects.SRKD.distill.cache.folder import TeacherCache
 
 
 @pytest.fixture

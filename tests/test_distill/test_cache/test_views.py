@@ -16,7 +16,7 @@ from toy_cache import cached_config, live, load, replayed_config, write
 from toy_training import NUM_CLASSES, losses_of
 
 from projects.MiniScenes.rooms import write_scannet as write_mini_rooms
-from projects.SRKD.distill import Teacher
+from projects.SRKD.distill import LiveTeacher
 
 REPO = Path(__file__).parents[3]
 SIZES = dict(  # of a recipe for large rooms
@@ -200,7 +200,7 @@ def test_epochs_draw_other_views_and_never_run_the_teacher(replayed, tmp_path, m
     def refuse(self):
         raise AssertionError('the network of a cached teacher is built')
 
-    monkeypatch.setattr(Teacher, 'network', property(refuse))
+    monkeypatch.setattr(LiveTeacher, 'network', property(refuse))
     replayed.train_dataloader.num_workers = 0
     replayed.train_cfg.update(max_epochs=6)
     replayed.update(val_cfg=None, val_dataloader=None, val_evaluator=None)

@@ -4,8 +4,6 @@ from mmdet3d.models.segmentors import MinkUNet
 from mmdet3d.registry import MODELS
 from torch import Tensor
 
-from ...base import naming_scans
-
 
 @MODELS.register_module()
 class DenoisingSegmentor(MinkUNet):
@@ -23,7 +21,6 @@ class DenoisingSegmentor(MinkUNet):
         super().__init__(**kwargs)
         self.loss_noise = MODELS.build(loss_noise)
 
-    @naming_scans
     def loss(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
         """Compute the head's losses and ``loss_noise`` of a batch of voxels."""
         voxels = inputs['voxels']

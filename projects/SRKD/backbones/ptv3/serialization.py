@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...base import UsageError
+from ...base import ScanError, UsageError
 
 MAX_DEPTH = 16  # 3 * 16 bits of position leave 15 for the sample id
 CURVES = ('z', 'z-trans', 'hilbert', 'hilbert-trans')
@@ -84,7 +84,8 @@ def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> in
             which CDSegNet's fork keeps. They differ where m is 2^k - 1.
 
     Raises:
-        UsageError: If a coordinate is negative or does not fit; names it and the depth it needs.
+        UsageError: If a coordinate is negative or does not fit; names it and the depth it needs
+            (and, as a :class:`~projects.SRKD.base.ScanError`, the sample).
 
     Example:
         >>> [grid_depth(torch.tensor([[0, m, 7, 0]])) for m in (23, 30, 31)]
@@ -107,10 +108,10 @@ def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> in
         if needed <= MAX_DEPTH:
             cure = f'set depth={needed} of the backbone, or crop the cloud'
         sample = int(coors[coors[:, 1:].amax(1).argmax(), 0])
-        raise UsageError(
+        raise ScanError(
             f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
-            f'{2**most}, got {largest}, which needs depth {needed}: {cure} '
-            f'(sample {sample} of the batch)'
+            f'{2**most}, got {largest}, which needs depth {needed}: {cure}',
+            sample,
         )
     if depth is None:
         return min((largest + 1).bit_length(), MAX_DEPTH)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 
@@ -192,14 +191,3 @@ def _instance(label: Label, inside: int, projection: np.ndarray) -> dict:
         index=-1,
         group_id=-1,
     )
-
-
-def count_valid(infos: Iterable[dict]) -> dict[str, list[int]]:
-    """How many objects of each class count at easy, moderate and hard; each includes the former."""
-    counts = {name: [0, 0, 0] for name in CLASSES}
-    for info in infos:
-        for instance in info['instances']:
-            if instance['bbox_label'] >= 0 and instance['difficulty'] >= 0:
-                for level in range(instance['difficulty'], 3):
-                    counts[CLASSES[instance['bbox_label']]][level] += 1
-    return counts

@@ -20,7 +20,7 @@ import math
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +144,25 @@ class SceneFile:
                 self._arrays[member.filename.removesuffix('.npy')] = values, dtype, shape[1:]
 
     @property
+    def columns(self) -> int:
+        """Columns of a point of the view, D."""
+        return self._arrays[PROBE][2][0]
+
+    def other_cloud(self, cloud: Tensor, tolerance: float) -> str | None:
+        """How a cloud ``(P, D)`` differs from that of the view; None where it is the same.
+
+        Args:
+            cloud: Of the student.
+            tolerance: How far apart values may be.
+        """
+        there = self.read(PROBE, np.arange(PROBED))
+        sizes = (self.size, there.shape[1]), tuple(cloud.shape)
+        if sizes[0] != sizes[1]:
+            return f'{sizes[0]} points and columns there, {sizes[1]} here'
+        far = np.abs(there - probe(cloud)).max()
+        return None if far <= tolerance else f'points up to {far:.3g} apart'
+
+    @property
     def size(self) -> int:
         """Points of the scan or view, P."""
         return len(self._arrays[POINTS][0])
@@ -160,3 +179,29 @@ class SceneFile:
         """Row at a tap of each of some finest rows, -1 for none."""
         name = f'{tap}.rows'
         return self.read(name, rows) if name in self else rows
+
+
+def read_tap(
+    tap: str, pieces: Sequence[tuple[SceneFile, np.ndarray]], width: int
+) -> tuple[Tensor, np.ndarray]:
+    """What a tap said about rows of several files.
+
+    Args:
+        tap: Its path.
+        pieces: Files and the finest rows wanted of each, M in all.
+        width: Channels of the tap.
+
+    Returns:
+        ``(M', width)`` values of the rows that the tap has, and which of the M these are.
+    """
+    rows = [scene.tap_rows(tap, wanted) for scene, wanted in pieces]
+    known = np.concatenate(rows) >= 0  # (M,)
+
+    def read(name: str) -> Tensor:
+        parts = [scene.read(name, at[at >= 0]) for (scene, _), at in zip(pieces, rows)]
+        return torch.from_numpy(np.concatenate(parts))
+
+    values = read(tap)
+    if f'{tap}.classes' in pieces[0][0]:
+        values = unpack_logits(values, read(f'{tap}.classes'), read(f'{tap}.rest'), width)
+    return values, known

@@ -1,4 +1,4 @@
-"""A folder of what a teacher said about scans, and what it must share with a training.
+"""A folder of what a teacher said about scans: where the points of a sample are in it.
 
 Layout of a cache, written by ``tools/cache_teacher.py``::
 
@@ -7,74 +7,36 @@ Layout of a cache, written by ``tools/cache_teacher.py``::
     DIR/000/000012.npz    a scan, or one of its K views, see ``file``
 
 The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
+
+Shapes: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
 """
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from mmdet3d.structures import Det3DDataSample
+from torch import Tensor
 
 from ...base import FileMissingError, UsageError
-from ...base.provenance import digest
-from ..teacher import teacher_config
-from .file import SceneFile, check_scene
+from ...models.data_preprocessor import IDENTITY_COLUMNS
+from .facts import differing
+from .file import POINTS, SceneFile, check_scene, read_tap
 
-LAYOUT = 1  # raise it when the files change
 _OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings
 _MAKE = 'python tools/cache_teacher.py CONFIG'
-# Facts of a cache, with their names in messages.
-_NAMES = dict(
-    layout='layout of the files',
-    voxel_size='voxel size',
-    teacher='teacher config (digest)',
-    checkpoint='teacher checkpoint (sha256)',
-    views='number of views of each scan (0: the clean scan)',
-    seed='seed of the views',
-    augmentation='augmentation of the views (digest)',
-    data='data set',
-    pipeline='test pipeline (digest)',
-    logits='choice of logits',
-    dtype='dtype',
-)
+_TOLERANCE = 1e-3  # meters, or parts of a color: far above rounding, below any usual draw
 
 
-def teacher_facts(config: Mapping, checkpoint: str) -> dict[str, Any]:
-    """What a cache must share with the teacher of a training.
+class Piece(NamedTuple):
+    """Finest rows of one scan, ``(N',)``, that a sample touches."""
 
-    Args:
-        config: Model config of the teacher, see :func:`teacher_config`.
-        checkpoint: Its file; an address on the net stands for itself.
-
-    Raises:
-        FileMissingError: If there is no such file.
-    """
-    config = teacher_config(config)
-    voxels = config.get('data_preprocessor') or {}
-    size = voxels.pop('voxel_size', None) or voxels.get('voxel_layer', {}).pop('voxel_size', None)
-    voxels.pop('identity_columns', None)  # says nothing of the rows
-    weights = checkpoint
-    if '://' not in checkpoint:
-        if not Path(checkpoint).is_file():
-            raise FileMissingError(f'teacher checkpoint {checkpoint} does not exist')
-        hashed = hashlib.sha256()
-        with open(checkpoint, 'rb') as file:
-            while block := file.read(1 << 22):
-                hashed.update(block)
-        weights = hashed.hexdigest()
-    size = [float(edge) for edge in (size if isinstance(size, (list, tuple)) else [size] * 3)]
-    return dict(layout=LAYOUT, voxel_size=size, teacher=digest(config), checkpoint=weights)
-
-
-def differing(there: Mapping, here: Mapping) -> str | None:
-    """Name the first fact of ``here`` that is another one there, with both values."""
-    there = dict(views=0) | dict(there)  # of caches older than views
-    for key, name in _NAMES.items():
-        if key in here and there.get(key) != here[key]:
-            return f'another {name}: {_told(there.get(key))} there, {_told(here[key])} here'
-    return None
+    scene: SceneFile
+    rows: np.ndarray
 
 
 class TeacherCache:
@@ -208,6 +170,85 @@ class TeacherCache:
             f'this data with {_MAKE}'
         )
 
+    def pieces_of(self, sample: Det3DDataSample, cloud: Tensor) -> tuple[np.ndarray, list[Piece]]:
+        """What the cache holds of a sample's points.
+
+        Args:
+            sample: With the metainfo ``replay`` or the ``point_identity`` ``(n, 2)``.
+            cloud: Its points, ``(n, D)``.
+
+        Returns:
+            Which of the rows, piece after piece, each point lies in, ``(n,)`` with -1 for none; and
+            the pieces, file by file.
+
+        Raises:
+            UsageError: If the sample is neither what the teacher saw nor made of its points.
+        """
+        row = np.full(len(cloud), -1, np.int64)
+        pieces, count = [], 0
+        for scene, own, point in self._files_of(sample, cloud):
+            at = scene.read(POINTS, point)  # (own,)
+            own, at = own[at >= 0], at[at >= 0]
+            touched = np.zeros(int(at.max(initial=-1)) + 1, bool)
+            touched[at] = True
+            row[own] = count + (np.cumsum(touched) - 1)[at]
+            pieces.append(Piece(scene, np.flatnonzero(touched)))
+            count += len(pieces[-1].rows)
+        return row, pieces
+
+    def read_tap(self, tap: str, pieces: Sequence[Piece]) -> tuple[Tensor, np.ndarray]:
+        """What a tap said about rows.
+
+        Args:
+            tap: Its path.
+            pieces: The M rows, file by file.
+
+        Returns:
+            Values of the rows that the tap has, in float16 or float32, and which of the rows these
+            are, ``(M,)`` bool: strided convolutions drop voxels at a border.
+        """
+        return read_tap(tap, pieces, self.facts['taps'][tap])
+
+    def _files_of(
+        self, sample: Det3DDataSample, cloud: Tensor
+    ) -> Iterator[tuple[SceneFile, np.ndarray, np.ndarray]]:
+        """Files with points of a sample: which points of the sample, which ones of the file."""
+        replay = sample.metainfo.get('replay', {})
+        self.check_views(replay)
+        if (slot := replay.get('scan', sample.metainfo.get('sample_idx'))) is not None:
+            self.check_file(slot, sample.metainfo.get('lidar_path', ''))
+        if replay:
+            scene = self.scene(slot, replay['view'])
+            self._check_cloud(cloud, scene, replay)
+            every = np.arange(len(cloud))
+            yield scene, every, every
+            return
+        identity = _identity(sample)
+        for slot in np.unique(identity[:, 1]).tolist():
+            scene = self.scene(slot)
+            own = np.flatnonzero(identity[:, 1] == slot)
+            point = identity[own, 0]
+            if int(point.max()) >= scene.size:
+                raise UsageError(
+                    f'teacher cache {self.folder} was made from other data: the training has point '
+                    f'{int(point.max())} of {self.name(slot)}, which had {scene.size} points'
+                )
+            yield scene, own, point
+
+    def _check_cloud(self, cloud: Tensor, scene: SceneFile, replay: Mapping) -> None:
+        """Refuse a view that is another cloud than the teacher saw."""
+        difference = scene.other_cloud(cloud, _TOLERANCE)
+        if difference is None:
+            return
+        columns = scene.columns
+        if columns - cloud.shape[1] == IDENTITY_COLUMNS:
+            difference += ' (identity_columns of the student takes two)'
+        raise UsageError(
+            f'view {replay["view"]} of {self.name(replay["scan"])} is another cloud than the '
+            f'teacher of cache {self.folder} saw: {difference}; what is loaded in front of '
+            'ReplayViews, or the code of a transform, has changed since'
+        )
+
     def _open(self, number: int) -> SceneFile:
         path = self.path(number)
         if not path.is_file():
@@ -220,7 +261,14 @@ class TeacherCache:
         return SceneFile(path)
 
 
-def _told(fact: Any) -> str:
-    if isinstance(fact, Mapping):  # the data set
-        return '{scans} scans of {type} ({digest})'.format(**fact)
-    return fact[:12] if isinstance(fact, str) and '/' not in fact else str(fact)
+def _identity(sample: Det3DDataSample) -> np.ndarray:
+    """Row and slot of every point of a sample, ``(n, 2)`` int64."""
+    if 'point_identity' not in sample:
+        name = sample.metainfo.get('lidar_path', 'a sample without lidar_path')
+        raise UsageError(
+            f'{name} does not say which raw points its points are, which a cached teacher is '
+            "addressed by: add dict(type='AddPointIdentity') behind the loading of points (in "
+            "pre_transform of mixing transforms, too) and identity_columns=True to the student's "
+            'VoxelSegDataPreprocessor'
+        )
+    return sample.point_identity.cpu().numpy()

@@ -20,12 +20,13 @@ from mmengine.utils import ProgressBar
 
 from ...base import UsageError, check_writable, write_text
 from ...base.provenance import commit
+from ..cache.facts import differing, teacher_facts
 from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
-from ..cache.folder import TeacherCache, differing, teacher_facts
+from ..cache.folder import TeacherCache
+from ..live_teacher import LiveTeacher
 from ..matching import VoxelView
 from ..model import _tap_paths
 from ..segmentor import DistillSegmentor
-from ..teacher import Teacher
 from .scans import training_scans
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
@@ -65,7 +66,7 @@ class CacheWriter:
                 'config'
             )
         taps = [_tap_paths(name, term)[1] for name, term in cfg.model.terms.items() if term]
-        self.teacher = Teacher(**teacher, taps=dict.fromkeys(taps))
+        self.teacher = LiveTeacher(**teacher, taps=dict.fromkeys(taps))
         self.widths: dict[str, int] = {}  # as seen
         self.cache = TeacherCache(folder)
         self.dtype, self.device = dtype, torch.device(device)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ...base.checks import check_choice, check_positive
 from ...ops import draw_rows, gather_rows, l2_normalize, world_size
 from ..checks import check_ids, check_temperature, full_precision
-from ..soft_target_kl import DIRECTIONS
-from .cross_sample_kl import PAIRS, _cross_sample_kl, check_backend
+from ..divergence import DIRECTIONS
+from .cross_sample_kl import PAIRS, check_backend, cross_sample_kl
 
 
 class CrossSampleAffinityLoss(nn.Module):
@@ -115,4 +115,6 @@ def _cosine_kl(
     backend: str,
 ) -> Tensor:
     student, teacher = l2_normalize(student), l2_normalize(teacher)
-    return _cross_sample_kl(student, teacher, batch, temperature, pairs, direction, backend)
+    return cross_sample_kl(
+        student, teacher, batch, temperature, pairs, direction, backend=backend
+    )

@@ -19,7 +19,7 @@ from ...base import UsageError
 from ...base.checks import check_choice
 from ...ops import group_rows
 from ..checks import check_ids, check_temperature, connected_zero, full_precision
-from ..divergence import divergence_terms
+from ..divergence import DIRECTIONS, divergence_terms
 
 PAIRS = ('upper', 'off_diagonal', 'all')
 
@@ -35,12 +35,15 @@ SAFE_EXPONENT = 32.0
 """Largest logit difference for which the precise form cannot overflow float32 (twice 32 < 88)."""
 
 
+@full_precision
 def cross_sample_kl(
     student: Tensor,
     teacher: Tensor,
     batch: Tensor,
     temperature: float = 2.0,
     pairs: str = 'upper',
+    direction: str = 'teacher_student',
+    *,
     backend: str = 'torch',
 ) -> Tensor:
     r"""Divergence of similarities between points of different samples.
@@ -70,6 +73,7 @@ def cross_sample_kl(
         batch: Sample id of every row, any order, sizes may differ, (N,); -1 leaves a row out.
         temperature: T.
         pairs: ``'upper'`` (a < b by id), ``'off_diagonal'`` (a != b) or ``'all'``.
+        direction: ``'teacher_student'`` is KL(p || q) as above, ``'student_teacher'`` KL(q || p).
         backend: ``'torch'`` or, on a GPU, ``'triton'``: a fused kernel for features up to float32
             that **has not run on a GPU yet** (checked in Triton's interpreter; compared with torch
             once per process and pair of widths). Features too long for the precise form go to
@@ -80,24 +84,12 @@ def cross_sample_kl(
 
     Raises:
         UsageError: If rows differ, the ids are no integers, the temperature is not positive,
-            ``pairs`` or ``backend`` is unknown, or ``'triton'`` cannot run here.
+            ``pairs``, ``direction`` or ``backend`` is unknown, or ``'triton'`` cannot run here.
         RuntimeError: If the fused kernel disagrees with torch on this GPU.
     """
-    return _cross_sample_kl(student, teacher, batch, temperature, pairs, 'teacher_student', backend)
-
-
-@full_precision
-def _cross_sample_kl(
-    student: Tensor,
-    teacher: Tensor,
-    batch: Tensor,
-    temperature: float,
-    pairs: str,
-    direction: str,
-    backend: str = 'torch',
-) -> Tensor:
     check_temperature(temperature)
     check_choice('pairs', pairs, PAIRS)
+    check_choice('direction', direction, DIRECTIONS)
     check_backend(backend, direction)
     check_ids('batch', batch, len(student))
     groups = group_rows(batch)

@@ -25,6 +25,8 @@ ORDER = ('voxel_encoder', 'middle_encoder', 'backbone', 'neck', 'rpn_head', 'roi
 
 NO_MODULES = ('type', '_scope_', 'data_preprocessor', 'train_cfg', 'test_cfg', 'init_cfg')
 
+_ITS_OWN = {}  # the detector's train_cfg
+
 
 def compressed(
     detector: dict, compression: float | None = None, divisor: float | None = None
@@ -76,19 +78,19 @@ def build_compressed(
     detector: dict,
     compression: float | None = None,
     divisor: float | None = None,
-    **training: None,
+    train_cfg: dict | None = _ITS_OWN,
 ) -> nn.Module:
     """Build the detector of :func:`compressed`: a plain one, so a plain config tests it.
 
     Registered as ``CompressedDetector``; takes the arguments of :func:`compressed`.
 
     Args:
-        training: ``train_cfg=None``, as mmdet3d's inference sets it in any config, for a detector
-            that is never trained; by default the detector's own.
+        train_cfg: None, as mmdet3d's inference sets it in any config, for a detector that is never
+            trained; by default the detector's own.
     """
     cfg = compressed(detector, compression, divisor)
-    if training:
-        cfg = for_inference(cfg, 'CompressedDetector', **training)
+    if train_cfg is not _ITS_OWN:
+        cfg = for_inference(cfg, 'CompressedDetector', train_cfg)
     return MODELS.build(cfg)
 
 
