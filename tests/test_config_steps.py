@@ -19,7 +19,7 @@ from projects.SRKD.datasets.infos.pandaset import write_pandaset_infos
 from projects.SRKD.distill import live_teacher
 from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
-MAX_VOXELS = 800
+MAX_VOXELS = 200  # enough for every layer; the largest networks take seconds for more
 LARGEST_OPTIMIZED = 40_000_000  # parameters; Adam's moments of more take memory and show nothing
 
 

@@ -66,7 +66,7 @@ def test_a_loss_of_ones_own_trains_from_outside_of_the_repository(mine):
 
 def test_the_page_names_every_field_that_a_loss_may_read():
     table = LOSS.partition('| field |')[2]
-    assert tuple(re.findall(r'^\| `(\w+)` \|', table, re.MULTILINE)) == MatchedPoints.FIELDS
+    assert tuple(re.findall(r'^\| `(\w+)` \|', table, re.MULTILINE)) == MatchedPoints.names()
 
 
 def test_scans_of_ones_own_train(mine):
