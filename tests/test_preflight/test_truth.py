@@ -10,6 +10,7 @@ from mmdet3d.datasets import Seg3DDataset
 from mmdet3d.evaluation.functional.kitti_utils import eval as kitti_evaluation
 from mmdet3d.registry import DATASETS, METRICS
 from mmdet3d.structures import Det3DDataSample
+from toy_kitti import interpret
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.preflight import truth
@@ -162,16 +163,9 @@ def test_runs_without_kittis_metric_or_without_a_loop_are_left_alone(tmp_path):
     check_truth_scores(SimpleNamespace(_val_loop=other))
 
 
-@pytest.fixture
-def interpreted(monkeypatch):
-    """mmdet3d's KITTI evaluation in Python: to compile it takes far longer than few frames."""
-    for name, function in list(vars(kitti_evaluation).items()):
-        if hasattr(function, 'py_func'):
-            monkeypatch.setattr(kitti_evaluation, name, function.py_func)
-
-
-def test_the_metric_itself_agrees(tmp_path, interpreted):
+def test_the_metric_itself_agrees(tmp_path, monkeypatch):
     """Average precision above 0 where the check passes, 0 where it refuses."""
+    interpret(monkeypatch, kitti_evaluation)
     for changes, positive in ((dict(), True), (BROKEN['image boxes of -1'][0], False),
                               (BROKEN['occluded'][0], False)):  # fmt: skip
         loop = runner(tmp_path, **changes)._val_loop
