@@ -6,6 +6,7 @@ import random
 import re
 import tarfile
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,6 +98,26 @@ def mmdet3d_scope():
     from mmengine.registry import DefaultScope
 
     with DefaultScope.overwrite_default_scope('mmdet3d'):
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def facts_of_packages():
+    """Ask once what no test changes: each base of mmdet3d's in a config file asks it anew.
+
+    Namely where mmdet3d lies, and its 30 lists of models, which take most of a config's time.
+    """
+    if find_spec('mmdet3d') is None:
+        yield
+        return
+    from mmengine.config import config, utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (config, 'is_installed'), (config, 'get_installed_path'), (utils, 'load')
+        ):  # fmt: skip
+            patch.setattr(module, name, cache(getattr(module, name)))
+        _fix_random_numbers()  # the imports above have drawn some
         yield
 
 

@@ -1,8 +1,11 @@
 """Other processes for tests, none of which can make a test wait for ever."""
 
 import multiprocessing
+import os
 import pickle
+import runpy
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +49,35 @@ def run(command: Sequence, timeout: float = DEADLINE, **options) -> subprocess.C
     if late:
         pytest.fail(f'{" ".join(words)[:200]} was ended after {timeout} s; {done.stderr[-3000:]}')
     return done
+
+
+def run_script(script: Path, *words, cwd: Path, timeout: float = DEADLINE):
+    """A script of this repository in a process of its own that has imported everything.
+
+    That it starts as users start it, from nothing, is for :func:`run` and one test of a script.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(word) for word in (script, *words)]
+        process = multiprocessing.get_context('forkserver').Process(
+            target=_script, args=(Path(folder), command, cwd)
+        )
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            _end(process.pid)
+            pytest.fail(f'{" ".join(command)[:200]} was ended after {timeout} s')
+        out, err = ((Path(folder) / name).read_text() for name in ('out', 'err'))
+    return subprocess.CompletedProcess(command, process.exitcode, out, err)
+
+
+def _script(folder, command, cwd):
+    for name, number in dict(out=1, err=2).items():
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    torch.set_num_threads(1)
+    os.chdir(cwd)
+    sys.argv = command
+    sys.path.insert(0, str(Path(command[0]).parent))
+    runpy.run_path(command[0], run_name='__main__')
 
 
 def start_forks(function: Callable, args: tuple = (), nprocs: int = 1, join: bool = True):

@@ -71,7 +71,8 @@ def child(tmp_path):
         if realdata:
             env['SRKD_REALDATA'] = str(realdata)
         return subprocess.run(
-            [sys.executable, '-m', 'pytest', '-q', '-rs', '-W', 'ignore', '-c', os.devnull,
+            [sys.executable, '-m', 'pytest', '-p', 'no:dash', '-q', '-rs', '-W', 'ignore',
+             '-c', os.devnull,
              '--strict-markers', '--rootdir', str(tmp_path), f'--basetemp={tmp_path / "base"}',
              str(tmp_path), *args], env=env, capture_output=True, text=True).stdout
 

@@ -16,7 +16,7 @@ from toy_detectors import shrink
 from toy_draws import assert_samples_belong_to_their_draws
 
 from projects.MiniScenes.streets import write_kitti, write_nuscenes_detection
-from projects.SRKD.distill import teacher
+from projects.SRKD.distill import live_teacher
 
 MAX_POINTS = 800
 CUDA_ONLY = [path for path in DETECTION if 'rcnn' in path.stem]  # PointRCNN
@@ -87,7 +87,7 @@ def test_what_needs_cuda_is_pointrcnn_alone_and_says_so():
 @pytest.mark.parametrize('path', RUN, ids=name_of)
 def test_a_config_takes_a_training_step(path, roots, monkeypatch):
     config = Config.fromfile(path)
-    monkeypatch.setattr(teacher, 'load_strictly', lambda network, checkpoint: None)
+    monkeypatch.setattr(live_teacher, 'load_strictly', lambda network, checkpoint: None)
     model = config.model
     if 'student' in model:
         taught = Config.fromfile(model.teacher.config).model

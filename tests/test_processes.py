@@ -3,7 +3,7 @@ import time
 
 import psutil
 import pytest
-from processes import DEADLINE, run, run_group
+from processes import DEADLINE, run, run_group, run_script
 
 
 def test_a_process_ends_before_its_test(request):
@@ -13,6 +13,24 @@ def test_a_process_ends_before_its_test(request):
 def test_output_is_text():
     done = run(['bash', '-c', 'echo one; echo two >&2; exit 3'])
     assert (done.returncode, done.stdout, done.stderr) == (3, 'one\n', 'two\n')
+
+
+def test_a_script_has_words_a_folder_and_an_exit_code_of_its_own(tmp_path):
+    (tmp_path / 'script.py').write_text(
+        'import os, sys\nprint(os.getcwd(), sys.argv[1:])\nos.system("echo child")\nsys.exit(3)\n'
+    )
+    done = run_script(tmp_path / 'script.py', 'a', 1, cwd=tmp_path)
+    assert done.returncode == 3 and not done.stderr
+    assert sorted(done.stdout.splitlines()) == sorted([f"{tmp_path} ['a', '1']", 'child'])
+    (tmp_path / 'script.py').write_text('raise ValueError("why")')
+    done = run_script(tmp_path / 'script.py', cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.endswith('ValueError: why\n')
+
+
+def test_a_script_that_takes_too_long_fails_the_test(tmp_path):
+    (tmp_path / 'script.py').write_text('import time\ntime.sleep(99)')
+    with pytest.raises(pytest.fail.Exception, match='script.py was ended after 1 s'):
+        run_script(tmp_path / 'script.py', cwd=tmp_path, timeout=1)
 
 
 def lives(pid):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ def plain_config(data_root: Path, work_dir: Path, student: dict, epochs: int = 2
             env_cfg=dict(dist_cfg=dict(backend='gloo')),
             log_level='WARNING',
             log_processor=dict(window_size=1),  # no averaging over steps
-            experiment_name=work_dir.name + str(abs(hash(work_dir)) % 10**6),
+            experiment_name=f'{work_dir.name}-{uuid.uuid4().hex}',  # runs of a name share a hub
         )
     )
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

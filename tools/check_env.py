@@ -20,8 +20,9 @@ SUPPORTED = {
     'mmdet3d': ('1.4.0', '1.5', 'the framework'),
     'numpy': ('1.22', '2', 'arrays'),
     'opencv-python': ('4.5', '4.12', 'imported by mmcv'),
-    'nuscenes-devkit': ('1.1.10', None, 'imported by mmdet3d'),
+    'nuscenes-devkit': ('1.1.10', None, 'tables and scores of nuScenes'),
 }
+OPTIONAL = ('nuscenes-devkit',)
 SPCONV = ('spconv', 'spconv-cu126', 'spconv-cu124', 'spconv-cu121', 'spconv-cu120', 'spconv-cu118',
           'spconv-triton')
 MEND = 'make setup'
@@ -59,7 +60,9 @@ def check_versions() -> list[Line]:
         span = f'>= {low}' + (f', < {high}' if high else '')
         found = installed(package)
         if found is None:
-            lines.append(Line(package, f'({span})', f'missing: {purpose}'))
+            lines.append(Line(package, f'missing, needed by {purpose} alone')
+                         if package in OPTIONAL else
+                         Line(package, f'({span})', f'missing: {purpose}'))
             continue
         fits = numbers(low) <= numbers(found) and (not high or numbers(found) < numbers(high))
         lines.append(Line(package, f'{found} ({span})', '' if fits else f'unsupported: {purpose}'))

@@ -1,7 +1,8 @@
 """Install everything in the order that works: ``python tools/setup_env.py`` (or ``make setup``).
 
-torch first (kept if it is there), then mmcv compiled against it, then requirements.txt, then this
-project, editable. A second run sees that nothing changed and ends at once.
+torch first (kept if it is there), then mmcv compiled against it, then requirements.txt, all in the
+versions of constraints.txt, then this project, editable. A second run sees that nothing changed and
+ends at once.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'requirements.txt'
+CONSTRAINTS = ROOT / 'constraints.txt'
+TESTED_PYTHON = [3, 11]  # of constraints.txt
 TORCH = 'torch==2.13.0'
 MMCV = 'mmcv==2.1.0'
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
@@ -126,12 +129,35 @@ def compile_mmcv(python: str, prefix: Path, limits: list[str], *extra: str) -> N
                  'Python are needed)')
 
 
+def write_constraints(found: dict) -> list[str]:
+    """Write the tested versions that fit what was found; returns arguments for pip.
+
+    Left out is what the machine decides: torch that is there, the triton of a build for GPUs, and
+    the build of spconv. Another Python than the tested one gets what pip chooses.
+    """
+    if list(found['python']) != TESTED_PYTHON:
+        tested, ours = ('.'.join(map(str, numbers)) for numbers in (TESTED_PYTHON, found['python']))
+        say(f'constraints.txt was tested with Python {tested}; for {ours} pip chooses versions')
+        return []
+    lines = CONSTRAINTS.read_text().splitlines()
+    free = {'spconv'}
+    if found['torch'] and f'torch=={found["torch"].split("+")[0]}' not in lines:
+        free |= {'torch', 'triton'}
+    if found['cuda'] or has_nvidia():
+        free.add('triton')
+    file = Path(found['prefix']) / 'srkd-constraints.txt'
+    file.write_text('\n'.join(line for line in lines if line.split('==')[0] not in free) + '\n')
+    return ['-c', str(file)]
+
+
 def install(python: str, found: dict) -> None:
     """Bring the environment of ``python`` to the state that requirements.txt describes."""
+    tested = write_constraints(found)
     if found['torch'] is None:
         say(f'{TORCH} ({"NVIDIA driver found" if has_nvidia() else "no NVIDIA driver"})')
-        pip(python, 'install', TORCH, *torch_index())
+        pip(python, 'install', TORCH, *torch_index(), *tested)
         found = probe(python)
+        tested = write_constraints(found)
     else:
         say(f'torch {found["torch"]} is there and stays')
     prefix = Path(found['prefix'])
@@ -140,7 +166,7 @@ def install(python: str, found: dict) -> None:
              if not line.startswith('spconv') and not line.startswith('#')]
     chosen = prefix / 'srkd-requirements.txt'
     chosen.write_text('\n'.join([*lines, f'torch=={found["torch"]}', *spconv]) + '\n')
-    limits = ['-c', str(chosen)]  # so that no step replaces what an earlier one chose
+    limits = ['-c', str(chosen), *tested]  # so that no step replaces what an earlier one chose
     pip(python, 'install', *limits, 'setuptools', 'wheel', 'ninja', 'psutil', 'numpy',
         'opencv-python')
     if found['mmcv'] is None or not ops_import(python):
@@ -148,13 +174,14 @@ def install(python: str, found: dict) -> None:
         if not ops_import(python):
             say('mmcv: the wheel in pip\'s cache belongs to another torch')
             compile_mmcv(python, prefix, limits, '--no-cache-dir', '--no-deps', '--force-reinstall')
-    pip(python, 'install', '-r', str(chosen))
+    pip(python, 'install', '-r', str(chosen), *tested)
     pip(python, 'install', '--no-build-isolation', '--no-deps', '-e', str(ROOT))
 
 
 def fingerprint() -> str:
     """Changes with whatever an installation depends on, the place of this repository included."""
-    parts = [REQUIREMENTS, ROOT / 'setup.cfg', ROOT / 'pyproject.toml', Path(__file__)]
+    names = ('setup.cfg', 'setup.py', 'pyproject.toml')
+    parts = [REQUIREMENTS, CONSTRAINTS, *(ROOT / name for name in names), Path(__file__)]
     return hashlib.sha256(b'\0'.join([str(ROOT).encode(), *(p.read_bytes() for p in parts)])
                           ).hexdigest()
 

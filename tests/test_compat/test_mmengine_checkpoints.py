@@ -204,6 +204,33 @@ def test_a_score_that_is_not_there_is_refused_in_one_sentence(save_best, message
         hook.after_val_epoch(SimpleNamespace(), dict(error=1.0))
 
 
+@pytest.mark.parametrize(
+    ('score', 'rule'),
+    [
+        ('NuScenes metric/pred_instances_3d_NuScenes/NDS', 'greater'),
+        ('NuScenes metric/pred_instances_3d_NuScenes/car_AP_dist_0.5', 'greater'),
+        ('NuScenes metric/pred_instances_3d_NuScenes/mATE', 'less'),
+        ('NuScenes metric/pred_instances_3d_NuScenes/car_vel_err', 'less'),
+        ('Kitti metric/pred_instances_3d/KITTI/Overall_3D_AP40_moderate', 'greater'),
+        ('Kitti metric/pred_instances_3d/KITTI/Car_BEV_area_hard_loose', 'greater'),
+        ('chair_rec_0.25', 'greater'),
+        ('miou', 'greater'),
+        ('val_loss', 'less'),
+    ],
+)
+def test_scores_of_mmdet3d_need_no_rule(score, rule):
+    assert CheckpointHook(save_best=score).rules == [rule]
+    assert CheckpointHook(save_best=score, rule='less').rules == ['less']
+    assert CheckpointHook(save_best=[score, 'acc']).rules == [rule, 'greater']
+
+
+def test_a_score_that_tells_no_rule_asks_for_one():
+    with pytest.raises(UsageError, match="save_best='wall' does not tell .*rule='greater'"):
+        CheckpointHook(save_best=['miou', 'wall'])
+    with pytest.raises(UsageError, match="checkpoint.rule is 'more', expected 'greater', 'less'"):
+        CheckpointHook(save_best='wall', rule='more')
+
+
 def write(path, content=b'whole'):
     with open(path, 'wb') as file:
         torch.save(dict(content=content), file)

@@ -1,9 +1,11 @@
 """The README is short, says first what a stranger wants, and what it shows works as shown."""
 
+import configparser
 import re
 import shutil
 
 import pytest
+import yaml
 from markdown_pages import ROOT, links
 from mmengine.config import Config
 from toy import build, minkunet, save_checkpoint
@@ -16,6 +18,7 @@ STUDIES = {
     'procedural rooms, a second study': ('study_mini_cache', 'alone', 'srkd'),
     'the same, teacher from a cache of four views': ('study_mini_cache', 'alone', 'srkd-views'),
     'procedural streets, PTv3': ('study_mini_streets', 'ptv3_alone', 'ptv3_srkd'),
+    'nine real frames of PandaSet, PTv3': ('study_mini_pandaset', 'ptv3_alone', 'ptv3_srkd'),
 }
 
 
@@ -96,3 +99,13 @@ def test_the_targets_of_make_that_pages_name_exist():
     for page in (ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')):
         for target in re.findall(r'(?:`|^|\$ )make ([a-z-]+)', page.read_text(), re.MULTILINE):
             assert re.search(rf'^{target}:', makefile, re.MULTILINE), (page.name, target)
+
+
+def test_citation_and_package_say_one_version_and_license():
+    package = configparser.ConfigParser()
+    package.read(ROOT / 'setup.cfg')
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    for key in ('version', 'license'):
+        assert citation[key] == package['metadata'][key]
+    assert citation['authors'] == [dict(name='The SRKD toolbox contributors')]
+    assert 'Apache License' in (ROOT / 'LICENSE').read_text()

@@ -1,5 +1,4 @@
 import json
-import os
 import runpy
 import sys
 import uuid
@@ -8,7 +7,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
-from processes import run
+from processes import run_script
 from toy import minkunet, save_checkpoint
 from toy_rooms import write_room_config
 from toy_run import write_config
@@ -214,8 +213,8 @@ def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_p
         'launch.leave()\n'
         'print("still here")\n'
     )
-    env = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
-    done = run([sys.executable, '-c', code], env=env)
+    (tmp_path / 'leaves.py').write_text(code)
+    done = run_script(tmp_path / 'leaves.py', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ['waited']
 

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mmdet3d.datasets import Seg3DDataset
+from mmdet3d.evaluation.functional.kitti_utils import eval as kitti_evaluation
 from mmdet3d.registry import DATASETS, METRICS
 from mmdet3d.structures import Det3DDataSample
+from toy_kitti import interpret
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.preflight import truth
@@ -161,8 +163,9 @@ def test_runs_without_kittis_metric_or_without_a_loop_are_left_alone(tmp_path):
     check_truth_scores(SimpleNamespace(_val_loop=other))
 
 
-def test_the_metric_itself_agrees(tmp_path):
+def test_the_metric_itself_agrees(tmp_path, monkeypatch):
     """Average precision above 0 where the check passes, 0 where it refuses."""
+    interpret(monkeypatch, kitti_evaluation)
     for changes, positive in ((dict(), True), (BROKEN['image boxes of -1'][0], False),
                               (BROKEN['occluded'][0], False)):  # fmt: skip
         loop = runner(tmp_path, **changes)._val_loop

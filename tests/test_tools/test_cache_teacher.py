@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import run
+from processes import run, run_script
 from toy import minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config
 from toy_training import NUM_CLASSES
@@ -27,8 +27,7 @@ def named(part, path, rename=os.replace, scans=[]):
     rename(part, path)
 
 os.replace = named
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name='__main__')
+runpy.run_path({str(TOOL)!r}, run_name='__main__')
 """
 
 
@@ -51,7 +50,9 @@ def start(*command):
 
 def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     cache = tmp_path / 'cache'
-    assert start('-c', KILLED, TOOL, config).returncode == -signal.SIGKILL
+    killed = tmp_path / 'killed.py'
+    killed.write_text(KILLED)
+    assert run_script(killed, config, cwd=ROOT).returncode == -signal.SIGKILL
     stored = {path: path.stat().st_mtime_ns for path in cache.rglob('*.npz')}
     assert len(stored) == STORED and len(list(cache.rglob('*.part'))) == 1
     assert not json.loads((cache / 'cache.json').read_text())['finished']
@@ -67,7 +68,8 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
 
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     options = f'model.teacher.checkpoint={tmp_path}/gone.pth'
-    done = start(TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options)
+    done = run_script(
+        TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.strip().endswith(
         f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does not exist')
@@ -76,7 +78,7 @@ def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
 
 def test_a_cache_that_cannot_be_written_ends_before_the_teacher_runs(config, tmp_path):
     (tmp_path / 'file').touch()
-    done = start(TOOL, config, '--out', tmp_path / 'file' / 'cache')
+    done = run_script(TOOL, config, '--out', tmp_path / 'file' / 'cache', cwd=ROOT)
     assert done.returncode == 2 and 'Traceback' not in done.stderr
     assert 'points' not in done.stdout  # of the first scan
     assert done.stderr.strip().splitlines()[-1] == (

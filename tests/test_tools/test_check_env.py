@@ -75,6 +75,12 @@ def test_operators_that_do_not_load_are_said_with_the_reason(tool, installed, ca
     assert code == 1 and 'operators are not compiled: undefined symbol: _ZN3c10' in out
 
 
+def test_what_one_data_set_needs_alone_may_be_missing(tool, installed, capsys):
+    del installed['nuscenes-devkit']
+    code, out = report(tool, capsys)
+    assert code == 0 and 'missing, needed by tables and scores of nuScenes alone' in out
+
+
 def test_another_build_of_spconv_serves_as_well(tool, installed, capsys):
     installed['spconv-cu124'] = installed.pop('spconv')
     code, out = report(tool, capsys)

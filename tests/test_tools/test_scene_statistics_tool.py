@@ -7,8 +7,10 @@ from pathlib import Path
 import mmengine
 import numpy as np
 import pytest
+from processes import run_script
 
 ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools/scene_statistics.py'
 
 CONFIG = """
 default_scope = 'mmdet3d'
@@ -45,17 +47,14 @@ def config(tmp_path):
 
 
 def call(*arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / 'tools/scene_statistics.py', *arguments],
-        cwd=ROOT,
-        env={'PYTHONPATH': str(ROOT), 'PATH': ''},
-        capture_output=True,
-        text=True,
-    )
+    return run_script(TOOL, *arguments, cwd=ROOT)
 
 
 def test_it_keeps_and_shows_what_it_found(config):
-    done = call(config)
+    done = subprocess.run(
+        [sys.executable, TOOL, config], cwd=ROOT, env={'PYTHONPATH': str(ROOT), 'PATH': ''},
+        capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert '2/2' in done.stdout  # masks, read once though one scan repeats
     assert '3 scans, 1 scenes' in done.stdout

@@ -1,3 +1,4 @@
+import configparser
 import importlib.util
 import itertools
 import json
@@ -5,10 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,6 +95,31 @@ def test_packages_come_in_the_order_that_works(tool, monkeypatch, tmp_path):
     assert any(line.startswith('numpy==1.26.4') for line in limits)
 
 
+def test_every_step_is_held_to_the_tested_versions(tool, monkeypatch, tmp_path):
+    calls, found = fake_environment(tool, monkeypatch, tmp_path, None)
+    tool.install('python', found)
+    held = str(tmp_path / 'srkd-constraints.txt')
+    assert all(held in call for call in calls if 'compile mmcv' not in call and '-e' not in call)
+    lines = set((tmp_path / 'srkd-constraints.txt').read_text().splitlines())
+    assert {'torch==2.13.0', 'numpy==1.26.4'} <= lines
+    assert any(line.startswith('triton==') for line in lines)
+
+
+@pytest.mark.parametrize('torch, cuda', [('2.7.1', None), ('2.7.1+cu126', '12.6')])
+def test_what_the_machine_decides_is_not_held(tool, monkeypatch, tmp_path, torch, cuda):
+    _, found = fake_environment(tool, monkeypatch, tmp_path, torch)
+    held = Path(tool.write_constraints({**found, 'cuda': cuda})[1]).read_text()
+    assert not re.search(r'^(torch|triton|spconv)==', held, re.MULTILINE)
+    assert 'numpy==1.26.4' in held
+
+
+def test_another_python_than_the_tested_gets_what_pip_chooses(
+        tool, monkeypatch, tmp_path, capsys):
+    _, found = fake_environment(tool, monkeypatch, tmp_path, '2.13.0')
+    assert tool.write_constraints({**found, 'python': [3, 10]}) == []
+    assert 'tested with Python 3.11; for 3.10 pip chooses versions' in capsys.readouterr().out
+
+
 def test_an_installed_torch_is_kept(tool, monkeypatch, tmp_path):
     calls, found = fake_environment(tool, monkeypatch, tmp_path, '2.7.1')
     tool.install('python', found)
@@ -120,7 +150,7 @@ def test_progress_counts_objects_and_a_failed_build_shows_its_end(
 
     def tell(text):
         print(text)
-        if 'objects' in text:
+        if ' 7 of 77 objects' in text:  # the name of the log's folder speaks of objects as well
             told.touch()
 
     monkeypatch.setattr(tool.time, 'monotonic', lambda: next(ticks))
@@ -146,6 +176,55 @@ def test_a_second_run_ends_at_once(tool, monkeypatch, tmp_path, capsys):
     (tmp_path / 'srkd-setup.txt').write_text('of an older requirements.txt')
     tool.main()
     assert len(runs) == 2
+
+
+def pins() -> dict:
+    """Normalised name -> version, of constraints.txt."""
+    lines = (ROOT / 'constraints.txt').read_text().splitlines()
+    parsed = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    return {canonicalize_name(line.name): str(line.specifier) for line in parsed}
+
+
+def declared() -> dict:
+    """Normalised name -> requirement, of setup.cfg and its extra."""
+    cfg = configparser.ConfigParser()
+    cfg.read(ROOT / 'setup.cfg')
+    lines = cfg['options']['install_requires'] + cfg['options.extras_require']['mmdet3d']
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines.split())}
+
+
+def test_every_requirement_is_pinned_and_the_pin_fits():
+    lines = (ROOT / 'requirements.txt').read_text().splitlines()
+    lines = [line.split('#')[0].strip() for line in lines if line and not line.startswith('#')]
+    needed = [*map(Requirement, lines), *declared().values()]
+    for one in needed:
+        pin = pins()[canonicalize_name(one.name)]
+        assert re.fullmatch(r'==[\w.]+', pin), one
+        assert one.specifier.contains(pin[2:]), (one, pin)
+
+
+def test_what_is_installed_is_the_tested_set():
+    there = {
+        canonicalize_name(found.metadata['Name']): found.version.split('+')[0]
+        for found in metadata.distributions(path=[sysconfig.get_path('purelib')])
+    }
+    ours = Path(sys.prefix).resolve() == (ROOT / '.venv').resolve()
+    if not ours or sys.version_info[:2] != (3, 11) or '+cpu' not in metadata.version('torch'):
+        pytest.skip('this is not the environment of `make setup` on CPUs')
+    held = {name: pin[2:] for name, pin in pins().items()}
+    rest = there.keys() - {'pip', 'srkd'}
+    assert {name: there[name] for name in rest} == held, 'renew constraints.txt: it says how'
+
+
+def test_the_wheel_asks_for_what_check_env_supports():
+    spec = importlib.util.spec_from_file_location('check_env', ROOT / 'tools' / 'check_env.py')
+    check_env = importlib.util.module_from_spec(spec)
+    sys.modules['check_env'] = check_env  # dataclasses look their module up
+    spec.loader.exec_module(check_env)
+    del sys.modules['check_env']
+    for package, (low, high, _) in check_env.SUPPORTED.items():
+        bounds = {str(bound) for bound in declared()[package].specifier}
+        assert bounds == {f'>={low}'} | ({f'<{high}'} if high else set()), package
 
 
 def test_every_requirement_has_a_reason():

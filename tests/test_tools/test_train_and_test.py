@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import run
+from processes import run, run_script
 from toy import minkunet
 from toy_rooms import write_room_config
 from toy_run import write_config
@@ -69,7 +69,7 @@ def test_train_then_test_from_any_folder(tmp_path, elsewhere):
 def test_missing_data_root_is_one_sentence_and_no_traceback(tmp_path, elsewhere):
     config = write_config(tmp_path)
     (tmp_path / 'data').rmdir()
-    done = start(sys.executable, TOOLS / 'train.py', config, cwd=elsewhere)
+    done = run_script(TOOLS / 'train.py', config, cwd=elsewhere)
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     assert str(tmp_path / 'data') in done.stderr.splitlines()[-1]
@@ -141,7 +141,7 @@ def test_complexity_compares_with_a_teacher(tmp_path, elsewhere):
 def test_complexity_without_data_ends_in_one_sentence(tmp_path, elsewhere):
     config = write_room_config(tmp_path)
     (tmp_path / 'rooms').rename(tmp_path / 'moved')
-    done = start(sys.executable, TOOLS / 'analysis_tools' / 'complexity.py', config, cwd=elsewhere)
+    done = run_script(TOOLS / 'analysis_tools' / 'complexity.py', config, cwd=elsewhere)
     assert done.returncode == 2 and 'Traceback' not in done.stderr
     assert str(tmp_path / 'rooms') in done.stderr.splitlines()[-1]
 
@@ -196,6 +196,6 @@ def test_slurm_script_asks_for_what_it_was_told(script, tmp_path):
     ],
 )
 def test_tool_has_the_flags_of_mmdet3d(tool, flags, tmp_path):
-    done = start(sys.executable, TOOLS / tool, '--help', cwd=tmp_path)
+    done = run_script(TOOLS / tool, '--help', cwd=tmp_path)
     assert done.returncode == 0
     assert set(flags.split()) <= set(done.stdout.replace(',', ' ').replace('[', ' ').split())

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-from nuscenes.utils.splits import mini_train, mini_val
-from pyquaternion import Quaternion
 
 from projects.SRKD.base.checks import check_limits
 from projects.SRKD.base.data_folder import new_folder, progress
+from projects.SRKD.base.packages import needed
 from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
 
 from .boxes import StreetObject, street_objects
@@ -47,7 +46,7 @@ _SHIFT = np.array([REACH + 20.0, 75.0, 0.0])  # nothing lies below zero, where m
 _PIXEL = 0.1  # metres, nuScenes' own
 # The sensor stands before the middle of the rear axle and looks to the right (nuScenes).
 _LEVER = (0.94, 0.0, HDL32E.height)
-_TURN = Quaternion(axis=(0, 0, 1), degrees=-90)
+_TURN = dict(axis=(0, 0, 1), degrees=-90)
 
 
 def write_nuscenes_detection(
@@ -79,9 +78,10 @@ def write_nuscenes_detection(
         FileExistsError: If ``out`` is not empty and ``force`` is not set.
         ValueError: If a count is not possible.
     """
+    splits = needed('nuscenes.utils.splits')
     check_limits(
-        scenes=(scenes, 1, len(mini_train)),
-        val_scenes=(val_scenes, 0, len(mini_val)),
+        scenes=(scenes, 1, len(splits.mini_train)),
+        val_scenes=(val_scenes, 0, len(splits.mini_val)),
         scans=(scans, 1, 400),
         seed=(seed, 0, 2**32),
         beams=(beams, 2, 32),
@@ -89,7 +89,7 @@ def write_nuscenes_detection(
         period=(period, 0.01, 1.5),
     )
     lidar = HDL32E.reduced(beams, azimuth_steps)
-    names = [*mini_train[:scenes], *mini_val[:val_scenes]]
+    names = [*splits.mini_train[:scenes], *splits.mini_val[:val_scenes]]
     with new_folder(out, force) as folder:
         for name in (POINTS, 'sweeps/LIDAR_TOP', 'maps', VERSION):  # no sweeps: an empty folder
             (folder / name).mkdir(parents=True)
@@ -147,7 +147,7 @@ def _write_scene(folder: Path, tables: _Tables, name: str, scans: int, lidar: Li
     log = tables.add('log', name, logfile=f'mini-{name}', vehicle='mini', location='mini-street',
                      date_captured='2018-06-26')  # fmt: skip
     sensor = tables.add('calibrated_sensor', name, sensor_token=tables.token('sensor', 'LIDAR_TOP'),
-                        translation=list(_LEVER), rotation=_TURN.elements.tolist(),
+                        translation=list(_LEVER), rotation=_rotation(**_TURN),
                         camera_intrinsic=[])  # fmt: skip
     scene, keys = tables.token('scene', name), [(name, k) for k in range(scans)]
     samples, lidar_data, tracks = [], [], {}
@@ -188,8 +188,11 @@ def street_number(name: str) -> int:
 
 def _ego_pose(scan: StreetScan) -> dict[str, list[float]]:
     place = scan.pose.place + _SHIFT - _LEVER[0] * scan.pose.axes[:, 0]
-    turn = Quaternion(matrix=scan.pose.axes)
-    return dict(rotation=turn.elements.tolist(), translation=place.tolist())
+    return dict(rotation=_rotation(matrix=scan.pose.axes), translation=place.tolist())
+
+
+def _rotation(**kwargs) -> list[float]:
+    return needed('pyquaternion').Quaternion(**kwargs).elements.tolist()
 
 
 def _add_track(tables: _Tables, name: str, key: tuple[int, str],
@@ -210,7 +213,7 @@ def _add_track(tables: _Tables, name: str, key: tuple[int, str],
                  attribute_tokens=[tables.token('attribute', attribute)] if attribute else [],
                  translation=(np.array([x, y, z]) + _SHIFT).round(4).tolist(),
                  size=[width, length, height], num_lidar_pts=thing.points, num_radar_pts=0,
-                 rotation=Quaternion(axis=(0, 0, 1), radians=yaw).elements.tolist()))  # fmt: skip
+                 rotation=_rotation(axis=(0, 0, 1), radians=yaw)))  # fmt: skip
     tokens = tables.add_chain('sample_annotation', [(name, *key, k) for k, _ in track], records)
     tables.add('instance', name, *key, category_token=tables.token('category', CATEGORIES[key[1]]),
                nbr_annotations=len(tokens), first_annotation_token=tokens[0],

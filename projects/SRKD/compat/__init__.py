@@ -10,6 +10,7 @@ from importlib import import_module
 
 CURES = (
     'numpy_names',
+    'mmdet3d_optional_packages',
     'spconv_cpu',
     'spconv_loading',
     'mmengine_warnings',

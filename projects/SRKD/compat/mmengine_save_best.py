@@ -2,8 +2,10 @@
 
 Breaks: 'auto' takes the first metric, the IoU of one class or the AP of one difficulty, and the run
     ends with "Cannot infer the rule for key wall" in its first validation; a misspelt metric ends
-    there in a ``KeyError``.
-Where: mmengine 0.10.7 ``hooks/checkpoint_hook.py``: ``CheckpointHook._save_best_checkpoint``.
+    there in a ``KeyError``. mmdet3d's own scores that are named (NDS, KITTI's AP40) end in "Cannot
+    infer the rule", too.
+Where: mmengine 0.10.7 ``hooks/checkpoint_hook.py``: ``CheckpointHook._save_best_checkpoint`` and
+    ``_init_rule``.
 Delete when: mmdet3d's metrics say which of their scores is the main one.
 """
 import re
@@ -18,6 +20,12 @@ _MAIN = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (
     'miou', 'NDS', r'Overall_3D_AP40_moderate.*', r'Overall_3D_AP11_moderate.*',
     r'[^/]+_3D_AP40_moderate.*', r'[^/]+_3D_AP11_moderate.*', 'mAP', r'mAP_0\.50', r'mAP_.*',
     r'L2 mAPH?', r'L1 mAPH?'))
+
+_RULES = {
+    # of KITTI, nuScenes, indoor
+    'greater': re.compile(r'.*_AP(11|40)?_.*|.*_area_.*|.*_rec_.*|mAR_.*'),
+    'less': re.compile(r'm(ATE|ASE|AOE|AVE|AAE)|.*_(trans|scale|orient|vel|attr)_err'),  # nuScenes
+}
 
 
 def main_score(names: Iterable[str]) -> str | None:
@@ -60,12 +68,54 @@ def _by_main_score(original: Callable) -> Callable:
     return save_best
 
 
+def _rule_of(score: str) -> str | None:
+    """Whether more or less of a score is better, where mmdet3d gives it."""
+    if main_score([score]):
+        return 'greater'
+    last = score.rpartition('/')[2]
+    return next((rule for rule, names in _RULES.items() if names.fullmatch(last)), None)
+
+
+def _with_known_rules(original: Callable) -> Callable:
+
+    @wraps(original)
+    def init_rule(self, rules: list, key_indicators: list) -> None:
+        try:
+            return original(self, rules, key_indicators)
+        except KeyError:
+            raise UsageError(
+                f'default_hooks.checkpoint.rule is {", ".join(map(repr, rules))}, expected '
+                "'greater', 'less' or None") from None
+        except ValueError:
+            if len(rules) == 1:
+                rules = rules * len(key_indicators)
+            pairs = zip(rules, key_indicators)
+            rules = [rule or judged(self, name) for rule, name in pairs]
+        original(self, rules, key_indicators)
+
+    def judged(self, name: str) -> str | None:
+        try:
+            original(self, [None], [name])  # mmengine's guess, and the user's own lists
+            return self.rules[0]
+        except ValueError:
+            rule = _rule_of(name)
+        if rule is None:
+            raise UsageError(
+                f'default_hooks.checkpoint.save_best={name!r} does not tell whether more or '
+                "less of it is better, expected default_hooks.checkpoint.rule='greater' or "
+                "'less' beside it")
+        return rule
+
+    return init_rule
+
+
 def apply() -> bool:
-    """Choose and check before mmengine's method saves."""
+    """Choose and check before mmengine's method saves, and before it asks for a rule."""
     if find_spec('mmengine') is None:
         return False
     from mmengine.hooks import CheckpointHook
     method = CheckpointHook._save_best_checkpoint
     if not hasattr(method, 'by_main_score'):
         CheckpointHook._save_best_checkpoint = _by_main_score(method)
+        CheckpointHook._init_rule = _with_known_rules(CheckpointHook._init_rule)
     return True

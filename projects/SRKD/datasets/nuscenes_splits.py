@@ -10,9 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from nuscenes.utils.splits import create_splits_scenes
-
 from ..base import FileMissingError, UsageError, nearest_path
+from ..base.packages import needed
 
 SCORED = {'v1.0-mini': 'mini_val', 'v1.0-trainval': 'val'}
 """Version of the tables -> split that mmdet3d scores."""
@@ -65,7 +64,7 @@ def check_frames(
     names = {scene['token']: scene['name'] for scene in scenes}
     places = {sample['token']: names[sample['scene_token']] for sample in samples}
     split, listed = SCORED[folder.name], set(listed)
-    scored = set(create_splits_scenes()[split])
+    scored = set(needed('nuscenes.utils.splits').create_splits_scenes()[split])
     strange = [token for token in listed if places.get(token) not in scored]
     if strange:
         raise UsageError(

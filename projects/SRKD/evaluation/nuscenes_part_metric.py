@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
-import nuscenes
 from mmdet3d.evaluation import NuScenesMetric
 from mmdet3d.registry import METRICS
 from mmengine.logging import print_log
+
+from ..base.packages import needed
 
 
 @METRICS.register_module()
@@ -28,21 +30,20 @@ class NuScenesPartMetric(NuScenesMetric):
             return super()._evaluate_single(*args, **kwargs)
 
 
-class _NuScenesPart(nuscenes.NuScenes):
+def _part_of(tables: type, tokens: set[str], *args, **kwargs) -> Any:
     """Tables whose ``sample`` lists some key frames alone."""
-
-    def __init__(self, *args, tokens: set[str], **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.sample = [sample for sample in self.sample if sample['token'] in tokens]
-        rows = {sample['token']: row for row, sample in enumerate(self.sample)}
-        self._token2ind['sample'] = rows
+    part = tables(*args, **kwargs)
+    part.sample = [sample for sample in part.sample if sample['token'] in tokens]
+    part._token2ind['sample'] = {sample['token']: row for row, sample in enumerate(part.sample)}
+    return part
 
 
 @contextmanager
 def _tables_of(tokens: set[str]) -> Iterator[None]:
     """``nuscenes.NuScenes``, which mmdet3d looks up for each evaluation, reads these frames."""
+    nuscenes = needed('nuscenes')
     whole = nuscenes.NuScenes
-    nuscenes.NuScenes = partial(_NuScenesPart, tokens=tokens)
+    nuscenes.NuScenes = partial(_part_of, whole, tokens)
     try:
         yield
     finally:

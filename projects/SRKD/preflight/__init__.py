@@ -24,6 +24,7 @@ from .arguments import check_arguments
 from .built import forget_frames
 from .checkpoints import tell_single_checkpoint
 from .classes import check_classes, check_classes_of_run
+from .columns import check_columns
 from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
@@ -45,6 +46,7 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_arguments,
     check_numbers,
     check_widths,
+    check_columns,
     check_data_root,
     check_database_files,
     check_classes,

@@ -12,28 +12,29 @@ import os.path as osp
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mmdet3d.datasets import NuScenesDataset
 from mmdet3d.datasets.utils import convert_quaternion_to_matrix
 from mmdet3d.registry import TRANSFORMS
-from nuscenes import NuScenes
-from nuscenes.eval.detection.utils import category_to_detection_name
-from nuscenes.utils import splits
-from nuscenes.utils.geometry_utils import transform_matrix
-from pyquaternion import Quaternion
 
 from ...base import FileMissingError, UsageError, nearest_path
 from ...base.data_folder import dump_infos, progress
+from ...base.packages import needed
 from .gt_database import FrameObjects, write_gt_database
 from .nuscenes_schema import check_tables
 
+if TYPE_CHECKING:
+    from nuscenes import NuScenes
+
 CLASSES = NuScenesDataset.METAINFO['classes']
 SPLITS = {
-    'v1.0-mini': dict(train=splits.mini_train, val=splits.mini_val),
-    'v1.0-trainval': dict(train=splits.train, val=splits.val),
-    'v1.0-test': dict(test=splits.test),
+    'v1.0-mini': dict(train='mini_train', val='mini_val'),
+    'v1.0-trainval': dict(train='train', val='val'),
+    'v1.0-test': dict(test='test'),
 }
+"""Version of the tables -> split -> its name in the devkit."""
 
 
 def write_nuscenes_infos(
@@ -73,7 +74,7 @@ def write_nuscenes_infos(
     check_tables(root, version)
     if not os.access(root, os.W_OK):
         raise UsageError(f'{root} receives the info files and cannot be written to')
-    nusc = NuScenes(version, str(root), verbose=False)
+    nusc = needed('nuscenes').NuScenes(version, str(root), verbose=False)
     infos = {split: _infos(nusc, split, scenes, max_sweeps)
              for split, scenes in _scenes(nusc, root, version).items()}  # fmt: skip
     if database and 'train' in infos:
@@ -97,7 +98,8 @@ def _scenes(nusc: NuScenes, root: Path, version: str) -> dict[str, set[str]]:
             f'{path} for {nusc.scene[0]["name"]}; {nearest_path(path)}'
         )
     found = {}
-    for split, names in SPLITS[version].items():
+    for split, name in SPLITS[version].items():
+        names = getattr(needed('nuscenes.utils.splits'), name)
         found[split] = {token for token, name in there.items() if name in names}
         in_tables = any(scene['name'] in names for scene in nusc.scene)
         if in_tables and not found[split]:
@@ -139,7 +141,7 @@ def _infos(nusc: NuScenes, split: str, scenes: set[str], max_sweeps: int) -> lis
 def _categories(nusc: NuScenes) -> dict[str, int]:
     """Labels of the ten classes, and -1 of the categories that are none of them."""
     names = sorted(record['name'] for record in nusc.category)
-    others = [name for name in names if category_to_detection_name(name) is None]
+    others = [name for name in names if _class_of(name) is None]
     return {name: i for i, name in enumerate(CLASSES)} | dict.fromkeys(others, -1)
 
 
@@ -189,8 +191,12 @@ def nuscenes_info(nusc: NuScenes, sample: dict, max_sweeps: int = 10) -> dict:
     return info | (dict(lidar_sweeps=sweeps) if sweeps else {})
 
 
+def _class_of(category: str) -> str | None:
+    return needed('nuscenes.eval.detection.utils').category_to_detection_name(category)
+
+
 def _label(category: str) -> int:
-    name = category_to_detection_name(category)
+    name = _class_of(category)
     return -1 if name is None else CLASSES.index(name)
 
 
@@ -221,8 +227,10 @@ def _matrix(record: dict) -> list:
 
 def _lidar_to_global(nusc: NuScenes, data: dict) -> np.ndarray:
     """(4, 4) float64; the matrices of the info files are rounded to float32."""
+    matrix = needed('nuscenes.utils.geometry_utils').transform_matrix
+    rotation = needed('pyquaternion').Quaternion
     pose, sensor = (
-        transform_matrix(record['translation'], Quaternion(record['rotation']))
+        matrix(record['translation'], rotation(record['rotation']))
         for record in _records(nusc, data)
     )
     return pose @ sensor
