@@ -29,6 +29,7 @@ from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
+from .labels import check_training_labels
 from .loaders import check_epoch_has_steps, check_loaders, check_test_modes
 from .numbers import check_numbers
 from .object_database import check_database_files, check_ground_planes, check_objects
@@ -68,7 +69,8 @@ RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     check_files,
     tell_single_checkpoint,
     tell_repeated_frames,
-    check_truth_scores,  # reads frames, so it comes when all that it reads is there
+    check_training_labels,  # reads frames, so it comes when all that it reads is there
+    check_truth_scores,
 )
 
 
