@@ -10,5 +10,4 @@ model = dict(
     terms=_base_.distill.terms)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
-    # Rooms of one kind in a batch cost more mIoU than they bring: studies/results/NOTES.md
-    batch_sampler=dict(type='CrossSampleBatchSampler', group_size=1, drop_last=True))
+    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True))

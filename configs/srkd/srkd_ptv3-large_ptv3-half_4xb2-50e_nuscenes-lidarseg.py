@@ -11,4 +11,4 @@ model = dict(
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
     # only keeps scans of a place apart: scans of one kind in a batch cost mIoU where we measured
-    batch_sampler=dict(type='CrossSampleBatchSampler', group_size=1, drop_last=True))
+    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True))

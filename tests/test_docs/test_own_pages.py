@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ def mine(tmp_path):
     return tmp_path / 'mine'
 
 
-def follow(page: str, folder) -> None:
-    for name, code in named_files(page).items():
+def follow(files: dict[str, str], page: str, folder) -> None:
+    """Write the files, and run the commands of a page."""
+    for name, code in files.items():
         (folder / name).write_text(code)
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     env['PATH'] = f'{folder.parent / "bin"}{os.pathsep}{env["PATH"]}'
@@ -44,6 +46,18 @@ def follow(page: str, folder) -> None:
         done = subprocess.run(['bash', '-c', command], cwd=folder, env=env, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
         assert done.returncode == 0, f'{command}\n{done.stdout[-3000:]}'
+
+
+def write_scans(folder, size: np.ndarray, labels: type) -> None:
+    """Random scans and labels as the page describes them; columns reach up to ``size``."""
+    rng = np.random.default_rng(0)
+    for split, count in dict(train=4, val=2).items():
+        scans = folder / 'data/mine' / split
+        scans.mkdir(parents=True)
+        for i in range(count):
+            points = rng.random((3000, len(size))) * size
+            points.astype(np.float32).tofile(scans / f'{i:06d}.bin')
+            rng.integers(0, 5, 3000).astype(labels).tofile(scans / f'{i:06d}.label')
 
 
 def logged(folder) -> dict:
@@ -57,7 +71,7 @@ def test_a_loss_of_ones_own_trains_from_outside_of_the_repository(mine):
     assert set(named_files(LOSS)) == {'my_loss.py', 'my_pair.py'}
     assert sum(len(code.splitlines()) for code in named_files(LOSS).values()) <= 40
     assert len(commands(LOSS)) == 3
-    follow(LOSS, mine)
+    follow(named_files(LOSS), LOSS, mine)
     log = logged(mine / 'work_dirs/my_pair')
     assert math.isfinite(log['loss_cosine']) and log['loss_cosine'] > 0
     assert log['loss_kd'] > 0 and 'miou' in log
@@ -70,32 +84,62 @@ def test_the_page_names_every_field_that_a_loss_may_read():
 
 
 def test_scans_of_ones_own_train(mine):
-    assert set(named_files(SCANS)) == {'write_infos.py', 'my_data.py', 'my_student.py'}
+    names = {'write_infos.py', 'my_data.py', 'my_student.py', 'my_rooms.py'}
+    assert set(named_files(SCANS)) == names
     assert len(commands(SCANS)) == 2
-    rng = np.random.default_rng(0)
-    for split, count in dict(train=4, val=2).items():
-        folder = mine / 'data/mine' / split
-        folder.mkdir(parents=True)
-        for i in range(count):
-            points = rng.uniform(-8, 8, (2000, 4)) * (1, 1, 0.25, 1)
-            points.astype(np.float32).tofile(folder / f'{i:06d}.bin')
-            rng.integers(0, 5, 2000).astype(np.uint32).tofile(folder / f'{i:06d}.label')
-    follow(SCANS, mine)
+    write_scans(mine, np.array((16, 16, 4, 1)), np.uint32)
+    follow(named_files(SCANS), SCANS, mine)
     log = logged(mine / 'work_dirs/my_student')
     assert {'ground', 'plant', 'building', 'miou'} <= set(log)
 
 
+def test_scans_of_ones_own_with_color_train(mine):
+    files = named_files(SCANS)
+    for name, old, new in (
+        ('write_infos.py', 'num_pts_feats=4', 'num_pts_feats=6'),
+        ('my_student.py', './my_data.py', './my_rooms.py'),
+        ('my_student.py', 'in_channels=4', 'in_channels=6'),
+        ('my_student.py', 'voxel_size=0.2', 'voxel_size=0.05'),
+    ):
+        assert old in files[name]
+        files[name] = files[name].replace(old, new)
+    write_scans(mine, np.array((4, 3, 2.5, 255, 255, 255)), np.int64)
+    follow(files, SCANS, mine)
+    assert {'floor', 'wall', 'table', 'miou'} <= set(logged(mine / 'work_dirs/my_student'))
+
+
 def test_a_detector_of_ones_own_becomes_teacher_and_student(tmp_path, monkeypatch):
-    (snippet,) = re.findall(r'```python\n(.*?)```', DETECTOR, re.DOTALL)
     folder = tmp_path / 'configs/own'
     folder.mkdir(parents=True)
     (tmp_path / 'configs/_base_').symlink_to(ROOT / 'configs/_base_')
     (folder / 'my_detector.py').write_text(
         "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py'\n")
-    (folder / 'my_pair.py').write_text(snippet)
-    monkeypatch.chdir(folder)
-    teacher = build(Config.fromfile('my_detector.py').model)
-    model = build(Config.fromfile('my_pair.py').model)
-    small, large = (sum(p.numel() for p in net.parameters()) for net in (model.student, teacher))
-    assert 3.5 < large / small < 4.5
-    assert set(model.terms) == {'local_graph'}
+    files = re.findall(r'`configs/own/(\w+\.py)`:\n\n```python\n(.*?)```', DETECTOR, re.DOTALL)
+    assert [name for name, _ in files] == ['my_small.py', 'my_pair.py']
+    for name, code in files:
+        (folder / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    for command in commands(DETECTOR):
+        for path in re.findall(r'(?<= )(?:tools|configs/own)/\S+\.py', command):
+            assert (ROOT / path).exists() or Path(path).exists(), path
+    teacher, small, pair = (build(Config.fromfile(f'configs/own/{name}.py').model)
+                            for name in ('my_detector', 'my_small', 'my_pair'))  # fmt: skip
+    few, many = (sum(p.numel() for p in net.parameters()) for net in (small, teacher))
+    assert 3.5 < many / few < 4.5
+    assert pair.state_dict().keys() == small.state_dict().keys()
+    assert set(pair.terms) == {'local_graph'}
+
+
+def test_the_page_names_the_terms_that_methods_have_for_a_family():
+    methods = {path.stem: Config.fromfile(path).distill
+               for path in (ROOT / 'configs/_base_/distill').glob('*.py')}  # fmt: skip
+    methods = {name: terms for name, terms in methods.items() if 'pointpillars' in terms}
+    rows = re.findall(r'^\| .+ \| `_base_\.distill\.(\w+)` \| (.+) \|$', DETECTOR, re.MULTILINE)
+    assert {family for family, _ in rows} == set().union(*methods.values())
+    for family, said in rows:
+        having = {name for name, terms in methods.items() if family in terms}
+        if said == 'PointDistiller':
+            assert having == {name for name in methods if name.startswith('pointdistiller')}
+        else:
+            lacking = set(re.findall(r'`(\w+)`', said))
+            assert said.startswith('all') and having == methods.keys() - lacking, family
