@@ -8,6 +8,9 @@ still be imported: they need torch alone, and so carry no registry decorators th
 from importlib.util import find_spec
 
 from .base.shipped import configs, tools  # noqa: F401 - where they are, for users
+from .moved_modules import install
+
+install()
 
 if find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS

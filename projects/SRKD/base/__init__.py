@@ -3,6 +3,7 @@
 from .errors import (
     FileInTheWayError,
     FileMissingError,
+    NotWritableError,
     ScanError,
     TooFewVoxelsError,
     UsageError,
@@ -15,7 +16,8 @@ from .nearest import nearest_name, nearest_path
 from .random_numbers import seed_process, seeded
 
 __all__ = [
-    'FileInTheWayError', 'FileMissingError', 'ScanError', 'TooFewVoxelsError', 'UsageError',
-    'UsageTypeError', 'check_writable', 'misuse_told', 'naming_scans', 'nearest_name',
-    'nearest_path', 'seed_process', 'seeded', 'write_text', 'write_whole',
+    'FileInTheWayError', 'FileMissingError', 'NotWritableError', 'ScanError',
+    'TooFewVoxelsError', 'UsageError', 'UsageTypeError', 'check_writable', 'misuse_told',
+    'naming_scans', 'nearest_name', 'nearest_path', 'seed_process', 'seeded', 'write_text',
+    'write_whole',
 ]  # fmt: skip

@@ -54,6 +54,16 @@ class ScanError(UsageError):
         return f'{super().__str__()} (sample {self.sample} of the batch)'
 
 
+class NotWritableError(UsageError, OSError):
+    """A file that cannot be made; ``strerror`` is what the system says."""
+
+    __str__ = ValueError.__str__
+
+    def __init__(self, path: object, cause: OSError) -> None:
+        super().__init__(f'{path} cannot be written: {cause.strerror}')
+        self.strerror = cause.strerror
+
+
 class TooFewVoxelsError(ScanError):
     """A batch too small to be normalized in training."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkstemp
 
-from .errors import UsageError
+from .errors import NotWritableError, UsageError
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
         path: The file to write; its folder must exist.
 
     Raises:
-        UsageError: If no file can be made there.
+        NotWritableError: If no file can be made there.
 
     Example:
         >>> import tempfile
@@ -38,7 +38,7 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
     except FileNotFoundError:
         raise  # a folder that should have been made is a fault of the code
     except OSError as error:
-        raise UsageError(f'{path} cannot be written: {error.strerror}') from None
+        raise NotWritableError(path, error) from None
     os.close(handle)
     part = Path(name)
     try:

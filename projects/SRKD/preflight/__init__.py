@@ -29,7 +29,8 @@ from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
-from .loaders import check_epoch_has_steps, check_loaders
+from .labels import check_training_labels
+from .loaders import check_epoch_has_steps, check_loaders, check_test_modes
 from .numbers import check_numbers
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
@@ -47,6 +48,7 @@ CONFIG_CHECKS: tuple[Callable[[Config, Sequence[str]], None], ...] = (
     check_numbers,
     check_widths,
     check_columns,
+    check_test_modes,
     check_data_root,
     check_database_files,
     check_classes,
@@ -67,7 +69,8 @@ RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     check_files,
     tell_single_checkpoint,
     tell_repeated_frames,
-    check_truth_scores,  # reads frames, so it comes when all that it reads is there
+    check_training_labels,  # reads frames, so it comes when all that it reads is there
+    check_truth_scores,
 )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 
+from mmdet3d.datasets import Det3DDataset, Seg3DDataset
+from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
 from ..base import UsageError
+from ..datasets.class_names import inner_datasets
 
 
 def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
@@ -44,6 +48,39 @@ def check_loaders(cfg: Config, splits: Sequence[str]) -> None:
             "DefaultSampler', or train by iterations with train_cfg=dict(by_epoch=False, "
             'max_iters=...)'
         )
+
+
+_TEST_MODE = (
+    'frames without objects would be left out, and no ground truth kept for the metric',
+    'labels and scene_idxs would be left out',
+)
+
+
+def check_test_modes(cfg: Config, splits: Sequence[str]) -> None:
+    """Refuse data sets for training where others are scored, and the other way round.
+
+    A data set of val or test without ``test_mode=True`` leaves out frames without objects, takes
+    another scan for one that cannot be read, and has no ground truth for a metric; one of train
+    with it ignores ``scene_idxs`` and has no labels for the pipeline.
+
+    Raises:
+        UsageError: Naming the key.
+    """
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader')
+        if not isinstance(loader, Mapping):
+            continue
+        for dataset in inner_datasets(loader.get('dataset')):
+            kind = dataset.get('type')
+            kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+            if not (inspect.isclass(kind) and issubclass(kind, (Det3DDataset, Seg3DDataset))):
+                continue
+            if bool(dataset.get('test_mode', False)) == (split == 'train'):
+                raise UsageError(
+                    f'test_mode of the {kind.__name__} in {split}_dataloader is '
+                    f'{dataset.get("test_mode", "not set")}, expected {split != "train"}: '
+                    + _TEST_MODE[split == 'train']
+                )
 
 
 def check_epoch_has_steps(runner: Runner) -> None:

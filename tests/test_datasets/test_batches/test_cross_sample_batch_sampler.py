@@ -88,7 +88,9 @@ def test_crops_of_one_room_are_kept_apart_and_rooms_with_one_furniture_meet():
     scene = np.repeat(['bath1', 'bath2', 'office1', 'office2'], 2)
     histogram = np.repeat([[9, 1, 0], [9, 1, 0], [9, 0, 1], [9, 0, 1]], 2, axis=0)
     statistics = SceneStatistics(scene, np.full(8, np.nan), histogram, ('wall', 'tub', 'desk'))
-    batches = CrossSampleBatchSampler(SequentialSampler(range(8)), 2, statistics=statistics)
+    batches = CrossSampleBatchSampler(
+        SequentialSampler(range(8)), 2, group_size=2, statistics=statistics
+    )
     met = Counter(tuple(sorted(scene[batch])) for batch in batches)
     assert met == {('bath1', 'bath2'): 2, ('office1', 'office2'): 2}
     assert batches.relaxed_pairs == 0
@@ -212,7 +214,7 @@ def test_a_runner_trains_on_pairs_of_different_rooms_and_says_so(write_scannet, 
             batch_size=2,
             num_workers=0,
             sampler=dict(type='DefaultSampler'),
-            batch_sampler=dict(type='CrossSampleBatchSampler'),
+            batch_sampler=dict(type='CrossSampleBatchSampler', group_size=2),
         ),
         train_cfg=dict(by_epoch=True, max_epochs=2),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),

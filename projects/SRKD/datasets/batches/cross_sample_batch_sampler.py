@@ -21,12 +21,13 @@ WINDOW = 20.0
 
 @DATA_SAMPLERS.register_module()
 class CrossSampleBatchSampler(BatchSampler):
-    """Composes mini-batches of different scenes that share classes, rare ones first.
+    """Composes mini-batches of different scenes and, if asked to, of scans that share classes.
 
     SRKD compares the scans of a mini-batch with each other (cross-sample mini-batch geometry
     distillation). Two crops of one room, or two frames of one drive, teach that term little;
-    nor do two scans without a class in common. This sampler keeps the former apart and brings
-    scans together that show the same classes. How: ``batch_composition.compose_batches``.
+    nor do two scans without a class in common. This sampler keeps the former apart and, with
+    ``group_size``, brings scans together that show the same classes. How:
+    ``batch_composition.compose_batches``.
 
     It regroups what ``sampler`` yields and nothing else: within the share of each rank every index
     appears exactly as often as ``sampler`` yields it. Batches are a function of seed, epoch, rank
@@ -43,9 +44,10 @@ class CrossSampleBatchSampler(BatchSampler):
         window: seconds below which two scans of one sequence count as the same place.
         candidates: scans considered for each group; more find better company, in proportional
             time.
-        group_size: scans chosen for each other; a batch is a random draw of such groups. Small
-            groups keep the batch as varied as the data set; ``batch_size`` makes all its scans
-            alike, which cost 13 mIoU of 39 on mini rooms (``studies/results/NOTES.md``).
+        group_size: scans chosen for each other by the classes that they share; a batch is a random
+            draw of such groups. 1 only keeps scans of one place apart. More sounds right for a
+            relation loss and cost 7 (2 scans) to 13 mIoU (all of a batch) of 39 on mini rooms
+            (``studies/results/NOTES.md``).
         seed: of the composition; None takes the seed of ``sampler``.
         statistics: facts about the data set, if they are known already.
 
@@ -68,7 +70,7 @@ class CrossSampleBatchSampler(BatchSampler):
         drop_last: bool = False,
         window: float = WINDOW,
         candidates: int = 64,
-        group_size: int = 2,
+        group_size: int = 1,
         seed: int | None = None,
         statistics: SceneStatistics | None = None,
     ) -> None:

@@ -1,2 +1,0 @@
-_base_ = './srkd_ptv3-large_ptv3-half_4xb2-50e_nuscenes-lidarseg.py'
-model = dict(terms=dict(affinity_voxel=None))
