@@ -54,7 +54,10 @@ def run(command: str, device: str) -> Run:
     if device != 'cpu' and name in TAKES_DEVICE:
         words += ['--device', device]
     paths = [str(HERE.parent), os.environ.get('PYTHONPATH', '')]
-    environment = os.environ | dict(PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    environment = os.environ | dict(
+        PYTHONPATH=os.pathsep.join(filter(None, paths)),
+        TQDM_DISABLE='1',  # no progress bars
+    )
     start, lines = time.perf_counter(), []
     with subprocess.Popen(
         [sys.executable, '-u', str(HERE / f'{name}.py'), *words],

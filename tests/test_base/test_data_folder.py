@@ -6,7 +6,7 @@ import pytest
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, progress, write_infos
+from projects.SRKD.base.data_folder import new_folder, write_infos
 
 
 def test_a_folder_with_other_data_is_left_alone_unless_forced(tmp_path):
@@ -41,11 +41,6 @@ def test_values_outside_their_limits_are_refused():
     check_limits(scans=(1, 1, 5))
     with pytest.raises(ValueError, match='^beams must lie between 2 and 64, got 65$'):
         check_limits(scans=(5, 1, 5), beams=(65, 2, 64))
-
-
-def test_progress_passes_names_on_and_counts_them(capsys):
-    assert list(progress('streets', ['a', 'b'])) == ['a', 'b']
-    assert capsys.readouterr().err.split('\r')[1:3] == ['streets 0/2: a', 'streets 1/2: b']
 
 
 def test_infos_are_of_version_2(tmp_path):

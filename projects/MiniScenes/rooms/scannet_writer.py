@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, progress, write_infos
+from projects.SRKD.base.data_folder import new_folder, write_infos
+from projects.SRKD.base.progress import progress
 
 from .materials import CLASS_IDS, NYU40
 from .scan import make_scan

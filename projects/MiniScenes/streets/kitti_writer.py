@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, progress
+from projects.SRKD.base.data_folder import new_folder
+from projects.SRKD.base.progress import progress
 from projects.SRKD.datasets.infos.kitti import write_kitti_infos
 from projects.SRKD.datasets.infos.kitti_clouds import REDUCED
 from projects.SRKD.datasets.infos.kitti_files import DONT_CARE, Calibration, Label, moved, wrapped

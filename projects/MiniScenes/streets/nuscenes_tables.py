@@ -18,8 +18,9 @@ import mmcv
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, progress
+from projects.SRKD.base.data_folder import new_folder
 from projects.SRKD.base.packages import needed
+from projects.SRKD.base.progress import progress
 from projects.SRKD.datasets.infos.nuscenes_detection import write_nuscenes_infos
 
 from .boxes import StreetObject, street_objects

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, progress, write_infos
+from projects.SRKD.base.data_folder import new_folder, write_infos
+from projects.SRKD.base.progress import progress
 
 from .kinds import semantickitti_labels
 from .lidar import HDL64E, Lidar

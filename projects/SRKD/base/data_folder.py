@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import FileInTheWayError
 from .files import check_writable, write_whole
-
-_REPORTS = 200  # of how far it is; each scan of nuScenes would fill a log
 
 
 @contextmanager
@@ -49,16 +46,6 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def progress(what: str, names: list) -> Iterable:
-    """Pass names on and say on one line of stderr how far it is."""
-    step = max(len(names) // _REPORTS, 1)
-    for done, name in enumerate(names):
-        if done % step == 0:
-            print(f'\r{what} {done}/{len(names)}: {name}', end='', file=sys.stderr, flush=True)
-        yield name
-    print(f'\r{what} {len(names)}/{len(names)}' + ' ' * 20, file=sys.stderr, flush=True)
 
 
 def write_infos(path: Path, dataset: str, infos: list[dict]) -> None:

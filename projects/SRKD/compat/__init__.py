@@ -23,6 +23,7 @@ CURES = (
     'mmengine_checkpoints',
     'mmengine_save_best',
     'mmengine_pretrained',
+    'mmengine_progress',
     'mmdet3d_rotate_iou',
     'mmdet3d_box_overlaps',
     'mmdet3d_rotated_nms',

@@ -15,9 +15,8 @@ from functools import wraps
 from importlib.util import find_spec
 from typing import Any
 
-from rich.progress import track
-
 from ..base import UsageError
+from ..base.progress import progress
 
 
 def predict(self, inputs: Any, batch_size: int = 1, return_datasamples: bool = False,
@@ -29,7 +28,7 @@ def predict(self, inputs: Any, batch_size: int = 1, return_datasamples: bool = F
         _check_names(scans)
     batches = self.preprocess(scans, batch_size=batch_size, **preprocess)
     if self.show_progress:
-        batches = track(batches, description='Inference')
+        batches = progress('Inference', batches, -(-len(scans) // batch_size))
     found = [sample for batch in batches for sample in self.forward(batch, **forward)]
     shown = self.visualize(scans, found, **visualize)
     results = self.postprocess(found, shown, return_datasamples, **postprocess)

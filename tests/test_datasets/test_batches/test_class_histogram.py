@@ -201,7 +201,7 @@ def test_a_pipeline_without_masks_gives_no_histogram(write_scannet):
 def test_progress_is_drawn_on_request(write_scannet, capsys):
     dataset = write_scannet(LABELS)
     class_histograms(dataset, dataset.data_list, progress=True)
-    assert '3/3' in capsys.readouterr().out
+    assert 'masks: 3/3' in capsys.readouterr().err
 
 
 def test_real_semantickitti_frames_are_counted_as_a_loop_counts_them(realdata, tmp_path):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -19,9 +18,9 @@ from mmdet3d.datasets.transforms import LoadAnnotations3D, PointSegClassMapping
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import get
 from mmengine.logging import print_log
-from mmengine.utils import ProgressBar
 
 from ...base import FileMissingError, UsageError, write_whole
+from ...base.progress import progress as with_bar
 
 _LAYOUT = 1  # of the cache file; raise it when its arrays or the way masks are read change
 _SPOT_CHECKS = 8
@@ -154,13 +153,11 @@ def class_histograms(
 
     missing = [name for name in path_of if name not in known]
     if missing:
-        bar = ProgressBar(len(missing), file=sys.stdout) if progress else None
         with ThreadPoolExecutor(_THREADS) as pool:
             counts = pool.map(reader, [path_of[name] for name in missing])
-            for name, count in zip(missing, counts):
+            pairs = zip(missing, counts)
+            for name, count in with_bar('masks', pairs, len(missing)) if progress else pairs:
                 known[name] = count
-                if bar:
-                    bar.update()
         if target:
             _store(target, fingerprint, known)
     rows = [known[_portable(info['pts_semantic_mask_path'], target)] for info in infos]

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ...base import UsageError
-from ...base.data_folder import dump_infos, progress
+from ...base.data_folder import dump_infos
+from ...base.progress import progress
 from .gt_database import kitti_objects, write_gt_database
 from .kitti_clouds import REDUCED, cut_cloud, write_cut_cloud
 from .kitti_files import CLASSES, DONT_CARE, Calibration, Label, read_calibration, read_labels

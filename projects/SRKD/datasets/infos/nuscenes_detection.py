@@ -20,8 +20,9 @@ from mmdet3d.datasets.utils import convert_quaternion_to_matrix
 from mmdet3d.registry import TRANSFORMS
 
 from ...base import FileMissingError, UsageError, nearest_path
-from ...base.data_folder import dump_infos, progress
+from ...base.data_folder import dump_infos
 from ...base.packages import needed
+from ...base.progress import progress
 from .gt_database import FrameObjects, write_gt_database
 from .nuscenes_schema import check_tables
 

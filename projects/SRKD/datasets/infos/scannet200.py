@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...base import FileMissingError, UsageError, nearest_path, write_whole
-from ...base.data_folder import progress
+from ...base.progress import progress
 
 _TABLE, _COLUMNS = 'meta_data/scannetv2-labels.combined.tsv', ('id', 'raw_category')
 _POINT = 24  # bytes: x, y, z, red, green, blue in float32

@@ -11,7 +11,8 @@ import warnings
 from pathlib import Path
 
 from ...base import FileMissingError, UsageError, nearest_path
-from ...base.data_folder import progress, write_infos
+from ...base.data_folder import write_infos
+from ...base.progress import progress
 from .sequence_scans import scan_entries
 
 SPLITS = dict(train=(0, 1, 2, 3, 4, 5, 6, 7, 9, 10), val=(8,))

@@ -6,7 +6,6 @@ Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
 import json
 import math
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +15,9 @@ import torch
 from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar
 
 from ...base import UsageError, check_writable, write_text
+from ...base.progress import progress
 from ...base.provenance import commit
 from ..cache.facts import differing, teacher_facts
 from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
@@ -210,12 +209,9 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
                 'top8, --dtype fp16, fewer terms)'
             )
         writer.describe(finished=False)
-        bar = ProgressBar(len(left), file=sys.stdout)
-        for file in left:
+        for file in progress('stored', left):
             write_scene(writer.cache.path(file), arrays or writer.run(file))
             arrays = None
-            bar.update()
-        print()
     if left or not writer.cache.read('cache.json')['finished']:
         writer.describe(finished=True)
     total = writer.bytes()
