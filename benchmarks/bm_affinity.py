@@ -12,15 +12,41 @@ import argparse
 import functools
 from collections.abc import Callable
 
+from arguments import PRECISIONS, options
+
+LARGE = 1_000_000
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__)
+    parser.add_argument(
+        '--rows', type=int, nargs='*', default=[1024, 4096, 16384],
+        help='rows at which ours stands beside the definition',
+    )  # fmt: skip
+    parser.add_argument(
+        '--growth', type=int, nargs='*', default=[10_000, 100_000, LARGE],
+        help='rows at which ours stands alone',
+    )  # fmt: skip
+    parser.add_argument(
+        '--grouped', type=int, default=131_072, help='rows that are divided into super-voxels'
+    )
+    parser.add_argument('--channels', type=int, default=128, help='of the features (default 128)')
+    parser.add_argument('--dtype', choices=PRECISIONS, default='float32', help='of the features')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import torch
 from timing import (
     DTYPES,
     TOLERANCE,
+    begin,
     check_equal,
-    describe,
     growth,
     in_turn,
-    options,
     peak_mib,
     report_goal,
     value_and_grad,
@@ -30,7 +56,6 @@ from torch import Tensor
 from projects.SRKD.losses import affinity_mse
 
 GOALS = {4096: 20, 16384: 100}  # times faster than the definition
-LARGE = 1_000_000
 SMALL_GROUP = 8  # rows of a super-voxel with fewer points than channels
 CHECKED = 2048  # rows at which ours is compared with the definition in float64
 
@@ -127,15 +152,8 @@ def many_beside_one(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Check, then print the tables."""
-    parser = options(__doc__)
-    parser.add_argument('--rows', type=int, nargs='*', default=[1024, 4096, 16384])
-    parser.add_argument('--growth', type=int, nargs='*', default=[10_000, 100_000, LARGE])
-    parser.add_argument('--grouped', type=int, default=131_072)
-    parser.add_argument('--channels', type=int, default=128)
-    parser.add_argument('--dtype', choices=DTYPES, default='float32')
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     for num_groups in (1, 4, CHECKED // SMALL_GROUP):
         case = Case(CHECKED, num_groups, args)
         tolerance = TOLERANCE[DTYPES[args.dtype]]

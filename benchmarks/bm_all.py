@@ -17,9 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from timing import GOAL, setting
-
-from projects.SRKD.analysis.report import markdown_table
+from arguments import GOAL
 
 HERE = Path(__file__).resolve().parent
 # What runs by default, one line per process. Plain training steps of the base model, or of 60,152
@@ -83,6 +81,10 @@ def goals(runs: list[Run]) -> list[list[str]]:
 
 def report(runs: list[Run], device: str) -> str:
     """All of it in Markdown."""
+    from timing import setting  # after parsing: --help is quick
+
+    from projects.SRKD.analysis.report import markdown_table
+
     rows = goals(runs)
     failed = [run.command for run in runs if run.failed]
     minutes = sum(run.seconds for run in runs) / 60
@@ -106,9 +108,9 @@ def report(runs: list[Run], device: str) -> str:
 def main() -> None:
     """Run, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--only', nargs='+', help='names of benchmarks')
-    parser.add_argument('--out', type=Path, default=HERE / 'RESULTS.md')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--only', nargs='+', help='names such as bm_step (default: all)')
+    parser.add_argument('--out', type=Path, default=HERE / 'RESULTS.md', help='file to write')
+    parser.add_argument('--device', default='cpu', help='of those that take one')
     args = parser.parse_args()
     chosen = [line for line in COMMANDS if args.only is None or line.split()[0] in args.only]
     runs = [run(command, args.device) for command in chosen]

@@ -6,8 +6,12 @@ numbers of ScanNet (1,201 scans of 707 rooms, 20 classes) and nuScenes (28,130 f
 with a fixed seed.
 """
 
+import argparse
 import time
 from itertools import combinations
+
+if __name__ == '__main__':  # --help and mistakes are told before the slow imports
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
 
 import numpy as np
 

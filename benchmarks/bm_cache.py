@@ -15,13 +15,33 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from arguments import options
+
+POINTS = 12_000  # of a room: about 5,000 voxels
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__, repeats=5)
+    parser.add_argument(
+        '--pairs', nargs='+', choices=('mini', 'half_base', 'half'), default=['mini'],
+        help='of student and teacher, those of bm_step.py',
+    )  # fmt: skip
+    parser.add_argument('--clouds', type=int, default=8, help='of a batch (default 8)')
+    parser.add_argument('--points', type=int, default=POINTS, help='of a room, about')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import torch
 from bm_step import CONFIGS, PAIRS, VOXEL_SIZE, prepared, random_teacher, update
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from timing import describe, in_turn, options, peak_mib, report_goal
+from timing import begin, in_turn, peak_mib, report_goal
 from torch import nn
 
 import projects.SRKD  # noqa: F401  registers everything
@@ -29,7 +49,6 @@ from projects.MiniScenes.rooms import write_scannet
 from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
 CACHED = 'mini/srkd-cached_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
-POINTS = 12_000  # of a room: about 5,000 voxels
 GOAL = 1.25
 
 
@@ -88,13 +107,8 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print one table per pair."""
-    parser = options(__doc__, repeats=5)
-    parser.add_argument('--pairs', nargs='+', choices=PAIRS, default=['mini'])
-    parser.add_argument('--clouds', type=int, default=8)
-    parser.add_argument('--points', type=int, default=POINTS)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     init_default_scope('mmdet3d')
     with tempfile.TemporaryDirectory() as name:
         write_scannet(Path(name), args.clouds, 1, 0, args.points, True)

@@ -15,16 +15,34 @@ import functools
 import importlib.util
 from collections.abc import Callable
 
+from arguments import PRECISIONS, options
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__)
+    parser.add_argument('--samples', type=int, default=8, help='clouds of a batch (default 8)')
+    parser.add_argument(
+        '--points', type=int, nargs='+', default=[512, 1024, 4096], help='of each cloud'
+    )
+    parser.add_argument('--largest', type=int, default=1024, help='points up to which plain runs')
+    parser.add_argument('--channels', type=int, default=128, help='of the features (default 128)')
+    parser.add_argument('--dtype', choices=PRECISIONS, default='float32', help='of the features')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import torch
 import torch.nn.functional as F
 from timing import (
     DTYPES,
     TOLERANCE,
+    begin,
     check_equal,
-    describe,
     growth,
     in_turn,
-    options,
     peak_mib,
     report_goal,
     share,
@@ -126,15 +144,8 @@ def measure(points: int, args: argparse.Namespace) -> float:
 
 def main() -> None:
     """Check, then print one line per number of points and form."""
-    parser = options(__doc__)
-    parser.add_argument('--samples', type=int, default=8)
-    parser.add_argument('--points', type=int, nargs='+', default=[512, 1024, 4096])
-    parser.add_argument('--largest', type=int, default=1024, help='points up to which plain runs')
-    parser.add_argument('--channels', type=int, default=128)
-    parser.add_argument('--dtype', choices=DTYPES, default='float32')
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     forms, student = variants(CHECKED, args)
     for name in PLAIN:
         for ours in [form for form in forms if form not in PLAIN]:

@@ -18,13 +18,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from arguments import options
+
+NAMES = ('rooms', 'streets', 'scannet')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__, repeats=1)
+    parser.add_argument(
+        '--recipes', nargs='+', choices=NAMES, default=NAMES, help='configs to time (default: all)'
+    )
+    parser.add_argument('--scenes', type=int, default=8, help='scans to load (default 8)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import numpy as np
 import torch
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from timing import describe, in_turn, options, report_goal
+from timing import begin, in_turn, report_goal
 from torch import nn
 
 import projects.SRKD  # noqa: F401  registers everything
@@ -152,12 +170,8 @@ def measure(name: str, args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print one block per recipe."""
-    parser = options(__doc__, repeats=1)
-    parser.add_argument('--recipes', nargs='+', choices=RECIPES, default=list(RECIPES))
-    parser.add_argument('--scenes', type=int, default=8)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     for name in args.recipes:
         measure(name, args)
 

@@ -16,12 +16,28 @@ import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from arguments import options
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__)
+    parser.add_argument(
+        '--elements', type=int, nargs='+', default=[10_000, 100_000], help='rows of the features'
+    )
+    parser.add_argument('--anchors', type=int, default=6000, help='nodes (default 6000)')
+    parser.add_argument('--neighbors', type=int, default=128, help='of each node (default 128)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import torch
 from timing import (
+    begin,
     check_equal,
-    describe,
     finish,
-    options,
     peak_mib,
     report_goal,
     share,
@@ -104,13 +120,8 @@ def _only(both: tuple, which: int) -> tuple:
 
 def main() -> None:
     """Print one line per number of elements."""
-    parser = options(__doc__)
-    parser.add_argument('--elements', type=int, nargs='+', default=[10_000, 100_000])
-    parser.add_argument('--anchors', type=int, default=6000)
-    parser.add_argument('--neighbors', type=int, default=128)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     for elements, anchors, neighbors in ((300, 100, 16), (2000, 500, 32)):
         ours, definition, student = variants(elements, anchors, neighbors, args.device)
         print(f'{elements} elements: {check_equal(ours, definition, student, rtol=1e-4)}')

@@ -18,12 +18,26 @@ import tempfile
 import time
 from pathlib import Path
 
+from arguments import options
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__)
+    parser.add_argument('--clouds', type=int, default=8, help='of a global batch (default 8)')
+    parser.add_argument('--voxels', type=int, default=4000, help='of each cloud (default 4000)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from bm_step import VOXEL_SIZE, build, prepared
 from scenes import room_batch
-from timing import describe, options, report_goal
+from timing import describe, report_goal
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -104,10 +118,8 @@ def work(rank: int, world: int, threads: int, folder: Path, args: argparse.Names
 
 def main() -> None:
     """Print both throughputs and how far the gradients are apart."""
-    parser = options(__doc__)
-    parser.add_argument('--clouds', type=int, default=8)
-    parser.add_argument('--voxels', type=int, default=4000)
-    args = parser.parse_args()
+    args = parse_args()
+    args.threads = args.threads or torch.get_num_threads()
     describe('cpu')
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -16,20 +16,42 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-import torch
-from ptv3_plain import plain_forward
-from scenes import street_voxels
-from timing import describe, in_turn, options, peak_mib, report_goal, share
-from torch import Tensor
-
-from projects.SRKD.backbones import PointTransformerV3
+from arguments import options
 
 SIZES = dict(
     base=dict(),
     half=dict(enc_channels=(16, 32, 64, 128, 256), dec_channels=(32, 32, 64, 128)),
 )
-ORIGINAL = dict(base={31834: 5.8, 60152: 12.2}, half={31834: 3.5, 60152: 8.1})  # in products
 GOALS = dict(eval=1.5, train=2.0)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__)
+    parser.add_argument(
+        '--sizes', nargs='+', choices=SIZES, default=list(SIZES), help='of the network'
+    )
+    parser.add_argument(
+        '--modes', nargs='+', choices=GOALS, default=list(GOALS), help='forward, or with backward'
+    )
+    parser.add_argument(
+        '--voxels', type=int, nargs='+', default=[31834, 60152], help='of the cloud'
+    )
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
+import torch
+from ptv3_plain import plain_forward
+from scenes import street_voxels
+from timing import begin, in_turn, peak_mib, report_goal, share
+from torch import Tensor
+
+from projects.SRKD.backbones import PointTransformerV3
+
+ORIGINAL = dict(base={31834: 5.8, 60152: 12.2}, half={31834: 3.5, 60152: 8.1})  # in products
 
 Forward = Callable[[Tensor, Tensor], Tensor]
 
@@ -112,13 +134,8 @@ def measure(size: str, mode: str, voxels: int, args: argparse.Namespace) -> None
 
 def main() -> None:
     """Print one line per model, mode and number of voxels."""
-    parser = options(__doc__)
-    parser.add_argument('--sizes', nargs='+', choices=SIZES, default=list(SIZES))
-    parser.add_argument('--modes', nargs='+', choices=GOALS, default=list(GOALS))
-    parser.add_argument('--voxels', type=int, nargs='+', default=[31834, 60152])
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     print(f'{"size":>5} {"mode":>6} {"voxels":>7} {"ours s":>8} {"plain s":>8} {"ratio":>7} '
           f'{"ours/mm":>7} {"plain/mm":>7} {"ours MiB":>8} {"plain MiB":>9}')  # fmt: skip
     for size in args.sizes:

@@ -15,17 +15,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from mmdet3d.registry import MODELS
-from mmengine.config import Config, ConfigDict
-from mmengine.registry import init_default_scope
-from scenes import room_batch
-from timing import describe, in_turn, options, peak_mib, report_goal
-from torch import Tensor, nn
+from arguments import options
 
-import projects.SRKD  # noqa: F401  registers everything
-
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 # Student and teacher; half: SRKD's own pair, 11.6 M and 104 M parameters.
 PAIRS = dict(
     mini=(
@@ -41,6 +32,33 @@ PAIRS = dict(
         'srkd/ptv3-large_4xb2-800e_scannet-seg.py',
     ),
 )
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__, repeats=5)
+    parser.add_argument(
+        '--pairs', nargs='+', choices=PAIRS, default=['mini'], help='of student and teacher'
+    )
+    parser.add_argument('--clouds', type=int, default=8, help='of a batch (default 8)')
+    parser.add_argument('--voxels', type=int, default=4000, help='of each cloud (default 4000)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes are told before the slow imports
+
+import torch
+from mmdet3d.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from scenes import room_batch
+from timing import begin, in_turn, peak_mib, report_goal
+from torch import Tensor, nn
+
+import projects.SRKD  # noqa: F401  registers everything
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 VOXEL_SIZE = 0.08  # metres: every procedural room then has a few thousand voxels
 
 
@@ -175,13 +193,8 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print one table per pair."""
-    parser = options(__doc__, repeats=5)
-    parser.add_argument('--pairs', nargs='+', choices=PAIRS, default=['mini'])
-    parser.add_argument('--clouds', type=int, default=8)
-    parser.add_argument('--voxels', type=int, default=4000)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    describe(args.device)
+    args = parse_args()
+    begin(args)
     with tempfile.TemporaryDirectory() as folder:
         for pair in args.pairs:
             measure(pair, Path(folder), args)

@@ -15,23 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import arguments
 import torch
 from torch import Tensor
 
 PATIENCE = 15.0  # seconds after which a slow call is not repeated: what is long varies little
-GOAL = 'goal | '  # how a line that `bm_all.py` collects begins
-DTYPES = dict(float32=torch.float32, float64=torch.float64, bfloat16=torch.bfloat16)
+DTYPES = {name: getattr(torch, name) for name in arguments.PRECISIONS}
 # How far value and gradient may be from the definition in float64.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 1e-2}
 
 
-def options(description: str, repeats: int = 3) -> argparse.ArgumentParser:
-    """Return a parser with what all benchmarks take."""
-    parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument('--repeats', type=int, default=repeats)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
-    parser.add_argument('--device', default='cpu')
-    return parser
+def begin(args: argparse.Namespace) -> None:
+    """Set the number of threads; print the command and the setting."""
+    args.threads = args.threads or torch.get_num_threads()
+    torch.set_num_threads(args.threads)
+    describe(args.device)
 
 
 def setting(device: str = 'cpu') -> str:
@@ -173,7 +171,8 @@ def report_goal(what: str, value: float, relation: str, bound: float, unit: str 
     """Print a measured figure beside its goal; ``relation`` is ``>=`` or ``<=``."""
     met = value >= bound if relation == '>=' else value <= bound
     verdict = 'met' if met else 'missed'
-    print(f'{GOAL}{what} | {value:.3g}{unit} | {relation} {bound:g}{unit} | {verdict}', flush=True)
+    figures = f'{value:.3g}{unit} | {relation} {bound:g}{unit} | {verdict}'
+    print(f'{arguments.GOAL}{what} | {figures}', flush=True)
 
 
 def describe(device: str) -> None:

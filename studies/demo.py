@@ -19,7 +19,6 @@ from studies.runs import Runs, StepFailed, Trained
 
 DATA_SEED = 0
 LEAST_LEAD = 3.0  # points of the teacher above the student alone; below, there is little to teach
-PRESETS = ('full', 'smoke')
 _TELLING = re.compile(r' - (INFO - Epoch\(|WARNING - |ERROR - )')  # not config, environment, hooks
 _UNTESTED = {'train_cfg.val_begin': 1_000_000}  # the step after a training tests it
 
@@ -53,20 +52,6 @@ class Demo(NamedTuple):
     draw: Callable[[dict, Mapping[str, Any], Any, Path], None]
     folder: Path
     note: str = ''
-
-
-def parse_args(demo: Demo, description: str) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        '--preset', choices=PRESETS, default='full', help='smoke: one epoch, to see that it runs'
-    )
-    parser.add_argument('--work-dir', type=Path, default=demo.folder)
-    parser.add_argument('--seed', type=int, default=0, help='seed of the trainings')
-    parser.add_argument(
-        '--teacher-checkpoint', type=Path, help='use this trained teacher instead of training one'
-    )
-    return parser.parse_args()
 
 
 def run(demo: Demo, args: argparse.Namespace) -> str:
@@ -191,9 +176,8 @@ def _verdict(demo: Demo, networks: Mapping[str, tuple], preset: str) -> str:
     return f'{demo.gain.title} points above the {base}: {gains}'
 
 
-def main(demo: Demo, description: str) -> None:
+def main(demo: Demo, args: argparse.Namespace) -> None:
     """Run a demo; a failed step ends it with its message and exit code 1."""
-    args = parse_args(demo, description)
     try:
         print('\n' + run(demo, args))
     except StepFailed as error:

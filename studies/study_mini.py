@@ -33,7 +33,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data-root', type=Path, help='a data set that is there, for those that are not procedural'
     )
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', default=[0, 1, 2], help='of the students (default: 0 1 2)'
+    )
     parser.add_argument(
         '--rows',
         nargs='+',
@@ -47,7 +49,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='runs side by side; default: one per core'
     )
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for every training'
+    )
     return complete(parser.parse_args())
 
 

@@ -8,8 +8,6 @@ with it: docs/cache.md.
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 DTYPES = dict(fp16='float16', fp32='float32')
 
 
@@ -33,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action='extend',
         metavar='KEY=VALUE',
         help='override config entries, e.g. model.teacher.checkpoint=teacher.pth',
     )
@@ -48,12 +46,13 @@ def main() -> None:
 
     from projects.SRKD.base import misuse_told
     from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
-    from projects.SRKD.engine.config_file import read_config
+    from projects.SRKD.engine.config_file import parse_options, read_config
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         with misuse_told('cache_teacher.py'):
-            cfg = read_config(args.config, cfg_options=args.cfg_options, splits=('train', 'test'))
+            options = parse_options(args.cfg_options)
+            cfg = read_config(args.config, cfg_options=options, splits=('train', 'test'))
             writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device)
             write_cache(writer, args.check, args.dry_run)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 Exit code 0: usable. 1: not. Needs nothing but Python itself.
 """
 
+import argparse
 import importlib
 import os
 import re
@@ -151,4 +152,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()  # --help alone
     sys.exit(main())

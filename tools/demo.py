@@ -11,6 +11,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
 
+from studies.demo_arguments import parse_args
+
+TITLE = 'SRKD on procedural rooms, from data to table'
+FOLDER = Path('work_dirs/demo')
+if __name__ == '__main__':
+    parse_args(TITLE, FOLDER)  # --help and mistakes are told before the slow imports
+
 from studies.demo import Demo, main
 from studies.metrics import MACC, MIOU
 from studies.mini_data import ROOMS
@@ -55,9 +62,9 @@ DEMO = Demo(
     columns={'mIoU': (MIOU,), 'mAcc': (MACC,)},
     gain=MIOU,
     draw=draw,
-    folder=Path('work_dirs/demo'),
+    folder=FOLDER,
 )
 
 
 if __name__ == '__main__':
-    main(DEMO, 'SRKD on procedural rooms, from data to table')
+    main(DEMO, parse_args(TITLE, FOLDER))

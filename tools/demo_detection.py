@@ -12,6 +12,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # studies/ is not installed
 
+from studies.demo_arguments import parse_args
+
+TITLE = 'PointDistiller on procedural streets, from data to table'
+FOLDER = Path('work_dirs/demo_detection')
+if __name__ == '__main__':
+    parse_args(TITLE, FOLDER)  # --help and mistakes are told before the slow imports
+
 from studies.demo import Demo, main
 from studies.metrics import VIEWS, kitti_ap
 from studies.mini_data import FRAMES
@@ -55,10 +62,10 @@ DEMO = Demo(
     },
     gain=kitti_ap('Overall', '3D'),
     draw=draw,
-    folder=Path('work_dirs/demo_detection'),
+    folder=FOLDER,
     note='scores: AP40 from above / in space of moderate objects, at IoU 0.7 for cars, 0.5 else',
 )
 
 
 if __name__ == '__main__':
-    main(DEMO, 'PointDistiller on procedural streets, from data to table')
+    main(DEMO, parse_args(TITLE, FOLDER))

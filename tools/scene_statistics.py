@@ -6,8 +6,6 @@
 import argparse
 import time
 
-from mmengine.config import DictAction
-
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -22,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action='extend',
         metavar='KEY=VALUE',
         help='override config entries, e.g. train_dataloader.dataset.data_root=data/scannet/',
     )
@@ -46,10 +44,10 @@ def show(args: argparse.Namespace) -> None:
     from projects.SRKD.base import FileMissingError, UsageError
     from projects.SRKD.datasets.batches.batch_composition import rarity, visibility
     from projects.SRKD.datasets.batches.scene_statistics import scene_statistics
-    from projects.SRKD.engine.config_file import load_config, merge_options
+    from projects.SRKD.engine.config_file import load_config, merge_options, parse_options
 
     cfg = load_config(args.config)
-    merge_options(cfg, args.cfg_options or {})
+    merge_options(cfg, parse_options(args.cfg_options))
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     if args.dataloader not in cfg:
         loaders = [key for key in cfg if key.endswith('_dataloader')]

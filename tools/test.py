@@ -6,8 +6,6 @@ A student trained by distillation is tested with its own plain config.
 import argparse
 import os
 
-from mmengine.config import DictAction
-
 
 def parse_args() -> argparse.Namespace:
     """Read the command line; the flags are those of MMDetection3D."""
@@ -28,11 +26,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action='extend',
         metavar='KEY=VALUE',
         help='override config entries, e.g. test_dataloader.batch_size=1 key="[a,b]"',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes (default: none, one process)',
+    )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
@@ -47,8 +50,10 @@ def main() -> None:
 
     from projects.SRKD.base import misuse_told  # after parsing: --help is quick
     from projects.SRKD.engine import launch
+    from projects.SRKD.engine.config_file import parse_options
 
     with misuse_told('test.py'):
+        args['cfg_options'] = parse_options(args['cfg_options'])
         launch.test(**args)
     launch.leave()
 

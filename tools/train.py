@@ -4,8 +4,6 @@ import argparse
 import os
 import sys
 
-from mmengine.config import DictAction
-
 
 def parse_args() -> argparse.Namespace:
     """Read the command line; the flags are those of MMDetection3D."""
@@ -37,11 +35,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action='extend',
         metavar='KEY=VALUE',
         help='override config entries, e.g. optim_wrapper.optimizer.lr=0.01 key="[a,b]"',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes (default: none, one process)',
+    )
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
     )
@@ -55,9 +58,11 @@ def main() -> None:
 
     from projects.SRKD.base import misuse_told  # after parsing: --help is quick
     from projects.SRKD.engine import launch
+    from projects.SRKD.engine.config_file import parse_options
 
     try:
         with misuse_told('train.py'):
+            args['cfg_options'] = parse_options(args['cfg_options'])
             launch.train(**args)
     except launch.NonFiniteLossError as error:
         print(f'train.py: {error}', file=sys.stderr)

@@ -3,7 +3,5 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py',
-        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-semantickitti-frames.py'),
     terms=_base_.distill.terms)

@@ -3,7 +3,5 @@ model = dict(
     _delete_=True,
     type='DistillDetector',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/centerpoint-mini_1xb4-20e_mini-nuscenes-3d.py',
-        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    teacher=dict(config='{{ fileDirname }}/centerpoint-mini_1xb4-20e_mini-nuscenes-3d.py'),
     terms=_base_.distill.centerpoint)

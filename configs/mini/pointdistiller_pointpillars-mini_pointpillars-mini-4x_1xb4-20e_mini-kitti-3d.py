@@ -3,8 +3,6 @@ model = dict(
     _delete_=True,
     type='DistillDetector',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/pointpillars-mini_1xb4-20e_mini-kitti-3d.py',
-        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    teacher=dict(config='{{ fileDirname }}/pointpillars-mini_1xb4-20e_mini-kitti-3d.py'),
     terms=_base_.distill.pointpillars)
 model['terms']['local_graph']['loss'].update(num_anchors=2000, num_neighbors=32)  # in minutes

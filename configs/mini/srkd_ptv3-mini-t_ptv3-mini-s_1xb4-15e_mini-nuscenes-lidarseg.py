@@ -3,9 +3,7 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-nuscenes-lidarseg.py',
-        checkpoint='work_dirs/mini/teacher/epoch_20.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-nuscenes-lidarseg.py'),
     super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(

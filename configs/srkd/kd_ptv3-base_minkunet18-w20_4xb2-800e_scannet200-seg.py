@@ -3,7 +3,5 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-base_4xb2-800e_scannet200-seg.py',
-        checkpoint='work_dirs/ptv3-base_4xb2-800e_scannet200-seg/epoch_800.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-base_4xb2-800e_scannet200-seg.py'),
     terms=_base_.distill.terms)

@@ -3,9 +3,7 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py',
-        checkpoint='work_dirs/ptv3-large_4xb2-800e_scannet-seg/epoch_800.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py'),
     terms=_base_.distill.terms)
 # The release's own cycle for its distillation configs, which is not that of its baseline.
 optim_wrapper = dict(optimizer=dict(lr=0.002))

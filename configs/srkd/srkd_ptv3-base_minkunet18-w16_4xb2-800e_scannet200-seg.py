@@ -3,9 +3,7 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-base_4xb2-800e_scannet200-seg.py',
-        checkpoint='work_dirs/ptv3-base_4xb2-800e_scannet200-seg/epoch_800.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-base_4xb2-800e_scannet200-seg.py'),
     super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(

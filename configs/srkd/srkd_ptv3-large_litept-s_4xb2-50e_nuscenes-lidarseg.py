@@ -3,9 +3,7 @@ model = dict(
     _delete_=True,
     type='DistillSegmentor',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/ptv3-large_4xb2-50e_nuscenes-lidarseg.py',
-        checkpoint='work_dirs/ptv3-large_4xb2-50e_nuscenes-lidarseg/epoch_50.pth'),
+    teacher=dict(config='{{ fileDirname }}/ptv3-large_4xb2-50e_nuscenes-lidarseg.py'),
     super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms)
 train_dataloader = dict(

@@ -27,7 +27,7 @@ def test_every_command_names_a_benchmark_and_its_options(benchmark, monkeypatch,
     for command in bm_all.COMMANDS:
         name, *words = command.split()
         source = (bm_all.HERE / f'{name}.py').read_text()
-        shared = (bm_all.HERE / 'timing.py').read_text()
+        shared = (bm_all.HERE / 'arguments.py').read_text()
         for word in words:
             if word.startswith('--'):
                 assert f"'{word}'" in source + shared, command

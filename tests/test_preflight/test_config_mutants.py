@@ -91,8 +91,6 @@ TABLE = {
         ('model.terms', {}, 'no terms'),
         ('model.student.backbone.in_channels', 'six', 'model.student.backbone.in_channels'),
         ('model.teacher.config', 'configs/none.py', 'teacher config configs/none.py does'),
-        ('model.teacher.checkpoint', None, 'teacher has no checkpoint'),
-        ('model.teacher.checkpoint', '', 'teacher has no checkpoint'),
         ('model.terms.kd.student_tap', 'decode_head.conv_sg', 'decode_head.conv_s.*conv_seg'),
         ('model.terms.kd.student_tap', 'backbone', "term 'kd'|kd.*logit|logit.*kd"),
         ('model.terms.kd.teacher_tap', 'backbone.decc', "backbone.decc"),

@@ -4,13 +4,14 @@ A and B are titles, points and labels files in SemanticKITTI's format. Classes a
 remission in the lower.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+if TYPE_CHECKING:
+    import numpy as np
 
 # Colours of SemanticKITTI's classes by raw id; SemanticKittiDataset numbers them in this order.
 _CLASS_IDS = ((10, 252), (11,), (15,), (18, 258), (13, 16, 20, 256, 257, 259), (30, 254), (31, 253),
@@ -40,6 +41,8 @@ def read_scan(text: str) -> tuple[str, np.ndarray, np.ndarray]:
     Raises:
         UsageError: If the text or the files do not fit together.
     """
+    import numpy as np
+
     from projects.SRKD.base import UsageError
 
     name, _, files = text.partition('=')
@@ -58,6 +61,10 @@ def read_scan(text: str) -> tuple[str, np.ndarray, np.ndarray]:
 
 def draw(scans: list[tuple[str, np.ndarray, np.ndarray]], out: Path, reach: float) -> None:
     """Draw scans in columns."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from mmdet3d.datasets import SemanticKittiDataset
 
     meta = SemanticKittiDataset.METAINFO

@@ -5,8 +5,6 @@ Of a distillation config the student is measured, and its teacher unless another
 
 import argparse
 
-from mmengine.config import DictAction
-
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -18,7 +16,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--warmup', type=int, default=2, help='passes before the clock starts')
     parser.add_argument('--repeats', type=int, default=10, help='timed passes over each scene')
     parser.add_argument('--device', default=None, help='default: cuda if there is one, else cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        metavar='KEY=VALUE',
+        help='override entries of both configs',
+    )
     return parser.parse_args()
 
 
@@ -37,8 +41,9 @@ def compare(args: argparse.Namespace) -> str:
 
     from projects.SRKD.analysis.complexity import complexity_table, measure
     from projects.SRKD.analysis.networks import build_network, read_plain, read_scenes
-    from projects.SRKD.engine.config_file import load_config
+    from projects.SRKD.engine.config_file import load_config, parse_options
 
+    options = parse_options(args.cfg_options)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     configs = {'network': args.config}
     teacher = args.teacher_config
@@ -49,7 +54,7 @@ def compare(args: argparse.Namespace) -> str:
         configs = {'student': args.config, 'teacher': teacher}
     costs = {}
     for name, config in configs.items():
-        cfg = read_plain(config, args.cfg_options)
+        cfg = read_plain(config, options)
         scenes = read_scenes(cfg, args.first, args.scenes)
         costs[name] = measure(build_network(cfg, device=device), scenes, args.warmup, args.repeats)
     where = f'{args.scenes} scene(s), {device}, {torch.get_num_threads()} threads\n'

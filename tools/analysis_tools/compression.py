@@ -3,14 +3,15 @@
 CONFIG is a detector's config file, or one that mmdet3d ships, as ``mmdet3d::second/NAME.py``.
 """
 
+from __future__ import annotations
+
 import argparse
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, ConfigDict
-from mmengine.hub import get_config
-from mmengine.registry import init_default_scope
+if TYPE_CHECKING:
+    from mmengine.config import Config, ConfigDict
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +35,8 @@ def main() -> None:
 
 def compare(args: argparse.Namespace) -> str:
     """Narrow the teacher in every way asked for; returns the table."""
+    from mmengine.registry import init_default_scope
+
     from projects.SRKD.base import UsageError
     from projects.SRKD.models.compression import compressed
 
@@ -55,6 +58,8 @@ def compare(args: argparse.Namespace) -> str:
 
 
 def _read(config: str) -> Config:
+    from mmengine.hub import get_config
+
     from projects.SRKD.engine.config_file import load_config
 
     cfg = get_config(config) if '::' in config else load_config(config)

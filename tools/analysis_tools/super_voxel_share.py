@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from projects.SRKD.losses.srkd.partitions import build_partition
-from projects.SRKD.losses.srkd.super_voxels import SuperVoxelSampler
-from projects.SRKD.ops import draw_rows
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CUBES = dict(type='CubePartition')
 CYLINDERS = dict(type='CylinderPartition')
@@ -25,6 +21,9 @@ ROWS = 512  # per super-voxel, as PointAffinityLoss keeps
 
 def rows_of(path: Path, columns: int, voxel_size: float = 0.05) -> Tensor:
     """Read the distinct voxels of a scan, (N, 3) in metres."""
+    import numpy as np  # after parsing: --help is quick
+    import torch
+
     points = np.fromfile(path, np.float32).reshape(-1, columns)[:, :3]
     return torch.from_numpy(np.unique(np.floor(points / voxel_size), axis=0) * voxel_size)
 
@@ -32,11 +31,17 @@ def rows_of(path: Path, columns: int, voxel_size: float = 0.05) -> Tensor:
 def main() -> None:
     """Print one line per data set, partition, K and least number of rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--nuscenes', type=Path)
-    parser.add_argument('--semantickitti', type=Path)
-    parser.add_argument('--draws', type=int, default=50)
-    parser.add_argument('--super-voxels', type=int, nargs='+', default=[4, 8, 16, 24, 32])
+    parser.add_argument('--nuscenes', type=Path, help='folder of its scans')
+    parser.add_argument('--semantickitti', type=Path, help='folder of its scans')
+    parser.add_argument('--draws', type=int, default=50, help='steps per scan (default 50)')
+    parser.add_argument(
+        '--super-voxels', type=int, nargs='+', default=[4, 8, 16, 24, 32], help='drawn per step'
+    )
     args = parser.parse_args()
+    import torch
+
+    from projects.SRKD.losses.srkd.partitions import build_partition
+
     print('| data | partition | K | min_rows | median rows of one drawn | share of the scan |')
     print('|---|---|---|---|---|---|')
     for name, columns in (('nuscenes', 5), ('semantickitti', 4)):
@@ -57,6 +62,11 @@ def measure(
     scans: list[Tensor], partition: dict, k: int, min_rows: int, draws: int
 ) -> tuple[float, float]:
     """Return the median rows of a drawn super-voxel and the mean share of a scan that is seen."""
+    import torch
+
+    from projects.SRKD.losses.srkd.super_voxels import SuperVoxelSampler
+    from projects.SRKD.ops import draw_rows
+
     sampler = SuperVoxelSampler(partition, k, min_rows=min_rows)
     held, shares = [], []
     for coord in scans:

@@ -33,7 +33,7 @@ class DetectorTeacher(LiveTeacher):
     def __init__(
         self,
         config: str | Path | Mapping,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
         *,
         predicts: bool = False,

@@ -31,7 +31,7 @@ class LiveTeacher(Teacher):
     def __init__(
         self,
         config: str | Path | Mapping,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
         *,
         runs_whole: bool = False,

@@ -13,6 +13,7 @@ from ..datasets.class_names import stored_classes, training_classes
 from ..models.compression import compressed
 from ..models.head_classes import task_names
 from .features import Features
+from .newest_checkpoint import newest_checkpoint
 from .taps import Taps
 
 
@@ -59,7 +60,8 @@ class Teacher(ABC):
 
     Args:
         config: See :func:`teacher_config`.
-        checkpoint: File with its weights; ``state_dict`` inside or the plain dict.
+        checkpoint: File with its weights; ``state_dict`` inside or the plain dict. None: the newest
+            of the config file's work dir, looked up at first use, see :func:`newest_checkpoint`.
         taps: Module paths to watch.
 
     Attributes:
@@ -67,15 +69,20 @@ class Teacher(ABC):
         has_own_rows: Whether its rows are never the student's voxels.
 
     Raises:
-        UsageError: If no checkpoint is named, or a tap does not exist.
+        UsageError: If no checkpoint is named for a config that is no file, or a tap does not exist.
     """
 
     has_own_rows = False
 
     def __init__(
-        self, config: str | Path | Mapping, checkpoint: str | Path, taps: Iterable[str] = ()
+        self,
+        config: str | Path | Mapping,
+        checkpoint: str | Path | None = None,
+        taps: Iterable[str] = (),
     ) -> None:
-        if not checkpoint:
+        self._file = config if isinstance(config, (str, Path)) else None
+        self._checkpoint = checkpoint
+        if not checkpoint and self._file is None:
             raise UsageError(
                 'teacher has no checkpoint, expected the path of its trained weights: a teacher '
                 'with random weights distils noise'
@@ -83,9 +90,15 @@ class Teacher(ABC):
         config = _read(config)
         self.config = teacher_config(config)
         self._trained_on = training_classes(config)
-        self.checkpoint = str(checkpoint)
         self.paths = tuple(taps)
         self.widths = self._tap_widths()
+
+    @property
+    def checkpoint(self) -> str:
+        """File with its weights."""
+        if not self._checkpoint:
+            self._checkpoint = newest_checkpoint(self._file)
+        return str(self._checkpoint)
 
     @abstractmethod
     def load(self) -> None:

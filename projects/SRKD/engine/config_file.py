@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.config.utils import ConfigParsingError
 
 from ..base import FileMissingError, UsageError, nearest_path
@@ -74,6 +75,27 @@ def load_config(config: str | Path) -> Config:
         raise UsageError(
             f'config {config} cannot be read: {type(error).__name__}: {said}'
         ) from error
+
+
+def parse_options(words: Sequence[str] | None) -> dict:
+    """Read ``KEY=VALUE`` words of a command line as mmengine's ``DictAction`` does.
+
+    Raises:
+        UsageError: If a word has no ``=``, or brackets that do not match.
+
+    Example:
+        >>> parse_options(['model.width=3', 'a=[1,b]', 'c=None'])
+        {'model.width': 3, 'a': [1, 'b'], 'c': None}
+    """
+    options = Namespace(read={})
+    for word in words or ():
+        if '=' not in word:
+            raise UsageError(f'--cfg-options takes words of the form KEY=VALUE, got {word!r}')
+        try:
+            DictAction([], dest='read')(None, options, [word])
+        except AssertionError as error:
+            raise UsageError(f'--cfg-options {word} cannot be read: {error}') from error
+    return options.read
 
 
 def merge_options(cfg: Config, options: Mapping) -> None:

@@ -39,7 +39,7 @@ class CachedTeacher(Teacher):
     def __init__(
         self,
         config: str | Path | Mapping,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
         *,
         cache: str | Path,
