@@ -1,4 +1,5 @@
 import json
+import re
 import runpy
 import sys
 import uuid
@@ -274,3 +275,21 @@ def test_a_work_dir_that_cannot_be_made_is_told_before_anything_is_built(config,
         train(config, config / 'run')
     with pytest.raises(launch.UsageError, match='work_dir .*toy.py cannot be written to'):
         launch.test(config, config, work_dir=config)
+
+
+COSINE = dict(type='CosineAnnealingLR', T_max=2, end=2)
+
+
+@pytest.mark.parametrize(('schedule', 'said'), [
+    (COSINE, 'ends after epoch 1, and CosineAnnealingLR of param_scheduler only after epoch 2'),
+    (dict(COSINE, convert_to_iter_based=True), 'ends after iteration 2, and .* iteration 4'),
+    (dict(type='MultiStepLR', milestones=[1, 3]), 'MultiStepLR of param_scheduler .* epoch 3'),
+    (dict(COSINE, T_max=1, end=1), None),
+    (dict(type='MultiStepLR', milestones=[1], end=24), None),
+    (dict(type='ConstantLR', factor=0.5), None),
+])  # fmt: skip
+def test_a_training_that_ends_before_its_schedule_says_so(schedule, said, tmp_path):
+    train(write_config(tmp_path, param_scheduler=[schedule]), tmp_path / 'run')
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    told = [line for line in log.read_text().splitlines() if 'the training ends after' in line]
+    assert len(told) == (said is not None) and (not told or re.search(said, told[0]))

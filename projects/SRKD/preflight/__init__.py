@@ -34,6 +34,7 @@ from .loaders import check_epoch_has_steps, check_loaders, check_test_modes
 from .numbers import check_numbers
 from .object_database import check_database_files, check_ground_planes, check_objects
 from .repeated_frames import tell_repeated_frames
+from .schedules import tell_cut_schedules
 from .scores import check_best_score, check_score_names
 from .sections import check_sections
 from .single_class import check_more_than_one_class
@@ -68,6 +69,7 @@ RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     check_objects,
     check_files,
     tell_single_checkpoint,
+    tell_cut_schedules,
     tell_repeated_frames,
     check_training_labels,  # reads frames, so it comes when all that it reads is there
     check_truth_scores,
