@@ -21,7 +21,7 @@ from toy_detectors import REACH, shrink
 import projects.SRKD  # noqa: F401 - mends mmdet3d on CPUs
 from projects.SRKD.datasets.infos.kitti import write_kitti_infos
 from projects.SRKD.datasets.infos.points_in_boxes import points_inside
-from projects.SRKD.distill import teacher
+from projects.SRKD.distill import live_teacher
 
 CONFIGS = f'{mmdet3d.__path__[0]}/.mim/configs'
 CENTERPOINT = 'centerpoint/centerpoint_pillar02_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
@@ -124,7 +124,7 @@ def test_boxes_of_the_real_frames_hold_the_points_that_are_counted_in_them(root)
 
 def distilled(model, family, monkeypatch):
     """A student of a quarter under a teacher of random weights."""
-    monkeypatch.setattr(teacher, 'load_strictly', lambda network, checkpoint: None)
+    monkeypatch.setattr(live_teacher, 'load_strictly', lambda network, checkpoint: None)
     config = dict(
         type='DistillDetector',
         student=dict(type='CompressedDetector', detector=model, compression=4),
