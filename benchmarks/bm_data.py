@@ -3,7 +3,7 @@
     python benchmarks/bm_data.py [--recipes rooms streets scannet] [--scenes 8]
 
 Procedural scenes are written to a temporary folder and read through each config's own training
-pipeline; the consumer is the student alone (with a teacher a step takes longer), voxelisation
+pipeline; the consumer is the student alone (with a teacher a step takes longer), voxelization
 included. Then where a scene's time goes, transform by transform, nested ones apart.
 """
 
@@ -159,7 +159,7 @@ def measure(name: str, args: argparse.Namespace) -> None:
     consumed = batch_size / seconds['step']
     points = np.mean([len(scene['inputs']['points']) for scene in scenes])
     print(f'{name}: {points:,.0f} points per scene, batches of {batch_size}; loader {loaded:.2f} '
-          f'scenes/s, step {consumed:.2f} scenes/s, of which voxelisation takes '
+          f'scenes/s, step {consumed:.2f} scenes/s, of which voxelization takes '
           f'{seconds["voxels"] / seconds["step"]:.1%}')  # fmt: skip
     report_goal(f'{name}: loader (one worker) / training step', loaded / consumed, '>=', GOAL)
     total = sum(clock.seconds.values())

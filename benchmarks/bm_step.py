@@ -59,7 +59,7 @@ from torch import Tensor, nn
 import projects.SRKD  # noqa: F401  registers everything
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-VOXEL_SIZE = 0.08  # metres: every procedural room then has a few thousand voxels
+VOXEL_SIZE = 0.08  # meters: every procedural room then has a few thousand voxels
 
 
 def build(pair: str, folder: Path, device: str) -> nn.Module:
@@ -93,7 +93,7 @@ def random_teacher(pair: str, config: ConfigDict, folder: Path) -> str:
 
 
 def prepared(model: nn.Module, batch: dict) -> tuple[dict, list]:
-    """Inputs and samples of a batch, voxelised anew, on the model's device."""
+    """Inputs and samples of a batch, voxelized anew, on the model's device."""
     data = model.data_preprocessor(copy.deepcopy(batch), True)
     return data['inputs'], data['data_samples']
 
@@ -175,7 +175,7 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
         voxels=lambda: prepared(model, batch),
     )
     seconds = in_turn(calls, args.repeats, args.device)
-    # The student's step has voxelised already: the teacher's share is its network alone.
+    # The student's step has voxelized already: the teacher's share is its network alone.
     forward = seconds['teacher'] - seconds['voxels']
     ratio = seconds['srkd'] / (seconds['student'] + forward)
     parts = in_turn(terms_of(model, batch), args.repeats, args.device)

@@ -66,7 +66,7 @@ def _blocks(stage: Stage, x: Tensor, cloud: Cloud, source: Tensor | None = None)
 
 
 def _convolve(conv: SubMConv3d, x: Tensor, coors: Tensor) -> Tensor:
-    """Submanifold convolution: find each offset's neighbours, gather, multiply, scatter."""
+    """Submanifold convolution: find each offset's neighbors, gather, multiply, scatter."""
     reach = conv.kernel_size // 2
     span = coors.amax(0) + 1 + 2 * reach
     shifted = coors + coors.new_tensor([0, reach, reach, reach])

@@ -19,7 +19,7 @@ from projects.MiniScenes.streets.lidar import HDL64E
 from projects.MiniScenes.streets.scan import scan_street
 
 NUM_CLASSES = 20  # of the rooms' labels, which are numbered as they come
-_SIZES = (0.1, 0.08, 0.05, 0.03, 0.02)  # metres
+_SIZES = (0.1, 0.08, 0.05, 0.03, 0.02)  # meters
 
 
 def street_voxels(count: int, seed: int = 0) -> tuple[Tensor, Tensor, str]:
@@ -46,7 +46,7 @@ def street_voxels(count: int, seed: int = 0) -> tuple[Tensor, Tensor, str]:
     else:
         raise ValueError(f'{source} has {len(voxels)} voxels of {size} m, asked for {count}')
     distance = np.linalg.norm(points[first, :2], axis=1)
-    nearest = np.sort(np.argsort(distance, kind='stable')[:count])  # rows as a voxeliser gives them
+    nearest = np.sort(np.argsort(distance, kind='stable')[:count])  # rows as a voxelizer gives them
     coors = torch.from_numpy(voxels[nearest] - voxels[nearest].min(axis=0))
     xyz = torch.from_numpy(points[first[nearest]]).float()
     feat = torch.cat([xyz / 20, torch.from_numpy(np.sin(points[first[nearest]] * 7)).float()], 1)
@@ -68,7 +68,7 @@ def room_batch(num_clouds: int, num_voxels: int, voxel_size: float, seed: int = 
     Args:
         num_clouds: Number of rooms.
         num_voxels: Voxels of each, those nearest to one corner.
-        voxel_size: Metres, as in the segmentor's preprocessor.
+        voxel_size: Meters, as in the segmentor's preprocessor.
         seed: Of the rooms.
 
     Raises:

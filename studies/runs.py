@@ -111,7 +111,7 @@ class Runs:
         self.shown = shown
         self.start = time.monotonic()
         self.count = 0
-        self._neighbours = 1  # steps that run at the same time
+        self._neighbors = 1  # steps that run at the same time
 
     def headline(self, text: str) -> None:
         """Announce the next step with the time since the start."""
@@ -192,12 +192,12 @@ class Runs:
         Raises:
             StepFailed: The first failure, after all calls have ended.
         """
-        self._neighbours = min(len(calls), os.cpu_count())
+        self._neighbors = min(len(calls), os.cpu_count())
         try:
-            with ThreadPoolExecutor(self._neighbours) as pool:
+            with ThreadPoolExecutor(self._neighbors) as pool:
                 futures = [pool.submit(call) for call in calls]
         finally:
-            self._neighbours = 1
+            self._neighbors = 1
         return [future.result() for future in futures]
 
     def note(self, name: str) -> dict[str, Any]:
@@ -259,9 +259,9 @@ class Runs:
 
     def _stream(self, command: Sequence[str], log: Path) -> None:
         tail: deque[str] = deque(maxlen=_LAST_LINES)
-        alone = self._neighbours == 1
+        alone = self._neighbors == 1
         lead = '' if alone else f'{log.parent.name}: '
-        share = {} if alone else {'OMP_NUM_THREADS': str(os.cpu_count() // self._neighbours)}
+        share = {} if alone else {'OMP_NUM_THREADS': str(os.cpu_count() // self._neighbors)}
         with (
             log.open('a') as kept,
             subprocess.Popen(

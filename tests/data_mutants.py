@@ -258,7 +258,7 @@ def points_mutants(
                                  .astype(np.float32)),
         'UTM': change(lambda a: a + np.r_[448262, 5411933, [0] * (columns - 2)]
                       .astype(np.float32)),
-        'millimetres': change(lambda a: a * np.r_[[1000] * 3, [1] * (columns - 3)]
+        'millimeters': change(lambda a: a * np.r_[[1000] * 3, [1] * (columns - 3)]
                               .astype(np.float32)),
         'zeros': change(np.zeros_like),
         'float64': change(lambda a: a.astype(np.float64)),
@@ -284,7 +284,7 @@ def points_mutants(
     if colors:
         mutants['points: columns turned round'] = Mutant(
             file, table['columns turned round'], UNSEEN,
-            'metres are colors as good as any, and a room may be 255 m long')  # fmt: skip
+            'meters are colors as good as any, and a room may be 255 m long')  # fmt: skip
     mutants['points: minus zeros'] = Mutant(file, change(lambda a: a - np.float32(0)), SAME)
     return merged(whole_files('points', file), mutants)
 

@@ -1,7 +1,7 @@
 """KITTI's average precision in plain loops, from the rules of its development kit.
 
 Polygons are shapely's. A frame is a dict of arrays as in a label file: name, truncated, occluded,
-bbox (left, top, right, bottom), location (x, y, z of the bottom's centre; y points down),
+bbox (left, top, right, bottom), location (x, y, z of the bottom's center; y points down),
 dimensions (length, height, width), rotation_y; detections also have a score.
 
 Rules. An object of the class counts if it is taller in the image than 40, 25, 25 pixels (easy,
@@ -19,7 +19,7 @@ import shapely
 HEIGHT = {'easy': 40, 'moderate': 25, 'hard': 25}
 OCCLUDED = {'easy': 0, 'moderate': 1, 'hard': 2}
 TRUNCATED = {'easy': 0.15, 'moderate': 0.3, 'hard': 0.5}
-NEIGHBOUR = {'Car': 'Van', 'Pedestrian': 'Person_sitting'}
+NEIGHBOR = {'Car': 'Van', 'Pedestrian': 'Person_sitting'}
 Score = namedtuple('Score', 'ap11 ap40 area objects')
 Box = namedtuple('Box', 'counts score index')  # of one frame
 
@@ -55,7 +55,7 @@ def objects_of(frame, name, difficulty):
     """Objects that matter to a class; the others are as if not there."""
     found = []
     for i, other in enumerate(frame['name']):
-        if other in (name, NEIGHBOUR.get(name)):
+        if other in (name, NEIGHBOR.get(name)):
             height = frame['bbox'][i][3] - frame['bbox'][i][1]
             counts = (
                 other == name

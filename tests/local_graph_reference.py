@@ -37,7 +37,7 @@ def reference(loss, name, student, teacher, batch, count, num_anchors=6, num_nei
     score = [float(max(row)) for row in teacher]
     if options['count']:
         score = count.double().tolist()
-    graph = []  # (sample, anchor, its neighbours)
+    graph = []  # (sample, anchor, its neighbors)
     for b, rows in enumerate(samples):
         for anchor in sorted(rows, key=lambda r: -score[r])[:num_anchors]:
             apart = {r: float(((teacher[r] - teacher[anchor]) ** 2).sum()) for r in rows}
@@ -91,7 +91,7 @@ def weights(options, members, graph, score, peak, num_samples):
 def with_every_edge(loss, student, teacher, batch):
     """The loss of LocalGraphLoss from edges (E, 2C) that are built, by autograd.
 
-    Neighbours and weights are taken from the loss: the loop above is their reference.
+    Neighbors and weights are taken from the loss: the loop above is their reference.
     """
     neighbors = loss._neighbors(teacher, batch, teacher.amax(dim=1))
     sizes = [rows.numel() for rows in neighbors]

@@ -1,4 +1,4 @@
-"""What the tests of all serialised transformers share."""
+"""What the tests of all serialized transformers share."""
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ def voxels(sizes, seed=0, extent=20):
 
 
 def seeded(kind, **arguments):
-    """A network of fixed weights whose normalisation has statistics that are not the identity."""
+    """A network of fixed weights whose normalization has statistics that are not the identity."""
     torch.manual_seed(0)
     network = kind(**arguments)
     for module in network.modules():

@@ -27,7 +27,7 @@ CONFIGS = sorted(
 DETECTION = [path for path in CONFIGS if path.stem.endswith(('-3d', '-3class', '-car'))]
 SEGMENTATION = [path for path in CONFIGS if path not in DETECTION]
 CLASSES = {'scannet-seg': 20, 'scannet200-seg': 200, 'nuscenes-lidarseg': 16, 'semantickitti': 19}
-# Backbones with 6 input columns (colour) and with 4 (remission), and the width of the head.
+# Backbones with 6 input columns (color) and with 4 (remission), and the width of the head.
 PARAMETERS = {
     'ptv3-base': (46_166_272, 46_158_272, 64),
     'ptv3-large': (103_800_192, 103_788_192, 96),
@@ -47,8 +47,8 @@ def parameters(path: Path) -> int | None:
     network, _, dataset = path.stem.split('_')[:3] if path.stem.count('_') == 2 else (None,) * 3
     if network not in PARAMETERS or dataset not in CLASSES:
         return None
-    colour, remission, channels = PARAMETERS[network]
-    backbone = colour if dataset.startswith('scannet') else remission
+    color, remission, channels = PARAMETERS[network]
+    backbone = color if dataset.startswith('scannet') else remission
     return backbone + (channels + 1) * CLASSES[dataset]
 
 

@@ -78,7 +78,7 @@ def build(config: dict):
 
 
 def save_checkpoint(config: dict, path: Path, seed: int = 0) -> str:
-    """Write the weights of a freshly initialised network and return the path."""
+    """Write the weights of a freshly initialized network and return the path."""
     torch.manual_seed(seed)
     torch.save({'state_dict': build(config).state_dict()}, path)
     return str(path)
@@ -87,7 +87,7 @@ def save_checkpoint(config: dict, path: Path, seed: int = 0) -> str:
 def batch(
     sizes: tuple[int, ...] = (300, 200), seed: int = 0, num_classes: int = NUM_CLASSES
 ) -> dict:
-    """What a data loader gives: random clouds of some metres with labels, some unlabelled."""
+    """What a data loader gives: random clouds of some meters with labels, some unlabeled."""
     generator = torch.Generator().manual_seed(seed)
     clouds, samples = [], []
     for size in sizes:

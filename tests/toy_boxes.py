@@ -13,7 +13,7 @@ def scene(counts, widths, num_classes=3, height=5, width=6, seed=0, dtype=torch.
     """Fields of a detection term on shuffled cells.
 
     Args:
-        counts: Objects of every sample; some lie outside the map, some between cell centres.
+        counts: Objects of every sample; some lie outside the map, some between cell centers.
         widths: Channels of student and teacher.
     """
     gen = torch.Generator().manual_seed(seed)
@@ -65,8 +65,8 @@ def first_box(fields, row, wanted=range(99), margin=0.0):
     return None
 
 
-def centre_rows(fields, wanted=range(99)):
-    """Row under the centre of every object whose centre lies on the map."""
+def center_rows(fields, wanted=range(99)):
+    """Row under the center of every object whose center lies on the map."""
     column, line = ((fields['coord'][:, :2] - torch.tensor(CORNER)) // torch.tensor(CELL)).int().T
     cells = list(zip(fields['batch'].tolist(), column.tolist(), line.tolist()))
     found = []

@@ -33,13 +33,13 @@ def replayed_config(
     """A distillation run whose scans come in views; its teacher reads ``work_dir/cache``.
 
     Args:
-        transforms: Instead of those of the mini rooms; normalising and packing come behind them.
+        transforms: Instead of those of the mini rooms; normalizing and packing come behind them.
         views: Arguments of ``ReplayViews``.
     """
     config = distill_config(data_root, work_dir, teacher, student, epochs)
     dataset, count = config.train_dataloader.dataset, 3  # points, labels, their mapping
-    loading, (*own, normalise, pack) = dataset.pipeline[:count], dataset.pipeline[count:]
-    transforms = [*(own if transforms is None else transforms), normalise, pack]
+    loading, (*own, normalize, pack) = dataset.pipeline[:count], dataset.pipeline[count:]
+    transforms = [*(own if transforms is None else transforms), normalize, pack]
     dataset.pipeline = [*loading, dict(type='ReplayViews', transforms=transforms, **views)]
     config.model.teacher.cache = str(work_dir / 'cache')
     return config

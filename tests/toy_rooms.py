@@ -33,7 +33,7 @@ model = {model!r}
 
 
 def write_rooms(folder, sizes=(500, 300)):
-    """Write one room per size: a floor, a wall and some unlabelled points."""
+    """Write one room per size: a floor, a wall and some unlabeled points."""
     from mmdet3d.datasets import ScanNetSegDataset
 
     rng = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from studies.mini_data import ROOMS
 from studies.runs import ROOT
 
 CONFIGS = ROOT / 'configs' / 'mini'
-CEILING = 2.2  # metres above the lowest point; what is higher hides the room from above
+CEILING = 2.2  # meters above the lowest point; what is higher hides the room from above
 
 
 def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
@@ -39,13 +39,13 @@ def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
         cfg.test_dataloader.dataset.metainfo.classes,
         palette_of(cfg),
         path,
-        title='First test room from above; colours are classes, black is wrong',
+        title='First test room from above; colors are classes, black is wrong',
         ceiling=CEILING,
     )
 
 
 def palette_of(cfg: Any) -> list:
-    """Colours of the classes: the config's, else the data set's own."""
+    """Colors of the classes: the config's, else the data set's own."""
     from mmdet3d.registry import DATASETS
 
     dataset = cfg.test_dataloader.dataset

@@ -28,7 +28,7 @@ _MOVES = {
         'affinity ambra cross_sample_affinity cross_sample_triton partitions super_voxels',
     ('losses', 'losses.pointdistiller'):
         'edge_graph importance local_graph local_graph_loss streamed_edges',
-    ('losses', 'losses.sparsekd'): 'anchor_boxes anchor_logits centre_regression pivotal_logits',
+    ('losses', 'losses.sparsekd'): 'anchor_boxes anchor_logits center_regression pivotal_logits',
 }  # fmt: skip
 _RENAMED = {
     'datasets.mini': 'projects.MiniScenes.rooms',

@@ -68,7 +68,7 @@ def test_table_has_ratio_and_tells_what_is_not_measured():
     assert 'median' in notes[0] and 'are two operations' in notes[1] and header.index('ratio')
 
 
-@pytest.mark.parametrize('config', [pointpillars(), centerpoint()], ids=['anchors', 'centres'])
+@pytest.mark.parametrize('config', [pointpillars(), centerpoint()], ids=['anchors', 'centers'])
 def test_detectors_are_measured_through_their_predictions(config):
     network = build(config).eval()
     frame = scenes((300,), code_size=9 if config['type'] == 'CenterPoint' else 7)
@@ -83,7 +83,7 @@ def test_detectors_are_measured_through_their_predictions(config):
     'compression, paper, above', [(1, 34.3e9, 0.005), (4, 9.0e9, 0.02), (16, 2.5e9, 0.04)]
 )
 def test_operations_of_pointpillars_are_those_of_the_paper(compression, paper, above):
-    """What the paper calls FLOPs are multiply-adds, half of our operations, with normalisation."""
+    """What the paper calls FLOPs are multiply-adds, half of our operations, with normalization."""
     model = Config.fromfile(PILLARS).model
     if compression > 1:
         model = dict(type='CompressedDetector', detector=model, compression=compression)

@@ -307,7 +307,7 @@ def test_checkpointing_changes_neither_values_nor_gradients():
         torch.testing.assert_close(one, other)
 
 
-def test_a_single_voxel_cannot_be_normalised_in_training():
+def test_a_single_voxel_cannot_be_normalized_in_training():
     feat, coors = voxels((1,))
     with pytest.raises(ValueError, match='needs at least 2 voxels at every stage, got 1'):
         small()(feat, coors)

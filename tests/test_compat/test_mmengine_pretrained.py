@@ -25,7 +25,7 @@ def filled(prefix=''):
 
 @pytest.fixture
 def start(tmp_path):
-    """Initialise a part from a file of some weights."""
+    """Initialize a part from a file of some weights."""
 
     def start(weights, **init_cfg):
         torch.save(dict(state_dict=weights), tmp_path / 'w.pth')
@@ -83,7 +83,7 @@ def test_a_whole_is_loaded(start, told):
     assert (part.norm.weight == 7).all()
 
 
-def test_what_stays_as_initialised_is_counted_in_one_line(start, told):
+def test_what_stays_as_initialized_is_counted_in_one_line(start, told):
     weights = dict(filled(), more=torch.ones(1), **{'conv.weight': torch.ones(9, 2, 1)})
     del weights['norm.bias']
     part = start(weights)
@@ -91,13 +91,13 @@ def test_what_stays_as_initialised_is_counted_in_one_line(start, told):
     level, text = told()
     assert level == 'WARNING'
     assert text.endswith(
-        'w.pth fills 5 of 7 weights; 2 stay as initialised, 1 of the file are left out')
+        'w.pth fills 5 of 7 weights; 2 stay as initialized, 1 of the file are left out')
 
 
 def test_what_a_file_holds_besides_is_counted_too(start, told):
     start(dict(filled(), more=torch.ones(1)))
     level, text = told()
-    assert level == 'INFO' and '7 of 7 weights; 0 stay as initialised, 1 of the file' in text
+    assert level == 'INFO' and '7 of 7 weights; 0 stay as initialized, 1 of the file' in text
 
 
 def test_the_backbone_of_a_trained_segmentor_starts_another(tmp_path):

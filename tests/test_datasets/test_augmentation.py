@@ -1,4 +1,4 @@
-"""What each augmentation does to points, colours, labels and identities."""
+"""What each augmentation does to points, colors, labels and identities."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ IDENTITY = 6  # first of the two identity columns
 
 
 def scan(n=500, seed=0, scale=4.0, color_scale=255.0, slot=0):
-    """A coloured scan whose labels and identities tell which point is which."""
+    """A colored scan whose labels and identities tell which point is which."""
     generator = torch.Generator().manual_seed(seed)
     coord = torch.rand(n, 3, generator=generator) * scale
     color = torch.rand(n, 3, generator=generator) * color_scale
@@ -91,7 +91,7 @@ def test_a_scan_of_one_point_passes(name):
 
 
 @pytest.mark.parametrize('name', COLOR)
-def test_colours_stay_colours(name):
+def test_colors_stay_colors(name):
     color = apply(scan(), name, **EVERY[name])['points'].color
     assert color.min() >= 0 and color.max() <= 255
 
@@ -104,14 +104,14 @@ def test_auto_contrast_stretches_each_channel():
     torch.testing.assert_close(stretched.amax(0), torch.full((3,), 255.0), atol=1e-3, rtol=0)
 
 
-def test_auto_contrast_leaves_a_grey_wall_alone():
+def test_auto_contrast_leaves_a_gray_wall_alone():
     results = scan()
     results['points'].color = torch.full((500, 3), 90.0)
     stretched = apply(results, 'ChromaticAutoContrast', p=1.0, blend=1.0)
     assert (stretched['points'].color == 90).all()
 
 
-def test_translation_moves_all_points_by_one_colour():
+def test_translation_moves_all_points_by_one_color():
     results = scan(color_scale=100.0)
     results['points'].color = results['points'].color + 50
     before = results['points'].color.clone()
@@ -134,9 +134,9 @@ def test_elastic_distortion_is_smooth_and_as_large_as_it_says():
     assert 0.07 * 1.6 < shift.std().item() < 0.13 * 1.6
     distance = (before[:500, None] - before[None]).norm(dim=2)
     distance[distance == 0] = torch.inf
-    nearest, neighbour = distance.min(1)
+    nearest, neighbor = distance.min(1)
     close = nearest < 0.3
-    change = (shift[:500] - shift[neighbour]).norm(dim=1)[close]
+    change = (shift[:500] - shift[neighbor]).norm(dim=1)[close]
     assert close.sum() > 50 and change.mean() < 0.5 * shift.norm(dim=1).mean()
 
 
@@ -285,9 +285,9 @@ def test_bad_arguments_are_refused(name, kwargs, message):
 
 
 @pytest.mark.parametrize('name', COLOR)
-def test_colours_that_are_none_are_refused(name):
+def test_colors_that_are_none_are_refused(name):
     bare = dict(points=DepthPoints(torch.rand(5, 3), points_dim=3))
-    with pytest.raises(ValueError, match='needs coloured points, got no attributes'):
+    with pytest.raises(ValueError, match='needs colored points, got no attributes'):
         apply(bare, name)
     with pytest.raises(ValueError, match='place it before NormalizePointsColor'):
         apply(scan(color_scale=1.0), name)

@@ -43,5 +43,5 @@ def test_a_box_faster_than_anything_on_a_road_is_refused(speed):
 def test_a_box_beyond_every_sensor_is_refused():
     boxes = np.array([CAR])
     boxes[0, 0] = 5411933
-    with pytest.raises(UsageError, match='centres must lie within 10000 m'):
+    with pytest.raises(UsageError, match='centers must lie within 10000 m'):
         check_boxes(boxes, '1.bin has')

@@ -28,7 +28,7 @@ CAMERA = 'images.CAM2'
 POINTS_OF_OBJECT = ('missing', 'a folder', 'empty', 'cut by 1 bytes', 'cut by 4 bytes',
                     '4 bytes more', 'NaN in column 0', 'inf in column 2', '1e+09 in column 1',
                     'feature -1', 'feature 2', 'features x 255', 'zeros', 'float64', 'big-endian',
-                    'a column less', 'twice', 'a point less', 'millimetres')  # fmt: skip
+                    'a column less', 'twice', 'a point less', 'millimeters')  # fmt: skip
 
 
 def calibration() -> dict[str, Mutant]:

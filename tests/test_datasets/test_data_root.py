@@ -32,7 +32,7 @@ def test_a_complete_root_passes(root):
     check_data_root(config(root, scene_idxs=[0, 1]))
 
 
-def test_a_misspelt_root_is_named_with_its_neighbour(root):
+def test_a_misspelt_root_is_named_with_its_neighbor(root):
     match = (
         r'data_root data/mini_scanet/ of train_dataloader does not exist \(looked from .*\), '
         r'expected the folder of scannet_infos_train.pkl; '

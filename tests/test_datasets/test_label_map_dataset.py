@@ -45,9 +45,9 @@ def test_another_ignored_label_is_kept(root):
     assert dataset(root, changed, ignore_index=255)[0]['pts_semantic_mask'][0] == 255
 
 
-def test_classes_without_a_palette_get_colours_that_differ(root):
+def test_classes_without_a_palette_get_colors_that_differ(root):
     palette = dataset(root).metainfo['palette']
-    assert len({tuple(colour) for colour in palette}) == 3
+    assert len({tuple(color) for color in palette}) == 3
     assert np.min(palette) >= 0 and np.max(palette) <= 255
     own = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert dataset(root, METAINFO | dict(palette=own)).metainfo['palette'] == own

@@ -117,7 +117,7 @@ def test_an_empty_points_file_is_refused(root):
 @pytest.mark.parametrize('folder, kind', [
     ('points', 'points'), ('semantic_mask', 'mask'), ('instance_mask', 'mask')
 ])  # fmt: skip
-def test_a_missing_file_is_named_with_its_neighbour(root, folder, kind):
+def test_a_missing_file_is_named_with_its_neighbor(root, folder, kind):
     (root / folder / 'scene0000_00.bin').rename(root / folder / 'scene0000_00_.bin')
     match = (
         rf'{kind} file .*{folder}/scene0000_00.bin does not exist; '

@@ -9,7 +9,7 @@ RANGES = {3: (0.0, 1.0)}
 
 @pytest.fixture
 def scan():
-    """Like a frame of KITTI: metres around the sensor, intensities in hundredths."""
+    """Like a frame of KITTI: meters around the sensor, intensities in hundredths."""
     rng = np.random.default_rng(0)
     coord = np.c_[rng.uniform(-60, 60, (5000, 2)), rng.uniform(-2, 3, 5000)]
     return np.c_[coord, rng.integers(0, 100, 5000) / 100].astype(np.float32)
@@ -20,13 +20,13 @@ def read_as_float32(content: bytes, columns: int = 4) -> np.ndarray:
     return values.reshape(-1, columns)
 
 
-def test_a_scan_in_metres_passes(scan):
+def test_a_scan_in_meters_passes(scan):
     check_point_values(scan, '000000.bin', RANGES)
 
 
 @pytest.mark.parametrize('damage, message', [
     (lambda s: s + np.float32([448262, 5411933, 0, 0]), 'only 0.5 m: .*subtract an offset'),
-    (lambda s: s * np.float32([1000, 1000, 1000, 1]), 'are these millimetres'),
+    (lambda s: s * np.float32([1000, 1000, 1000, 1]), 'are these millimeters'),
     (lambda s: np.r_[s, np.float32([[1e9, 1e9, 1e9, 0]])], r'coordinates up to 1e\+09 m'),
     (lambda s: s * np.float32([1, 1, 1, 255]), 'column 3, expected 0 to 1'),
     (lambda s: s * np.float32([1, 1, 1, 1e30]), 'column 3, expected 0 to 1'),

@@ -74,7 +74,7 @@ def test_real_semantickitti_loads(realdata, tmp_path):
         label = sample['data_samples'].eval_ann_info['pts_semantic_mask']
         assert sample['inputs']['points'].shape == (count, 4) and label.shape == (count,)
         share = np.bincount(label, minlength=20) / count
-        assert share[8] > 0.05 and share[:19].sum() > 0.9  # road; hardly anything unlabelled
+        assert share[8] > 0.05 and share[:19].sum() > 0.9  # road; hardly anything unlabeled
 
 
 def test_one_sequence_trains_and_the_other_is_scored(realdata, tmp_path):

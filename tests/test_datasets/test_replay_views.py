@@ -68,7 +68,7 @@ DRAWING = {
     'shuffle': lambda config: [dict(type='PointShuffle')],
     'sample': lambda config: [dict(type='PointSample', num_points=50)],
     'elastic': lambda config: [dict(type='ElasticDistortion', p=1.0)],
-    'colours': lambda config: [dict(type='ChromaticJitter', p=1.0)],
+    'colors': lambda config: [dict(type='ChromaticJitter', p=1.0)],
     'choice': lambda config: [
         dict(type='RandomChoice', transforms=[[JITTER], [DROPOUT], [dict(type='PointShuffle')]])
     ],

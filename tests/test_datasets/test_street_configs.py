@@ -37,7 +37,7 @@ def read(name):
 
 def test_it_has_the_shape_of_the_scannet_config(name):
     cfg, model = read(name), read('scannet-seg')
-    parts = {'load', 'augment', 'recipe', 'mix', 'centre', 'normalise'}  # of the pipelines
+    parts = {'load', 'augment', 'recipe', 'mix', 'center', 'normalize'}  # of the pipelines
     assert set(model) - parts <= set(cfg)
     for loader in ('train_dataloader', 'val_dataloader'):
         data, other = cfg[loader].dataset, model[loader].dataset

@@ -1,4 +1,4 @@
-"""Earlier scans land where the labelled one sees them, and are never learned from or scored."""
+"""Earlier scans land where the labeled one sees them, and are never learned from or scored."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ ANCHOR_TERMS = dict(
     boxes=dict(student_tap='bbox_head.conv_reg', loss=dict(type='FeatureMSELoss')),
     turns=dict(student_tap='bbox_head.conv_dir_cls', loss=dict(type='FeatureMSELoss')),
 )
-CENTRE_TERMS = {
+CENTER_TERMS = {
     f'{branch}_{task}': dict(
         student_tap=f'pts_bbox_head.task_heads.{task}.{branch}', loss=dict(type='FeatureMSELoss')
     )
@@ -72,7 +72,7 @@ def turned_pillars(config, state):
 
 
 def turned_centers(config, state):
-    """The same centre head with the two classes of its second task the other way round."""
+    """The same center head with the two classes of its second task the other way round."""
     config, state = copy.deepcopy(config), dict(state)
     config['pts_bbox_head']['tasks'][1]['class_names'].reverse()
     for kind in ('weight', 'bias'):
@@ -120,9 +120,9 @@ def test_heat_maps_of_another_order_within_a_task_teach_the_same(tmp_path):
     for number, (config, weights) in enumerate([(teacher, state), (turned, turned_state)]):
         checkpoint = save(weights, tmp_path / f'{number}.pth')  # the tasks have the names
         torch.manual_seed(1)
-        model = detector_distiller(centerpoint(8), config, checkpoint, CENTRE_TERMS)
+        model = detector_distiller(centerpoint(8), config, checkpoint, CENTER_TERMS)
         found.append(losses_of(model, names, code_size=9))
-    for name in CENTRE_TERMS:
+    for name in CENTER_TERMS:
         torch.testing.assert_close(found[0][f'loss_{name}'], found[1][f'loss_{name}'])
 
 
@@ -173,7 +173,7 @@ def test_tasks_of_other_classes_are_refused_with_both_lists(tmp_path):
     teacher = centerpoint(16)
     teacher['pts_bbox_head']['tasks'].reverse()
     checkpoint = save(state_of(teacher), tmp_path / 't.pth')
-    terms = dict(vel=CENTRE_TERMS['vel_0'])  # equal widths: two numbers in every task
+    terms = dict(vel=CENTER_TERMS['vel_0'])  # equal widths: two numbers in every task
     model = detector_distiller(centerpoint(8), teacher, checkpoint, terms)
     with pytest.raises(UsageError, match='student has Pedestrian, Car, Van, the teacher Car, Van'):
         losses_of(model, ('Pedestrian', 'Car', 'Van'), code_size=9)

@@ -166,7 +166,7 @@ def test_another_grid_serves_maps_but_is_refused_for_local_graphs(checkpoint, tm
     model = detector_distiller(pointpillars(8), coarse, checkpoint, dict(map=PILLARS['map']))
     losses = model.loss(**prepared(model))
     assert not model.shares_voxels and losses['loss_map'] > 0 and losses['unmatched_rows'] == 0
-    with pytest.raises(ValueError, match="of term 'local_graph' compares neighbours .* one grid"):
+    with pytest.raises(ValueError, match="of term 'local_graph' compares neighbors .* one grid"):
         detector_distiller(pointpillars(8), coarse, checkpoint, PILLARS)
 
 

@@ -17,7 +17,7 @@ def view(grid=GRID, points=(5, 4), voxels=None, truths=None):
 
 
 def plane(grid, height, width, samples=2):
-    """Maps whose value at a cell is 3 x + 2 y + 10 b of its centre."""
+    """Maps whose value at a cell is 3 x + 2 y + 10 b of its center."""
     x0, y0, _, x1, y1, _ = grid.point_cloud_range
     x = x0 + (torch.arange(width) + 0.5) * (x1 - x0) / width
     y = y0 + (torch.arange(height) + 0.5) * (y1 - y0) / height
@@ -39,11 +39,11 @@ def test_cells_of_equal_maps_are_paired_in_place_and_know_where_they_are():
 
 
 @pytest.mark.parametrize('height, width', [(8, 16), (4, 8), (3, 5)])
-def test_another_resolution_is_interpolated_at_the_centres_of_the_students_cells(height, width):
+def test_another_resolution_is_interpolated_at_the_centers_of_the_students_cells(height, width):
     own, theirs = plane(GRID, 4, 8), plane(GRID, height, width)
     shared = view()
     pair = DetectorMatcher(shared, shared)(read_features(own), read_features(theirs))
-    x0, y0 = 8 / width / 2, 4 / height / 2  # border cells have no neighbour outside
+    x0, y0 = 8 / width / 2, 4 / height / 2  # border cells have no neighbor outside
     inner = (pair.coord[:, 0] >= x0) & (pair.coord[:, 0] <= 8 - x0)
     inner &= pair.coord[:, 1].abs() <= 2 - y0
     assert inner.sum() > 10
@@ -86,7 +86,7 @@ def test_points_of_equal_clouds_are_paired_in_place():
     assert torch.equal(pair.coord[7], shared.points[1][1, :3])
 
 
-def test_boxes_are_given_by_their_gravity_centre():
+def test_boxes_are_given_by_their_gravity_center():
     bottom = torch.tensor([[1.0, 0.5, -1.5, 4.0, 2.0, 1.6, 0.3]])
     truth = InstanceData(bboxes_3d=LiDARInstance3DBoxes(bottom), labels_3d=torch.tensor([1]))
     empty = InstanceData(

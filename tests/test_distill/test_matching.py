@@ -6,7 +6,7 @@ from toy import batch
 from projects.SRKD.distill import Features, PointMatcher, VoxelView
 
 
-def voxelise(data: dict, voxel_size: float, max_voxels: int | None = None) -> VoxelView:
+def voxelize(data: dict, voxel_size: float, max_voxels: int | None = None) -> VoxelView:
     preprocessor = MODELS.build(
         dict(type='VoxelSegDataPreprocessor', voxel_size=voxel_size, max_voxels=max_voxels)
     )
@@ -24,7 +24,7 @@ def loop_match(student: VoxelView, teacher: VoxelView, taught: torch.Tensor) -> 
 
 
 def test_equal_voxels_are_matched_by_identity():
-    view = voxelise(batch(), 0.2)
+    view = voxelize(batch(), 0.2)
     rows = len(view.coors)
     learned, taught = torch.rand(rows, 3, requires_grad=True), torch.rand(rows, 4)
     pair = PointMatcher(view, view)(Features(learned), Features(taught))
@@ -36,7 +36,7 @@ def test_equal_voxels_are_matched_by_identity():
 @pytest.mark.parametrize('sizes', [(300, 200), (1, 40), (7,)])
 @pytest.mark.parametrize('teacher_size', [0.13, 0.4])
 def test_a_teacher_of_other_voxels_is_averaged_over_the_raw_points_of_each_row(sizes, teacher_size):
-    student, teacher = voxelise(batch(sizes), 0.2), voxelise(batch(sizes), teacher_size)
+    student, teacher = voxelize(batch(sizes), 0.2), voxelize(batch(sizes), teacher_size)
     learned = torch.rand(len(student.coors), 3)
     taught = torch.rand(len(teacher.coors), 4)
     pair = PointMatcher(student, teacher)(Features(learned), Features(taught))
@@ -47,7 +47,7 @@ def test_a_teacher_of_other_voxels_is_averaged_over_the_raw_points_of_each_row(s
 
 
 def test_rows_without_a_teacher_row_are_left_out_and_counted():
-    student, teacher = voxelise(batch(), 0.2), voxelise(batch(), 0.1, max_voxels=60)
+    student, teacher = voxelize(batch(), 0.2), voxelize(batch(), 0.1, max_voxels=60)
     learned, taught = torch.rand(len(student.coors), 3), torch.rand(len(teacher.coors), 4)
     matcher = PointMatcher(student, teacher)
     pair = matcher(Features(learned), Features(taught))
@@ -62,8 +62,8 @@ def test_rows_without_a_teacher_row_are_left_out_and_counted():
 @pytest.mark.parametrize('teacher_size', [0.1, 0.15])
 def test_coarse_stages_are_matched_by_place_whatever_their_row_order(teacher_size):
     data = batch((400, 150))
-    student = voxelise(data, 0.1)
-    teacher = student if teacher_size == 0.1 else voxelise(data, teacher_size)
+    student = voxelize(data, 0.1)
+    teacher = student if teacher_size == 0.1 else voxelize(data, teacher_size)
 
     def stage(view: VoxelView, seed: int) -> Features:
         coors = torch.unique(torch.cat([view.coors[:, :1], view.coors[:, 1:] >> 1], 1), dim=0)
@@ -84,7 +84,7 @@ def test_coarse_stages_are_matched_by_place_whatever_their_row_order(teacher_siz
 
 
 def test_coordinates_are_the_mean_of_the_raw_points():
-    view = voxelise(batch((50,)), 0.5)
+    view = voxelize(batch((50,)), 0.5)
     feat = torch.rand(len(view.coors), 2)
     pair = PointMatcher(view, view)(Features(feat), Features(feat))
     for row in range(len(feat)):
@@ -92,7 +92,7 @@ def test_coordinates_are_the_mean_of_the_raw_points():
 
 
 def test_labels_are_the_voxels_and_minus_one_where_ignored():
-    view = voxelise(batch(), 0.2)
+    view = voxelize(batch(), 0.2)
     feat = torch.rand(len(view.coors), 2)
     pair = PointMatcher(view, view)(Features(feat), Features(feat))
     raw = torch.cat([sample.gt_pts_seg.voxel_semantic_mask for sample in view.samples])
@@ -101,7 +101,7 @@ def test_labels_are_the_voxels_and_minus_one_where_ignored():
 
 
 def test_a_coarse_row_has_the_most_frequent_label_of_its_voxels():
-    view = voxelise(batch(), 0.1)
+    view = voxelize(batch(), 0.1)
     coors = torch.unique(torch.cat([view.coors[:, :1], view.coors[:, 1:] >> 2], 1), dim=0)
     features = Features(torch.rand(len(coors), 2), coors, stage=2)
     pair = PointMatcher(view, view)(features, features)
@@ -116,7 +116,7 @@ def test_a_coarse_row_has_the_most_frequent_label_of_its_voxels():
 
 
 def test_the_gradient_reaches_the_student_alone():
-    student, teacher = voxelise(batch(), 0.2), voxelise(batch(), 0.15)
+    student, teacher = voxelize(batch(), 0.2), voxelize(batch(), 0.15)
     learned = torch.rand(len(student.coors), 3, requires_grad=True)
     taught = torch.rand(len(teacher.coors), 3, requires_grad=True)
     pair = PointMatcher(student, teacher)(Features(learned), Features(taught))
@@ -126,6 +126,6 @@ def test_the_gradient_reaches_the_student_alone():
 
 
 def test_a_tap_with_other_rows_than_the_voxels_is_refused():
-    view = voxelise(batch(), 0.2)
+    view = voxelize(batch(), 0.2)
     with pytest.raises(ValueError, match='has 3 rows where the network has'):
         PointMatcher(view, view)(Features(torch.rand(3, 2)), Features(torch.rand(3, 2)))

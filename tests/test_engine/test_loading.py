@@ -90,7 +90,7 @@ def test_what_fits_is_loaded_in_part_when_asked_for_and_the_rest_listed(way, sav
     runner = train(config, tmp_path / 'run', **(dict(partial=True) if way == 'flag' else {}))
     assert runner.model.line.weight.item() == 3 and runner.model.line.bias.item() != 1
     (log,) = (tmp_path / 'run').glob('*/*.log')
-    assert '1 of 2 weights of ToyLine, these stay as initialised: line.bias' in log.read_text()
+    assert '1 of 2 weights of ToyLine, these stay as initialized: line.bias' in log.read_text()
 
 
 def test_weights_that_no_part_has_are_left_out_in_part_and_listed(saved, tmp_path):

@@ -1,6 +1,6 @@
 """mmdet3d's detectors on real frames: training steps, alone and distilled, and predictions.
 
-Configs are mmdet3d's own, optimiser included, on 13 m to 26 m of the scene.
+Configs are mmdet3d's own, optimizer included, on 13 m to 26 m of the scene.
 """
 
 import copy

@@ -28,7 +28,7 @@ def segmentor(classes: int, columns: int) -> dict:
     return model
 
 
-def unlabelled(root: Path, split: str) -> Path:
+def unlabeled(root: Path, split: str) -> Path:
     """Write the info file of a split as one without labels; returns its path."""
     infos = mmengine.load(root / f'{split}.pkl')
     for info in infos['data_list']:
@@ -60,7 +60,7 @@ def written(tmp_path: Path, cfg: Config, model: dict, **evaluator) -> tuple[dict
 def test_scannet_without_labels(tmp_path):
     root = write_scannet(tmp_path / 'rooms', 1, 2, seed=0, points=400)
     cfg = Config.fromfile(BASES / 'datasets/mini-scannet-seg.py')
-    infos = unlabelled(root, 'scannet_infos_val')
+    infos = unlabeled(root, 'scannet_infos_val')
     cfg.test_dataloader.dataset.update(data_root=f'{root}/', ann_file=infos.name)
     out = dict(submission_prefix=str(tmp_path / 'out'), format_only=True)
     scores, files = written(tmp_path, cfg, segmentor(20, 6), **out)
@@ -93,7 +93,7 @@ def test_nuscenes_lidarseg_without_labels(tmp_path):
     rows = [dict(token=f't{i}', filename=f'samples/LIDAR_TOP/{n}') for i, n in enumerate(names)]
     (root / 'v1.0-mini').mkdir()
     mmengine.dump(rows, root / 'v1.0-mini/sample_data.json')
-    cfg.test_dataloader.dataset.ann_file = unlabelled(root, 'nuscenes_infos_val').name
+    cfg.test_dataloader.dataset.ann_file = unlabeled(root, 'nuscenes_infos_val').name
     out = dict(submission_prefix=str(tmp_path / 'out'), format_only=True)
     scores, files = written(tmp_path, cfg, cfg.model.to_dict(), **out)
     assert scores == {}
@@ -108,7 +108,7 @@ def test_kitti_without_labels_by_frame(tmp_path):
     root = small_streets(tmp_path / 'kitti', frames=1, val_frames=2, azimuth_steps=200)
     cfg = Config.fromfile(ROOT / 'configs/mini/pointpillars-mini-16x_1xb4-20e_mini-kitti-3d.py')
     cfg.model.detector = shrink(cfg.model.detector)
-    infos = unlabelled(root, 'kitti_infos_val')
+    infos = unlabeled(root, 'kitti_infos_val')
     cfg.test_dataloader.dataset.update(data_root=f'{root}/', ann_file=infos.name)
     out = dict(ann_file=str(infos), submission_prefix=str(tmp_path / 'out'), format_only=True)
     scores, files = written(tmp_path, cfg, cfg.model.to_dict(), **out)
@@ -121,7 +121,7 @@ def test_kitti_without_labels_by_frame(tmp_path):
 def test_nuscenes_detection_as_mmdet3d_writes_it(tmp_path):
     root = write_nuscenes_detection(tmp_path / 'nus', 1, 1, scans=1, azimuth_steps=60)
     cfg = Config.fromfile(ROOT / 'configs/mini/centerpoint-mini_1xb4-20e_mini-nuscenes-3d.py')
-    infos = unlabelled(root, 'nuscenes_infos_val')
+    infos = unlabeled(root, 'nuscenes_infos_val')
     cfg.test_dataloader.dataset.update(data_root=f'{root}/', ann_file=infos.name)
     out = dict(jsonfile_prefix=str(tmp_path / 'out'), format_only=True)
     out |= dict(ann_file=str(infos), data_root=f'{root}/')

@@ -108,7 +108,7 @@ def test_predictions_follow_the_names_of_the_classes(cfg, checkpoint, tmp_path, 
     assert not same(weights(model), before)
 
 
-def test_predictions_of_classes_that_cannot_be_mapped_stay_as_initialised(
+def test_predictions_of_classes_that_cannot_be_mapped_stay_as_initialized(
     cfg, checkpoint, tmp_path
 ):
     class Named(Nothing):

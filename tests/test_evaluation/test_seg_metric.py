@@ -149,8 +149,8 @@ def test_the_table_lists_classes_in_the_data_sets_order_and_tells_the_figures_ap
     assert [row[0] for row in rows[1:]] == [*NAMES, 'mean']
     assert rows[1][1] == f'{got["car"]:.4f}' and rows[2][1] == 'nan'
     assert rows[-1][1:4] == [f'{got[key]:.4f}' for key in ('miou', 'acc_cls', 'voxel_miou')]
-    labelled = sum((truth != 4).sum() for truth in arrays(scans())[0])
-    assert rows[-1][4] == str(labelled)
+    labeled = sum((truth != 4).sum() for truth in arrays(scans())[0])
+    assert rows[-1][4] == str(labeled)
     score(scans(), batch=dict(inputs=[{}] * 4))
     assert 'IoU, raw points, 4 TTA views' in printed[1] and 'voxels' not in printed[1]
 

@@ -12,7 +12,7 @@ from projects.SRKD.losses.foreground_mse import ForegroundMSELoss
 from projects.SRKD.losses.pearson import PearsonLoss
 from projects.SRKD.losses.sparsekd.anchor_boxes import AnchorBoxLoss
 from projects.SRKD.losses.sparsekd.anchor_logits import AnchorLogitLoss
-from projects.SRKD.losses.sparsekd.centre_regression import CentreRegressionLoss
+from projects.SRKD.losses.sparsekd.center_regression import CenterRegressionLoss
 from projects.SRKD.losses.sparsekd.pivotal_logits import PivotalHeatmapLoss
 
 SMALL = dict(num_super_voxels=50)  # every super-voxel is drawn: nothing is random
@@ -45,7 +45,7 @@ MODULES = {
     'foreground mse, per box': ForegroundMSELoss(per_box=True, margin=0.2),
     'pivotal heat map': PivotalHeatmapLoss(range(7)),
     'pivotal heat map, few cells': PivotalHeatmapLoss(range(7), rank=5, masks=()),
-    'centre regression': CentreRegressionLoss(),
+    'center regression': CenterRegressionLoss(),
     'anchor logits': AnchorLogitLoss(),
     'anchor logits, where the teacher is sure': AnchorLogitLoss('teacher', threshold=0.6),
     'anchor boxes': AnchorBoxLoss(),
@@ -114,7 +114,7 @@ def test_ignored_points_alone_are_zero_where_labels_are_asked_for():
 
 
 def test_without_objects_the_losses_about_them_are_zero():
-    for name in ('foreground mse', 'pivotal heat map', 'centre regression', 'anchor boxes'):
+    for name in ('foreground mse', 'pivotal heat map', 'center regression', 'anchor boxes'):
         fields = points(30, ignored=True)
         value = call(MODULES[name], fields)
         value.backward()

@@ -91,5 +91,5 @@ def test_what_does_not_fit_is_refused(changes, message):
 def test_boxes_as_float_ids_and_a_negative_margin_are_refused():
     with pytest.raises(ValueError, match='box must hold integer ids, but got torch.float32'):
         foreground_mse(torch.zeros(2, 1), torch.zeros(2, 1), torch.zeros(2))
-    with pytest.raises(ValueError, match='margin must be at least 0 metres, but got -0.1'):
+    with pytest.raises(ValueError, match='margin must be at least 0 meters, but got -0.1'):
         ForegroundMSELoss(margin=-0.1)

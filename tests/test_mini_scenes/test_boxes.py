@@ -44,7 +44,7 @@ def test_boxes_hold_the_points_of_their_thing_and_of_no_other(scans):
     assert others / boxed < 0.005
 
 
-def test_every_labelled_thing_of_a_scan_has_a_box(scans):
+def test_every_labeled_thing_of_a_scan_has_a_box(scans):
     for scan, things in scans:
         named = {(thing.instance, thing.kind) for thing in things}
         assert len(named) == len(things)

@@ -37,7 +37,7 @@ def test_a_side_street_cuts_the_sidewalks_and_has_zebra_crossings_beside_it():
     assert kind(20.0, 1.2) == 'road'
 
 
-def test_the_centre_line_is_dashed():
+def test_the_center_line_is_dashed():
     assert [kind(x, 0.0) for x in (19.0, 22.0, 25.0)] == ['lane_marking', 'road', 'lane_marking']
 
 

@@ -144,7 +144,7 @@ def test_kinds_become_kittis_classes(kind, height, name):
     (dict(kind='bicycle'), []), (dict(at=-20), []), (dict(aside=40), []),
     (dict(at=70), ['DontCare']), (dict(), ['Car']),
 ])  # fmt: skip
-def test_what_is_not_seen_is_not_labelled(change, names):
+def test_what_is_not_seen_is_not_labeled(change, names):
     kind, at, aside = ({**dict(kind='car', at=20, aside=0), **change}[key]
                        for key in ('kind', 'at', 'aside'))  # fmt: skip
     cloud = wall(at - 0.8, aside + 2, aside - 2)

@@ -158,8 +158,8 @@ def test_boxes_and_files_hold_what_scannet_files_hold(rooms):
         assert len(points) == len(semantic) == len(instance)
         assert 0.79 * 12000 < len(points) < 1.21 * 12000
         assert np.isfinite(points).all() and np.abs(points[:, :3]).max() < 5
-        colours = points[:, 3:]
-        assert np.array_equal(colours, colours.round().clip(0, 255))
+        colors = points[:, 3:]
+        assert np.array_equal(colors, colors.round().clip(0, 255))
         assert set(semantic) <= set(NYU40.values())
         assert np.array_equal(semantic == 0, instance == 0) and 0 < (semantic == 0).mean() < 0.1
         pairs = set(zip(instance.tolist(), semantic.tolist()))
@@ -207,7 +207,7 @@ def test_scans_have_holes_and_uneven_density(cloud):
     assert dense > 2 * sparse
 
 
-def test_colour_tells_something_but_not_the_class(rooms):
+def test_color_tells_something_but_not_the_class(rooms):
     rgb, label = [], []
     for path in sorted((rooms / 'points').iterdir()):
         rgb.append(np.fromfile(path, np.float32).reshape(-1, 6)[:, 3:])

@@ -63,7 +63,7 @@ def test_echoes_thin_out_with_range_slant_and_darkness_and_close_to_the_scanner(
     assert kept(2.4) == 0 and 0.5 < kept(4.2) < 0.75 and kept(81) == 0
 
 
-def test_ranges_scatter_by_two_centimetres():
+def test_ranges_scatter_by_two_centimeters():
     echoes = uniform_echoes(50_000, 20.0)
     seen, distance, kind = module._measure(np.random.default_rng(1), HDL64E, echoes)
     regular = seen & (kind == ID['road'])
@@ -74,8 +74,8 @@ def test_ranges_scatter_by_two_centimetres():
 def test_far_points_lose_their_labels_first():
     near, far = (module._measure(np.random.default_rng(2), HDL64E, uniform_echoes(9000, r))[2]
                  for r in (45, 70))  # fmt: skip
-    assert (near == ID['unlabelled']).sum() == 0
-    assert (far == ID['unlabelled']).mean() == pytest.approx(0.8, abs=0.02)
+    assert (near == ID['unlabeled']).sum() == 0
+    assert (far == ID['unlabeled']).mean() == pytest.approx(0.8, abs=0.02)
 
 
 def test_ground_lies_a_scanners_height_below_it():

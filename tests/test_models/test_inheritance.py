@@ -138,7 +138,7 @@ def test_kernels_of_spconv_1_are_read():
     'name, head, count',
     [('pointpillars', 'bbox_head', 4), ('centerpoint-pillar', 'pts_bbox_head', 2)],
 )
-def test_predictions_of_other_classes_stay_as_initialised(name, head, count, keep):
+def test_predictions_of_other_classes_stay_as_initialized(name, head, count, keep):
     cfg = small(name)
     student = build(compressed(cfg, 4))
     if name == 'pointpillars':
@@ -181,11 +181,11 @@ class FirstPoints(nn.Module):
 class Nearest(nn.Module):
     """Groups of the four nearest points: relative position, then features."""
 
-    def forward(self, xyz, centre, features=None):
-        near = torch.cdist(centre, xyz).topk(4, largest=False).indices  # (B, M, 4)
+    def forward(self, xyz, center, features=None):
+        near = torch.cdist(center, xyz).topk(4, largest=False).indices  # (B, M, 4)
         take = near.flatten(1)[:, None]
         place = xyz.transpose(1, 2).gather(2, take.expand(-1, 3, -1)).unflatten(2, near.shape[1:])
-        place = place - centre.transpose(1, 2)[..., None]
+        place = place - center.transpose(1, 2)[..., None]
         feat = features.gather(2, take.expand(-1, features.shape[1], -1))
         return torch.cat([place, feat.unflatten(2, near.shape[1:])], dim=1)
 

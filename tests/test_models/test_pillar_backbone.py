@@ -17,7 +17,7 @@ NECK = dict(type='SECONDFPN', out_channels=[8, 8], upsample_strides=[1, 2])
 
 
 def backbone(**changes):
-    """A map of 16 x 8 pillars of half a metre, around the origin."""
+    """A map of 16 x 8 pillars of half a meter, around the origin."""
     config = dict(
         type='PointPillarsSegBackbone',
         in_channels=6,
@@ -64,8 +64,8 @@ class Whole(nn.Module):
 
 def test_a_row_reads_the_map_where_its_own_pillar_was_written(network, device):
     network.second, network.neck = Whole(), nn.Identity()
-    centre = torch.tensor([[-3.75, -1.75], [2.25, 0.75], [3.75, -0.25], [0.25, 1.75]])
-    feat = torch.cat([centre, torch.rand(4, 4)], 1).to(device)
+    center = torch.tensor([[-3.75, -1.75], [2.25, 0.75], [3.75, -0.25], [0.25, 1.75]])
+    feat = torch.cat([center, torch.rand(4, 4)], 1).to(device)
     coors = torch.zeros(4, 4).long().to(device)
     coors[:, 0] = torch.tensor([0, 1, 1, 0])
     read = []
@@ -159,7 +159,7 @@ def test_a_single_row_cannot_train_and_the_message_says_so():
 
 
 def scene(seed=0, size=600):
-    """Ground, poles and things beyond the map, labelled 0, 1, 2; the last tenth is unlabelled."""
+    """Ground, poles and things beyond the map, labeled 0, 1, 2; the last tenth is unlabeled."""
     generator = torch.Generator().manual_seed(seed)
     cloud = torch.rand(size, 6, generator=generator)
     third = size // 3

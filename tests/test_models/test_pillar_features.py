@@ -24,9 +24,9 @@ def encode_row_by_row(encoder, feat, batch, low, size):
     augmented = [None] * len(feat)
     for (_, i, j), members in pillars.items():
         mean = sum(feat[n, :3] for n in members) / len(members)
-        centre = feat.new_tensor([low[0] + (i + 0.5) * size, low[1] + (j + 0.5) * size])
+        center = feat.new_tensor([low[0] + (i + 0.5) * size, low[1] + (j + 0.5) * size])
         for n in members:
-            augmented[n] = torch.cat([feat[n], feat[n, :3] - mean, feat[n, :2] - centre])
+            augmented[n] = torch.cat([feat[n], feat[n, :3] - mean, feat[n, :2] - center])
     hidden = torch.stack(augmented) @ encoder.linear.weight.T
     norm = encoder.norm
     mean, var = norm.running_mean, norm.running_var
@@ -119,8 +119,8 @@ def test_borders_of_the_map_are_normalized_to_one():
         ((0, 0, 10.1, 10), 0.2, 'spans 10.1 m along x.*no multiple.*0.2: the nearest is 10 m'),
         ((0, -5.3, 10, 5), 0.5, 'spans 10.3 m along y.*no multiple.*0.5: the nearest is 10.5 m'),
         ((0, 0, 0.2, 1), 0.5, 'spans 0.2 m along x.*the nearest is 0.5 m'),
-        ((1, 0, -1, 10), 0.2, r'positive lengths in metres, got \(-2, 10\) and 0.2'),
-        ((0, 0, 10, 10), 0, 'positive lengths in metres'),
+        ((1, 0, -1, 10), 0.2, r'positive lengths in meters, got \(-2, 10\) and 0.2'),
+        ((0, 0, 10, 10), 0, 'positive lengths in meters'),
         ((0, 0, -3, 10, 10, 1), 0.2, 'must be x_min, y_min, x_max, y_max, got 6 numbers'),
     ],
 )

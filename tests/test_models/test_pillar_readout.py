@@ -4,27 +4,27 @@ from torch import nn
 from projects.SRKD.models.pillar_readout import PillarReadout, read_map
 
 
-def centre(x, y, width, height):
-    """Place of a cell's centre in [-1, 1]."""
+def center(x, y, width, height):
+    """Place of a cell's center in [-1, 1]."""
     return [(2 * x + 1) / width - 1, (2 * y + 1) / height - 1]
 
 
-def test_a_row_at_a_cells_centre_reads_that_cell_of_its_sample(device):
+def test_a_row_at_a_cells_center_reads_that_cell_of_its_sample(device):
     bev = torch.randn(2, 3, 4, 8, device=device)  # 8 cells along x, 4 along y
     cells = [(1, 7, 0), (0, 0, 3), (1, 2, 1), (0, 5, 2)]  # sample, x, y in no order
-    place = torch.tensor([centre(x, y, 8, 4) for _, x, y in cells], device=device)
+    place = torch.tensor([center(x, y, 8, 4) for _, x, y in cells], device=device)
     batch = torch.tensor([b for b, _, _ in cells], device=device)
     expected = torch.stack([bev[b, :, y, x] for b, x, y in cells])
     torch.testing.assert_close(read_map(bev, place, batch), expected)
 
 
-def test_between_centres_it_is_bilinear_and_beside_the_map_it_is_zero():
+def test_between_centers_it_is_bilinear_and_beside_the_map_it_is_zero():
     bev = torch.randn(1, 3, 4, 4, dtype=torch.float64)
     places = [
-        centre(1.25, 2.5, 4, 4),  # between four cells
-        centre(-0.5, 1, 4, 4),  # on the border: half a cell away from the outermost centre
-        centre(-1, 1, 4, 4),
-        centre(900, 1, 4, 4),
+        center(1.25, 2.5, 4, 4),  # between four cells
+        center(-0.5, 1, 4, 4),  # on the border: half a cell away from the outermost center
+        center(-1, 1, 4, 4),
+        center(900, 1, 4, 4),
     ]
     got = read_map(bev, torch.tensor(places, dtype=torch.float64), torch.zeros(4).long())
     cell = bev[0].permute(2, 1, 0)  # x, y, C

@@ -6,7 +6,7 @@ import torch
 from projects.SRKD.ops import boxes as boxes_module
 from projects.SRKD.ops.boxes import (
     ragged_arange,
-    rows_at_centres,
+    rows_at_centers,
     rows_in_boxes_bev,
     select_boxes,
 )
@@ -71,7 +71,7 @@ def test_a_row_on_the_border_and_a_box_without_an_area_are_outside():
     assert found.tolist() == [-1, 1, -1]
 
 
-def test_a_box_between_the_cell_centres_needs_a_margin():
+def test_a_box_between_the_cell_centers_needs_a_margin():
     coord = torch.tensor([[0.5, 0.5, 0.0], [1.5, 0.5, 0.0]])
     box = [torch.tensor([[1.0, 0.5, 0.0, 0.6, 0.6, 1.0, 0.3]])]
     batch = torch.zeros(2).long()
@@ -98,12 +98,12 @@ def grid_rows(samples=2, height=7, width=9, low=(-3.0, 1.0), size=(0.5, 0.8), se
     return torch.cat([xy, torch.zeros(len(xy), 1)], dim=1), cells[:, 0], cells
 
 
-def test_rows_at_centres_are_the_cells_that_hold_them():
+def test_rows_at_centers_are_the_cells_that_hold_them():
     coord, batch, cells = grid_rows()
     boxes = make_boxes([5, 8], extent=6.0)
     for box in boxes:
         box[:, 0] -= 3.4  # some lie outside
-    row, box = rows_at_centres(coord, batch, boxes, (0.5, 0.8))
+    row, box = rows_at_centers(coord, batch, boxes, (0.5, 0.8))
     found = {(int(b), *cells[r].tolist()) for r, b in zip(row, box)}
     expected, number = set(), 0
     for sample, some in enumerate(boxes):
@@ -118,7 +118,7 @@ def test_rows_at_centres_are_the_cells_that_hold_them():
 def test_two_boxes_share_a_cell_and_two_voxels_a_box():
     coord = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 2.0], [1.5, 0.5, 0.0]])
     box = torch.tensor([[0.2, 0.2] + [1.0] * 5, [0.9, 0.9] + [1.0] * 5])
-    row, which = rows_at_centres(coord, torch.zeros(3).long(), [box], (1.0, 1.0))
+    row, which = rows_at_centers(coord, torch.zeros(3).long(), [box], (1.0, 1.0))
     assert sorted(zip(row.tolist(), which.tolist())) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
@@ -128,7 +128,7 @@ def test_no_boxes_and_no_rows_give_nothing(rows, counts):
     coord, batch = torch.zeros(rows, 3), torch.full((rows,), -1 if not counts else 0)
     boxes = [torch.zeros(n, 7) for n in counts]
     assert (rows_in_boxes_bev(coord, batch, boxes) == -1).all()
-    row, box = rows_at_centres(coord, batch, boxes, (1.0, 1.0))
+    row, box = rows_at_centers(coord, batch, boxes, (1.0, 1.0))
     assert row.tolist() == box.tolist() == []
 
 
@@ -154,8 +154,8 @@ def test_ragged_arange_equals_a_loop():
         (dict(batch=torch.zeros(3).long()), r'but got \(4, 3\) and \(3,\)'),
         (dict(boxes=[torch.zeros(2, 7), torch.zeros(2, 5)]), r'but sample 1 has \(2, 5\)'),
         (dict(boxes=[torch.zeros(2, 7)]), 'batch names sample 1 but boxes holds 1 samples: give'),
-        (dict(cell_size=(0.5, 0.0)), r'two positive lengths in metres.* but got \(0.5, 0.0\)'),
-        (dict(cell_size=(0.5,)), r'two positive lengths in metres.* but got \(0.5,\)'),
+        (dict(cell_size=(0.5, 0.0)), r'two positive lengths in meters.* but got \(0.5, 0.0\)'),
+        (dict(cell_size=(0.5,)), r'two positive lengths in meters.* but got \(0.5,\)'),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):
@@ -166,7 +166,7 @@ def test_what_does_not_fit_is_refused(changes, message):
         cell_size=(0.5, 0.5),
     )
     with pytest.raises(ValueError, match=message):
-        rows_at_centres(**{**fields, **changes})
+        rows_at_centers(**{**fields, **changes})
 
 
 def test_classes_that_do_not_fit_are_refused():

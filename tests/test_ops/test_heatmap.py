@@ -8,7 +8,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import LiDARInstance3DBoxes
 from mmengine.structures import InstanceData
 
-from projects.SRKD.ops.boxes import rows_at_centres, select_boxes
+from projects.SRKD.ops.boxes import rows_at_centers, select_boxes
 from projects.SRKD.ops.heatmap import gaussian_heatmap, gaussian_radius
 
 LOW, VOXEL, FACTOR, CELLS = (-8.0, -4.0), (0.2, 0.25), 4, (20, 11)  # x, y
@@ -92,14 +92,14 @@ def test_a_full_grid_carries_the_target_of_center_head(overlap, min_radius, seed
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_centres_lie_in_the_cells_that_center_head_regresses_in(seed):
+def test_centers_lie_in_the_cells_that_center_head_regresses_in(seed):
     boxes, classes = make_objects([9, 0, 25], seed)
     for box in boxes:
         box[:, 3:5] += 0.1  # the head has no target for a box without an area
     coord, batch = make_rows(3)
     _, _, places, masks = make_head(0.1, 2).get_targets(truths(boxes, classes))
     for wanted, place, mask in zip([(0,), (1, 2)], places, masks):
-        rows, _ = rows_at_centres(coord, batch, select_boxes(boxes, classes, wanted), CELL)
+        rows, _ = rows_at_centers(coord, batch, select_boxes(boxes, classes, wanted), CELL)
         start = (torch.arange(3) * CELLS[0] * CELLS[1])[:, None]
         expected = (place + start)[mask.bool()]
         assert rows.sort().values.tolist() == expected.sort().values.tolist() and len(rows)

@@ -11,7 +11,7 @@ def distances(query, reference):
 @pytest.mark.parametrize('sizes', [(7, 11, 3), (1, 1, 1), (5, 3, 8), (40, 60, 60)])
 @pytest.mark.parametrize('width', [1, 3, 64])
 @pytest.mark.parametrize('held', [10, 1 << 22])
-def test_neighbours_are_the_nearest_in_order(monkeypatch, sizes, width, held):
+def test_neighbors_are_the_nearest_in_order(monkeypatch, sizes, width, held):
     monkeypatch.setattr(neighbors, 'MAX_DISTANCES', held)
     rows, others, k = sizes
     gen = torch.Generator().manual_seed(0)
@@ -24,8 +24,8 @@ def test_neighbours_are_the_nearest_in_order(monkeypatch, sizes, width, held):
     torch.testing.assert_close(apart.gather(1, found), expected)
 
 
-def test_neighbours_far_from_the_origin_are_not_confused():
-    # One millimetre apart at 1 km: the expanded square loses all of it in float32.
+def test_neighbors_far_from_the_origin_are_not_confused():
+    # One millimeter apart at 1 km: the expanded square loses all of it in float32.
     reference = torch.tensor([[1000.0, 0.0, 0.0]]) + torch.arange(40)[:, None] * 1e-3
     assert knn(reference, reference, 1).squeeze(1).tolist() == list(range(40))
 
@@ -40,7 +40,7 @@ def test_features_far_from_the_origin_are_not_confused():
     torch.testing.assert_close(apart.gather(1, found), expected, rtol=1e-5, atol=0)
 
 
-def test_copies_of_one_feature_are_neighbours_of_distance_zero():
+def test_copies_of_one_feature_are_neighbors_of_distance_zero():
     reference = torch.zeros(300, 64)
     reference[200:] = torch.randn(100, 64, generator=torch.Generator().manual_seed(0))
     found = knn(reference, reference, 10)
@@ -54,7 +54,7 @@ def test_half_positions_are_raised():
 
 
 @pytest.mark.parametrize(('rows', 'others'), [(0, 4), (4, 0), (0, 0)])
-def test_nothing_has_no_neighbours(rows, others):
+def test_nothing_has_no_neighbors(rows, others):
     assert knn(torch.zeros(rows, 3), torch.zeros(others, 3), 2).shape == (rows, min(2, others))
 
 

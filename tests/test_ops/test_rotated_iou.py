@@ -69,9 +69,9 @@ def reference_iou(a, b, clockwise=False):
 
 def random_boxes(rows, seed, spread=4.0, sizes=(0.3, 5.0), origin=0.0):
     random = np.random.default_rng(seed)
-    centre = origin + random.uniform(-spread, spread, (rows, 2))
+    center = origin + random.uniform(-spread, spread, (rows, 2))
     yaw = random.uniform(-20, 20, (rows, 1))
-    return np.hstack([centre, random.uniform(*sizes, (rows, 2)), yaw])
+    return np.hstack([center, random.uniform(*sizes, (rows, 2)), yaw])
 
 
 def boxes(*rows):

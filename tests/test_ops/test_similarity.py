@@ -4,7 +4,7 @@ import torch
 from projects.SRKD.ops import l2_normalize, segment_mean, unit_spread
 
 
-def test_normalised_rows_have_length_one_whatever_their_size():
+def test_normalized_rows_have_length_one_whatever_their_size():
     feat = torch.randn(6, 4) * torch.tensor([1e-25, 1e-6, 1, 1e3, 1e12, 1e25])[:, None]
     torch.testing.assert_close(l2_normalize(feat).norm(dim=1), torch.ones(6))
 

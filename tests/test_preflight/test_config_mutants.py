@@ -171,7 +171,7 @@ TABLE = {
         ('model.terms.local_graph.loss.num_anchors', -5, 'num_anchors'),
         ('model.terms.local_graph.loss.num_anchors', 1.5, 'num_anchors'),
         ('model.terms.local_graph.loss.loss_weight', float('nan'), 'loss_weight'),
-        ('model.terms.local_graph.loss.neighbours', 3, 'terms.local_graph.loss: .*num_neighbors'),
+        ('model.terms.local_graph.loss.neighbors', 3, 'terms.local_graph.loss: .*num_neighbors'),
         ('model.terms.local_graph.student_tap', 'voxel_encodr', 'voxel_encodr.*voxel_encoder'),
     ],
 }

@@ -179,14 +179,14 @@ def test_a_second_run_ends_at_once(tool, monkeypatch, tmp_path, capsys):
 
 
 def pins() -> dict:
-    """Normalised name -> version, of constraints.txt."""
+    """Normalized name -> version, of constraints.txt."""
     lines = (ROOT / 'constraints.txt').read_text().splitlines()
     parsed = [Requirement(line) for line in lines if line and not line.startswith('#')]
     return {canonicalize_name(line.name): str(line.specifier) for line in parsed}
 
 
 def declared() -> dict:
-    """Normalised name -> requirement, of setup.cfg and its extra."""
+    """Normalized name -> requirement, of setup.cfg and its extra."""
     cfg = configparser.ConfigParser()
     cfg.read(ROOT / 'setup.cfg')
     lines = cfg['options']['install_requires'] + cfg['options.extras_require']['mmdet3d']

@@ -23,9 +23,9 @@ TRUTH = boxes([CAR, BIKE], [0, 1])
 POINTS = np.random.default_rng(0).uniform((0, -10), (20, 10), (3000, 2))
 
 
-def amount(picture, colour, columns=slice(None)):
-    """Share of the pixels that have a colour."""
-    return (np.abs(picture[:, columns, :3] - colour) < 0.08).all(-1).mean()
+def amount(picture, color, columns=slice(None)):
+    """Share of the pixels that have a color."""
+    return (np.abs(picture[:, columns, :3] - color) < 0.08).all(-1).mean()
 
 
 def test_outline_is_that_of_mmdet3d_and_points_ahead():
@@ -65,8 +65,8 @@ def test_picture_shows_each_class_where_it_was_found(tmp_path):
     picture = picture[: int(0.9 * len(picture))]  # without the legend
     third = picture.shape[1] // 3
     for name in range(2):
-        colour = colormaps['tab10'](name)[:3]
-        left, middle, right = (amount(picture, colour, slice(i * third, (i + 1) * third))
+        color = colormaps['tab10'](name)[:3]
+        left, middle, right = (amount(picture, color, slice(i * third, (i + 1) * third))
                                for i in range(3))  # fmt: skip
         assert left > 5e-4 and right > 5e-4 and middle == 0
 
@@ -74,8 +74,8 @@ def test_picture_shows_each_class_where_it_was_found(tmp_path):
 def test_left_is_left_and_ahead_is_up(tmp_path):
     draw_boxes(np.zeros((1, 2)), boxes([CAR], [0]), {}, CLASSES, tmp_path / 'a.png', reach=REACH)
     picture = matplotlib.image.imread(tmp_path / 'a.png')
-    colour = colormaps['tab10'](0)[:3]
-    shown = (np.abs(picture[..., :3] - colour) < 0.08).all(-1)
+    color = colormaps['tab10'](0)[:3]
+    shown = (np.abs(picture[..., :3] - color) < 0.08).all(-1)
     shown[int(0.9 * len(shown)):] = False  # the legend
     rows, columns = shown.nonzero()
     # 4 m to the left and 8 of 20 m ahead
@@ -86,8 +86,8 @@ def test_boxes_of_low_score_are_left_out(tmp_path):
     for score in (0.29, 0.31):
         draw_boxes(POINTS, boxes([], []), {'net': boxes([CAR], [0], [score])}, CLASSES,
                    tmp_path / f'{score}.png', reach=REACH)  # fmt: skip
-    colour = colormaps['tab10'](0)[:3]
-    faint, clear = (amount(matplotlib.image.imread(tmp_path / f'{score}.png'), colour)
+    color = colormaps['tab10'](0)[:3]
+    faint, clear = (amount(matplotlib.image.imread(tmp_path / f'{score}.png'), color)
                     for score in (0.29, 0.31))  # fmt: skip
     assert clear > faint + 5e-4
 
@@ -102,5 +102,5 @@ def test_boxes_without_as_many_scores_are_refused(tmp_path):
 def test_boxes_alone_are_drawn_where_objects_are_unknown(tmp_path):
     found = {'net': boxes([CAR], [0], [0.9])}
     draw_boxes(POINTS, None, found, CLASSES, tmp_path / 'a.png')
-    colour = colormaps['tab10'](0)[:3]
-    assert amount(matplotlib.image.imread(tmp_path / 'a.png'), colour) > 5e-4
+    color = colormaps['tab10'](0)[:3]
+    assert amount(matplotlib.image.imread(tmp_path / 'a.png'), color) > 5e-4

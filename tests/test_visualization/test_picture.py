@@ -43,12 +43,12 @@ def scene():
     return np.r_[floor, chair, ceiling], np.r_[np.zeros(4000, int), np.ones(800, int), [9] * 3000]
 
 
-def amount(picture, colour):
-    """Share of the pixels that have a colour."""
-    return (np.abs(picture[..., :3] - np.divide(colour, 255)) < 0.02).all(-1).mean()
+def amount(picture, color):
+    """Share of the pixels that have a color."""
+    return (np.abs(picture[..., :3] - np.divide(color, 255)) < 0.02).all(-1).mean()
 
 
-def test_picture_has_class_colours_and_black_where_a_network_errs(tmp_path, scene):
+def test_picture_has_class_colors_and_black_where_a_network_errs(tmp_path, scene):
     points, truth = scene
     right = np.where(truth == 9, 0, truth)
     draw_scene(points, truth, {'net': right}, CLASSES, PALETTE, tmp_path / 'a.png', ceiling=2.0)
@@ -89,7 +89,7 @@ def test_no_class_of_a_shipped_data_set_looks_wrong():
 
     from projects.SRKD.datasets import LabelMapSegDataset, NuScenesLidarSegDataset
 
-    maker = LabelMapSegDataset.__new__(LabelMapSegDataset)  # PandaSet's and ScanNet200's colours
+    maker = LabelMapSegDataset.__new__(LabelMapSegDataset)  # PandaSet's and ScanNet200's colors
     palettes = [
         ScanNetSegDataset.METAINFO['palette'],
         SemanticKittiDataset.METAINFO['palette'],

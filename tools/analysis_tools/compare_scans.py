@@ -1,4 +1,4 @@
-"""Draw two labelled scans from above: ``compare_scans.py OUT A=POINTS,LABELS B=POINTS,LABELS``.
+"""Draw two labeled scans from above: ``compare_scans.py OUT A=POINTS,LABELS B=POINTS,LABELS``.
 
 A and B are titles, points and labels files in SemanticKITTI's format. Classes are in the upper row,
 remission in the lower.
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-# Colours of SemanticKITTI's classes by raw id; SemanticKittiDataset numbers them in this order.
+# Colors of SemanticKITTI's classes by raw id; SemanticKittiDataset numbers them in this order.
 _CLASS_IDS = ((10, 252), (11,), (15,), (18, 258), (13, 16, 20, 256, 257, 259), (30, 254), (31, 253),
               (32, 255), (40, 60), (44,), (48,), (49,), (50,), (51,), (70,), (71,), (72,), (80,),
               (81,))  # fmt: skip
-_UNLABELLED = (0.85, 0.85, 0.85)
+_UNLABELED = (0.85, 0.85, 0.85)
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Two scans side by side')
     parser.add_argument('out', type=Path, help='picture to write')
     parser.add_argument('scans', nargs=2, metavar='NAME=POINTS,LABELS', help='what to draw')
-    parser.add_argument('--reach', type=float, default=40.0, help='metres shown (default 40)')
+    parser.add_argument('--reach', type=float, default=40.0, help='meters shown (default 40)')
     return parser.parse_args()
 
 
@@ -68,7 +68,7 @@ def draw(scans: list[tuple[str, np.ndarray, np.ndarray]], out: Path, reach: floa
     from mmdet3d.datasets import SemanticKittiDataset
 
     meta = SemanticKittiDataset.METAINFO
-    colours = np.vstack([np.array(meta['palette']) / 255, _UNLABELLED])
+    colors = np.vstack([np.array(meta['palette']) / 255, _UNLABELED])
     figure = Figure(figsize=(6.4 * len(scans), 13.6), layout='constrained', facecolor='black')
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, len(scans), squeeze=False)
@@ -77,14 +77,14 @@ def draw(scans: list[tuple[str, np.ndarray, np.ndarray]], out: Path, reach: floa
         order = near[np.argsort(points[near, 2], kind='stable')]  # high points cover low ones
         x, y, remission = points[order][:, [0, 1, 3]].T
         look = dict(s=0.35, linewidths=0, rasterized=True)
-        axes[0, column].scatter(x, y, c=colours[label[order]], **look)
+        axes[0, column].scatter(x, y, c=colors[label[order]], **look)
         axes[1, column].scatter(x, y, c=remission, cmap='viridis', vmin=0, vmax=0.7, **look)
         axes[0, column].set_title(name, color='white')
     for axis in axes.flat:
         axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect='equal')
         axis.set_axis_off()
     shown = sorted({int(i) for _, _, label in scans for i in np.unique(label)} - {len(_CLASS_IDS)})
-    handles = [Line2D([], [], ls='', marker='o', color=colours[i], label=meta['classes'][i])
+    handles = [Line2D([], [], ls='', marker='o', color=colors[i], label=meta['classes'][i])
                for i in shown]  # fmt: skip
     figure.legend(handles=handles, loc='outside lower center', ncols=7, frameon=False,
                   labelcolor='white')  # fmt: skip

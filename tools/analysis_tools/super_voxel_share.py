@@ -20,7 +20,7 @@ ROWS = 512  # per super-voxel, as PointAffinityLoss keeps
 
 
 def rows_of(path: Path, columns: int, voxel_size: float = 0.05) -> Tensor:
-    """Read the distinct voxels of a scan, (N, 3) in metres."""
+    """Read the distinct voxels of a scan, (N, 3) in meters."""
     import numpy as np  # after parsing: --help is quick
     import torch
 

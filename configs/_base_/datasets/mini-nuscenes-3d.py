@@ -2,7 +2,7 @@
 # scored by nuscenes-devkit on its own split mini_val, loaders sized for two CPU cores.
 _base_ = 'mmdet3d::_base_/datasets/nus-3d.py'
 data_root = 'data/mini_nuscenes_detection/'
-# Streets are long and narrow, y forward: 95 % of what is scored lies within 25.6 m of the centre line.
+# Streets are long and narrow, y forward: 95 % of what is scored lies within 25.6 m of the center line.
 point_cloud_range = [-25.6, -51.2, -5.0, 25.6, 51.2, 3.0]
 # The order of CenterPoint's tasks; the anchors of nuScenes' anchor heads belong to no class.
 class_names = [

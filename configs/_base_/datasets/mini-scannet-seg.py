@@ -3,10 +3,10 @@
 _base_ = './scannet-seg.py'
 data_root = 'data/mini_scannet/'
 train_pipeline = [
-    *_base_.load, *_base_.augment, _base_.normalise,
+    *_base_.load, *_base_.augment, _base_.normalize,
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
-test_pipeline = [*_base_.load, _base_.normalise, dict(type='Pack3DDetInputs', keys=['points'])]
-tta_pipeline = [*_base_.load, _base_.normalise, _base_.tta_pipeline[-1]]
+test_pipeline = [*_base_.load, _base_.normalize, dict(type='Pack3DDetInputs', keys=['points'])]
+tta_pipeline = [*_base_.load, _base_.normalize, _base_.tta_pipeline[-1]]
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,  # a worker forked each epoch costs page faults in all steps, loading little

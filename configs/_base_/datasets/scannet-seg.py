@@ -60,14 +60,14 @@ mix = [
     dict(type='Mix3D', pre_transform=[*load, *recipe], p=0.8),
     dict(type='SphereCrop', max_points=102400),
 ]
-centre = dict(type='CenterShift')  # the features hold xyz
-normalise = dict(type='NormalizePointsColor', color_mean=None)
+center = dict(type='CenterShift')  # the features hold xyz
+normalize = dict(type='NormalizePointsColor', color_mean=None)
 train_pipeline = [
-    *load, *recipe, *mix, normalise,
+    *load, *recipe, *mix, normalize,
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
-test_pipeline = [*load, centre, normalise, dict(type='Pack3DDetInputs', keys=['points'])]
+test_pipeline = [*load, center, normalize, dict(type='Pack3DDetInputs', keys=['points'])]
 tta_pipeline = [
-    *load, centre, normalise,
+    *load, center, normalize,
     dict(
         type='TestTimeAug',
         transforms=[

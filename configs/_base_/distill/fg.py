@@ -1,5 +1,5 @@
 # Feature imitation inside ground-truth boxes ("FG" in comparisons of detection distillation), every
-# cell of a box alike. Cells count whose centre a box, widened by the margin in metres, holds.
+# cell of a box alike. Cells count whose center a box, widened by the margin in meters, holds.
 mse = dict(
     connector=dict(type='LinearConnector'),
     loss=dict(type='ForegroundMSELoss', margin=0.2, loss_weight=1.0))

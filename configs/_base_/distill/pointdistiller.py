@@ -1,6 +1,6 @@
 # PointDistiller, mended: importance scaled to [0, 1] before the softmax, so that the temperature means
 # the same for point counts and for features, live reweighting on maps and points too, anchors and
-# neighbours within one sample, and a teacher graph that stays as it was drawn, so that both graphs
+# neighbors within one sample, and a teacher graph that stays as it was drawn, so that both graphs
 # cannot collapse to a constant. One set of terms for each family of detectors; taps as in the
 # release, CenterPoint's as for SECOND.
 graph = dict(

@@ -1,7 +1,7 @@
-# SparseKD (arXiv 2205.15156). Centre heads: heat maps at pivotal positions with the weight 10 of its
-# voxel detectors (7 for its pillars) and centre regression with 0.2 (0 for its pillars, whose grids
+# SparseKD (arXiv 2205.15156). Center heads: heat maps at pivotal positions with the weight 10 of its
+# voxel detectors (7 for its pillars) and center regression with 0.2 (0 for its pillars, whose grids
 # differ), averaged over nuScenes' six tasks. Anchor heads: class maps and boxes inside ground-truth
-# boxes; the source gives no weights for those, the centre heads' stand in.
+# boxes; the source gives no weights for those, the center heads' stand in.
 tasks = ((0,), (1, 2), (3, 4), (5,), (6, 7), (8, 9))  # classes of each task, as mmdet3d orders them
 heat = {
     f'heatmap_{i}': dict(
@@ -11,7 +11,7 @@ heat = {
 regression = {
     f'{branch}_{i}': dict(
         student_tap=f'pts_bbox_head.task_heads.{i}.{branch}',
-        loss=dict(type='CentreRegressionLoss', classes=classes, loss_weight=0.2 / 6))
+        loss=dict(type='CenterRegressionLoss', classes=classes, loss_weight=0.2 / 6))
     for i, classes in enumerate(tasks) for branch in ('reg', 'height', 'dim', 'rot')}
 anchors = dict(
     logits=dict(

@@ -1,5 +1,5 @@
 # SRKD with our defaults where the paper leaves things open: super-voxels are drawn by the paper's
-# weight, which is then normalised to mean 1 instead of entering the distance (where it makes the
+# weight, which is then normalized to mean 1 instead of entering the distance (where it makes the
 # terms vanish), on l2-normalized features; the logit term has the paper's weight, the others start
 # near its size (docs/presets.md). What each keyword means stands in the losses' docstrings.
 distill = dict(

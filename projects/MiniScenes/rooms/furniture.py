@@ -1,7 +1,7 @@
 """Builders of furniture that stands on the floor of any room.
 
-A builder draws one instance: ``builder(rng) -> Piece``. Its frame: x along the back, centred; y
-from the back (0) to the front; z up; metres. Sizes and colours of look-alikes overlap (arm chair
+A builder draws one instance: ``builder(rng) -> Piece``. Its frame: x along the back, centerd; y
+from the back (0) to the front; z up; meters. Sizes and colors of look-alikes overlap (arm chair
 and sofa, desk and table, cabinet and refrigerator): shape and surroundings must tell them apart.
 """
 
@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .materials import colour
+from .materials import color
 from .surfaces import Patches, board, box, join, legs, round_body
 
 Rng = np.random.Generator
 
 
 class Part(NamedTuple):
-    """One labelled instance: name in ``materials.NYU40`` and surfaces."""
+    """One labeled instance: name in ``materials.NYU40`` and surfaces."""
 
     name: str
     patches: Patches
@@ -37,7 +37,7 @@ def chair(rng: Rng) -> Piece:
     """Dining chair, swivel chair or stool."""
     w, d, seat = rng.uniform(0.40, 0.52), rng.uniform(0.40, 0.52), rng.uniform(0.42, 0.50)
     kind = rng.choice(['four legs', 'swivel', 'stool'], p=[0.6, 0.28, 0.12])
-    rgb, frame = colour(rng, 'wood', 'wood', 'dark', 'cloth'), colour(rng, 'wood', 'dark')
+    rgb, frame = color(rng, 'wood', 'wood', 'dark', 'cloth'), color(rng, 'wood', 'dark')
     x = w / 2
     body = [board(-x, x, 0, d, seat - 0.06, seat, rgb)]
     if kind == 'swivel':
@@ -63,7 +63,7 @@ def sofa(rng: Rng, single: bool | None = None) -> Piece:
     w = rng.uniform(0.75, 0.95) if single else rng.uniform(1.35, 2.0)
     d, seat, top = rng.uniform(0.72, 0.92), rng.uniform(0.38, 0.46), rng.uniform(0.68, 0.88)
     arm, rest, back = rng.uniform(0.10, 0.20), rng.uniform(0.50, 0.64), rng.uniform(0.15, 0.25)
-    rgb = colour(rng, 'cloth', 'cloth', 'cloth', 'dark')
+    rgb = color(rng, 'cloth', 'cloth', 'cloth', 'dark')
     x = w / 2
     body = [board(-x + arm, x - arm, back, d, 0.05, seat, rgb),
             board(-x, x, 0, back, 0.05, top, rgb),
@@ -73,7 +73,7 @@ def sofa(rng: Rng, single: bool | None = None) -> Piece:
     if rng.random() < 0.5:
         side = rng.choice([-1, 1]) * (x - arm - 0.2)
         parts.append(Part('pillow', board(side - 0.18, side + 0.18, back, back + 0.14, seat,
-                                          seat + 0.34, colour(rng, 'any'))))  # fmt: skip
+                                          seat + 0.34, color(rng, 'any'))))  # fmt: skip
     return Piece(parts, w, d, top)
 
 
@@ -81,7 +81,7 @@ def bed(rng: Rng) -> Piece:
     """Single or double bed with pillows, head against the wall."""
     w = rng.choice([0.95, 1.4]) + rng.uniform(-0.08, 0.1)
     d, top = rng.uniform(1.85, 2.05), rng.uniform(0.42, 0.58)
-    frame, sheet = colour(rng, 'wood', 'dark', 'pale'), colour(rng, 'cloth', 'pale')
+    frame, sheet = color(rng, 'wood', 'dark', 'pale'), color(rng, 'cloth', 'pale')
     x = w / 2
     body = [board(-x, x, 0.05, d, 0.12, top - 0.18, frame),
             board(-x + 0.02, x - 0.02, 0.06, d - 0.02, top - 0.18, top, sheet)]  # fmt: skip
@@ -89,8 +89,8 @@ def bed(rng: Rng) -> Piece:
         body.append(box((-x, 0, 0), (x, 0.06, top + rng.uniform(0.2, 0.5)), frame))
     if rng.random() < 0.6:  # a blanket over the lower half
         body.append(board(-x - 0.02, x + 0.02, d * 0.4, d, top - 0.25, top + 0.05,
-                          colour(rng, 'cloth', 'any')))  # fmt: skip
-    rgb = colour(rng, 'pale', 'cloth')
+                          color(rng, 'cloth', 'any')))  # fmt: skip
+    rgb = color(rng, 'pale', 'cloth')
     places = [0.0] if w < 1.2 else [-x / 2, x / 2]
     parts = [Part('bed', join(*body))]
     parts += [Part('pillow', board(p - 0.26, p + 0.26, 0.1, 0.45, top, top + 0.12, rgb))
@@ -102,7 +102,7 @@ def table(rng: Rng, low: bool = False) -> Piece:
     """Dining table, or a coffee table: rectangular or round, on legs or a pillar."""
     top = rng.uniform(0.36, 0.50) if low else rng.uniform(0.70, 0.78)
     w, d = rng.uniform(0.8, 1.3), rng.uniform(0.55, 0.85)
-    rgb, thick = colour(rng, 'wood', 'wood', 'wood', 'pale', 'dark'), 0.04
+    rgb, thick = color(rng, 'wood', 'wood', 'wood', 'pale', 'dark'), 0.04
     if rng.random() < 0.35:
         r = rng.uniform(0.38, 0.55)
         w = d = 2 * r
@@ -123,7 +123,7 @@ def table(rng: Rng, low: bool = False) -> Piece:
 def desk(rng: Rng) -> Piece:
     """Writing desk: board on one or two flanks, mostly with a screen on it."""
     w, d, top = rng.uniform(1.0, 1.5), rng.uniform(0.55, 0.75), rng.uniform(0.71, 0.78)
-    rgb, x = colour(rng, 'wood', 'pale', 'pale', 'pale', 'dark'), w / 2
+    rgb, x = color(rng, 'wood', 'pale', 'pale', 'pale', 'dark'), w / 2
     flank = rng.uniform(0.32, 0.42)
     body = [board(-x, x, 0, d, top - 0.04, top, rgb),
             box((-x, 0, 0), (-x + flank, d - 0.04, top - 0.04), rgb)]  # fmt: skip
@@ -135,7 +135,7 @@ def desk(rng: Rng) -> Piece:
     parts = [Part('desk', join(*body))]
     if rng.random() < 0.75:
         at, wide = rng.uniform(-0.2, 0.2), rng.uniform(0.42, 0.6)
-        dark = colour(rng, 'dark')
+        dark = color(rng, 'dark')
         screen = join(box((at - wide / 2, 0.16, top + 0.1), (at + wide / 2, 0.2, top + 0.45), dark),
                       board(at - 0.1, at + 0.1, 0.1, 0.26, top, top + 0.1, dark))  # fmt: skip
         parts.append(Part('television', screen))
@@ -149,7 +149,7 @@ def cabinet(rng: Rng, tall: bool | None = None, name: str = 'cabinet') -> Piece:
     tall = rng.random() < 0.4 if tall is None else tall
     w, d = rng.uniform(0.7, 1.2), rng.uniform(0.38, 0.6)
     top = rng.uniform(1.55, 2.0) if tall else rng.uniform(0.7, 1.15)
-    rgb = colour(rng, 'wood', 'wood', 'wood', 'pale', 'dark')
+    rgb = color(rng, 'wood', 'wood', 'wood', 'pale', 'dark')
     body = [box((-w / 2, 0, 0), (w / 2, d, top), rgb, 'zY'),
             doors(rng, w, d, 0.06, top - 0.04, rgb)]  # fmt: skip
     parts = [Part(name, join(*body))]
@@ -160,11 +160,11 @@ def cabinet(rng: Rng, tall: bool | None = None, name: str = 'cabinet') -> Piece:
 
 
 def doors(rng: Rng, w: float, y: float, z0: float, z1: float, rgb: np.ndarray) -> Patches:
-    """Door or drawer fronts a centimetre or two before the plane y, with handles."""
+    """Door or drawer fronts a centimeter or two before the plane y, with handles."""
     columns, rows = rng.integers(1, 4), rng.integers(1, 4)
     x = np.linspace(-w / 2, w / 2, columns + 1)
     z = np.linspace(z0, z1, rows + 1)
-    tone, metal = rgb * rng.uniform(0.8, 1.0), colour(rng, 'metal', 'dark')
+    tone, metal = rgb * rng.uniform(0.8, 1.0), color(rng, 'metal', 'dark')
     fronts = []
     for left, right in zip(x[:-1], x[1:]):
         for low, high in zip(z[:-1], z[1:]):
@@ -177,9 +177,9 @@ def doors(rng: Rng, w: float, y: float, z0: float, z1: float, rgb: np.ndarray) -
 
 
 def bookshelf(rng: Rng) -> Piece:
-    """Open shelves against the wall, partly filled with books (some labelled as such)."""
+    """Open shelves against the wall, partly filled with books (some labeled as such)."""
     w, d, top = rng.uniform(0.7, 1.2), rng.uniform(0.26, 0.40), rng.uniform(1.1, 2.0)
-    rgb, x = colour(rng, 'wood', 'wood', 'pale', 'dark'), w / 2
+    rgb, x = color(rng, 'wood', 'wood', 'pale', 'dark'), w / 2
     levels = np.linspace(0.06, top - 0.03, int(top / 0.36) + 1)
     body = [box((-x, 0, 0), (x, 0.02, top), rgb), box((-x, 0, 0), (-x + 0.03, d, top), rgb),
             box((x - 0.03, 0, 0), (x, d, top), rgb)]  # fmt: skip
@@ -197,7 +197,7 @@ def bookshelf(rng: Rng) -> Piece:
                     d * rng.uniform(0.5, 0.95),
                     z + 0.03,
                     z + rng.uniform(0.18, 0.29),
-                    colour(rng, 'any', 'cloth'),
+                    color(rng, 'any', 'cloth'),
                 )
                 (loose if rng.random() < 0.15 else body).append(block)
             at += wide + rng.uniform(0.0, 0.1)
@@ -210,7 +210,7 @@ def bookshelf(rng: Rng) -> Piece:
 def otherfurniture(rng: Rng) -> Piece:
     """What no other class names: ottoman, bin, open rack, or trolley."""
     kind = rng.choice(['ottoman', 'bin', 'rack', 'trolley'])
-    rgb = colour(rng, 'metal', 'dark', 'metal', 'dark', 'cloth')
+    rgb = color(rng, 'metal', 'dark', 'metal', 'dark', 'cloth')
     w, d = rng.uniform(0.4, 0.7), rng.uniform(0.35, 0.5)
     x, top = w / 2, rng.uniform(0.35, 0.48)
     if kind == 'ottoman':
@@ -230,7 +230,7 @@ def otherfurniture(rng: Rng) -> Piece:
 def clutter(rng: Rng) -> Piece:
     """Things on the floor that no benchmark class covers: box, bag, clothes, lamp."""
     name = rng.choice(['box', 'bag', 'clothes', 'lamp', 'otherprop'])
-    rgb = colour(rng, 'any', 'cloth', 'wood')
+    rgb = color(rng, 'any', 'cloth', 'wood')
     w, d, top = rng.uniform(0.2, 0.45), rng.uniform(0.2, 0.4), rng.uniform(0.12, 0.45)
     if name == 'lamp':
         w = d = 0.4
@@ -249,4 +249,4 @@ def clutter(rng: Rng) -> Piece:
 def trinket(rng: Rng, x: float, y: float, z: float) -> Patches:
     """A small thing lying or standing on a surface."""
     w, d, h = rng.uniform(0.05, 0.18), rng.uniform(0.05, 0.14), rng.uniform(0.05, 0.3)
-    return board(x - w, x + w, y - d, y + d, z, z + h, colour(rng, 'any', 'dark'))
+    return board(x - w, x + w, y - d, y + d, z, z + h, color(rng, 'any', 'dark'))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .furniture import Part, Piece, Rng
-from .materials import colour
+from .materials import color
 from .surfaces import Patches, join, sheets
 
 _QUARTER = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))  # cosine and sine of k * 90 degrees
@@ -50,11 +50,11 @@ class Room:
     """A room while it is furnished.
 
     Args:
-        rng: draws places and colours of the shell.
+        rng: draws places and colors of the shell.
         width: inner size along x.
         depth: inner size along y.
         height: of the walls as far as they are scanned.
-        shell: colour families of floor and walls.
+        shell: color families of floor and walls.
     """
 
     def __init__(self, rng: Rng, width: float, depth: float, height: float,
@@ -64,7 +64,7 @@ class Room:
         self._floor: list[tuple[float, float, float, float]] = []
         self._claims: list[list[tuple[float, float, float, float]]] = [[] for _ in range(4)]
         self._openings: list[list[tuple[float, float, float, float]]] = [[] for _ in range(4)]
-        self._rgb = colour(rng, shell[0]), colour(rng, shell[1])
+        self._rgb = color(rng, shell[0]), color(rng, shell[1])
 
     def length(self, wall: int) -> float:
         """Length of a wall."""
@@ -82,7 +82,7 @@ class Room:
             self.parts.append(Part(name, patches.moved(frame.cos, frame.sin, offset)))
 
     def stand(self, piece: Piece, front: float, at: Frame) -> Frame | None:
-        """Put a piece on the floor if its place and ``front`` metres before it are free."""
+        """Put a piece on the floor if its place and ``front`` meters before it are free."""
         rect = at.footprint(piece.width, piece.depth + front)
         slack = 0.03
         inside = min(rect[:2]) > -slack and all(
@@ -140,7 +140,7 @@ class Room:
             low: lower edge of the wall it takes.
             top: upper edge.
             opening: whether it replaces the wall there, as a door does.
-            clear: floor before it that must stay free, metres.
+            clear: floor before it that must stay free, meters.
         """
         for _ in range(_TRIES):
             wall = int(self.rng.integers(4))

@@ -1,4 +1,4 @@
-"""Label ids of ScanNet's raw masks (NYU40) and the colours things are made of."""
+"""Label ids of ScanNet's raw masks (NYU40) and the colors things are made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 # Ids not among the 20 benchmark classes are clutter: ScanNetSegDataset maps them to "ignore".
 NYU40 = dict(
-    unlabelled=0, wall=1, floor=2, cabinet=3, bed=4, chair=5, sofa=6, table=7, door=8, window=9,
+    unlabeled=0, wall=1, floor=2, cabinet=3, bed=4, chair=5, sofa=6, table=7, door=8, window=9,
     bookshelf=10, picture=11, counter=12, desk=14, curtain=16, dresser=17, pillow=18, mirror=19,
     floor_mat=20, clothes=21, books=23, refrigerator=24, television=25, towel=27,
     shower_curtain=28, box=29, whiteboard=30, night_stand=32, toilet=33, sink=34, lamp=35,
@@ -14,7 +14,7 @@ NYU40 = dict(
 )  # fmt: skip
 CLASS_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
 
-# Families overlap on purpose: colour alone must not tell a desk from a table.
+# Families overlap on purpose: color alone must not tell a desk from a table.
 _FAMILIES = dict(
     wood=[(0.55, 0.38, 0.22), (0.43, 0.28, 0.16), (0.68, 0.52, 0.34), (0.30, 0.20, 0.13)],
     pale=[(0.88, 0.86, 0.80), (0.82, 0.80, 0.76), (0.92, 0.91, 0.88)],
@@ -29,11 +29,11 @@ _FAMILIES = dict(
 )  # fmt: skip
 
 
-def colour(rng: np.random.Generator, *families: str) -> np.ndarray:
-    """Draw the colour of one instance from one of some families; ``any`` is any colour.
+def color(rng: np.random.Generator, *families: str) -> np.ndarray:
+    """Draw the color of one instance from one of some families; ``any`` is any color.
 
     Example:
-        >>> colour(np.random.default_rng(0), 'wood', 'dark').shape
+        >>> color(np.random.default_rng(0), 'wood', 'dark').shape
         (3,)
     """
     family = families[rng.integers(len(families))]

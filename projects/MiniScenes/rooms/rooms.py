@@ -1,6 +1,6 @@
 """What stands in a bathroom, bedroom, kitchen, living room and office.
 
-``furnish(rng, kind)`` gives the labelled instances of one room. Pieces that make a room what it is
+``furnish(rng, kind)`` gives the labeled instances of one room. Pieces that make a room what it is
 come first, while there is space; the rest is drawn.
 """
 
@@ -13,7 +13,7 @@ from .furniture import Part, Rng
 from .layout import Room
 
 KINDS = ('bathroom', 'bedroom', 'kitchen', 'living room', 'office')
-_EDGES = {  # shorter and longer side, metres
+_EDGES = {  # shorter and longer side, meters
     'bathroom': ((1.9, 2.4), (2.3, 2.9)),
     'bedroom': ((2.6, 3.1), (3.0, 3.6)),
     'kitchen': ((2.4, 3.0), (2.9, 3.6)),

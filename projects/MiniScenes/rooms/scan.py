@@ -20,12 +20,12 @@ _HOLES = 2  # patches an annotator overlooked
 
 
 class Scan(NamedTuple):
-    """A labelled point cloud as ScanNet stores it.
+    """A labeled point cloud as ScanNet stores it.
 
     Args:
-        points: (n, 6) float32: x, y, z in metres, whole millimetres; red, green, blue 0..255.
-        semantic: (n,) int64 NYU40 ids, 0 unlabelled.
-        instance: (n,) int64 ids from 1, 0 unlabelled.
+        points: (n, 6) float32: x, y, z in meters, whole millimeters; red, green, blue 0..255.
+        semantic: (n,) int64 NYU40 ids, 0 unlabeled.
+        instance: (n,) int64 ids from 1, 0 unlabeled.
         axis_align_matrix: (4, 4) float64, turns the scan's axes into the room's.
     """
 

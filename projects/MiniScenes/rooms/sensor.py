@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 _CELLS = 36  # depth buffer: cells along an edge of the cube around the camera, 2.5 degrees each
-_RANGE = 2.4  # metres at which half of the points are lost
+_RANGE = 2.4  # meters at which half of the points are lost
 _VIEW = 0.45  # cosine of half the field of view
 
 
 class Trajectory(NamedTuple):
-    """Camera positions and where they look, both (k, 3) metres."""
+    """Camera positions and where they look, both (k, 3) meters."""
 
     eye: np.ndarray
     target: np.ndarray
@@ -104,7 +104,7 @@ def bell(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def depth_noise(rng: np.random.Generator, points: np.ndarray, path: Trajectory) -> np.ndarray:
-    """Shift points along the ray of their nearest stop, more from far away (metres)."""
+    """Shift points along the ray of their nearest stop, more from far away (meters)."""
     offset = points[:, None] - path.eye  # (n, k, 3)
     square = (offset * offset).sum(2)
     nearest = square.argmin(1)
@@ -117,19 +117,19 @@ def depth_noise(rng: np.random.Generator, points: np.ndarray, path: Trajectory) 
 
 def light(rng: np.random.Generator, rgb: np.ndarray, points: np.ndarray, normals: np.ndarray
           ) -> np.ndarray:  # fmt: skip
-    """Colours as a camera records them.
+    """Colors as a camera records them.
 
     One lamp under the ceiling shades by slant and distance, corners near the floor are darker; each
     scan has its own exposure and white balance; pixels are noisy.
 
     Args:
         rng: draws the lamp, the camera's settings and the noise.
-        rgb: (n, 3) colours of the materials, 0..1.
+        rgb: (n, 3) colors of the materials, 0..1.
         points: (n, 3) in the room.
         normals: (n, 3) unit vectors.
 
     Returns:
-        (n, 3) colours, whole numbers 0..255.
+        (n, 3) colors, whole numbers 0..255.
     """
     low, high = points.min(0), points.max(0)
     lamp = low + (high - low) * (*rng.uniform(0.25, 0.75, 2), 1.1)

@@ -3,7 +3,7 @@
 Everything is a parallelogram or a triangle, so that sampling is one vectorised formula without
 trigonometry: points come out equal on every platform.
 
-Letters: P patches, n points. Lengths in metres, colours 0..1, z up.
+Letters: P patches, n points. Lengths in meters, colors 0..1, z up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Patches:
         u: (P, 3) first edge.
         v: (P, 3) second edge.
         folded: (P,) bool, whether the patch is the triangle s + t <= 1 only.
-        rgb: (P, 3) colour.
+        rgb: (P, 3) color.
         echo: (P,) how readily a depth camera sees the material: 1, less for glass.
     """
 
@@ -99,7 +99,7 @@ def box(low, high, rgb, without: str = '') -> Patches:
     Args:
         low: least corner.
         high: greatest corner.
-        rgb: colour.
+        rgb: color.
         without: faces to leave out, of ``xyzXYZ`` (lower case: the face at ``low``).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
@@ -129,7 +129,7 @@ def round_body(center, radii, z0, z1, rgb, top=None, lid: bool = True) -> Patche
         radii: half axes (a, b) at ``z0``.
         z0: lower end.
         z1: upper end.
-        rgb: colour.
+        rgb: color.
         top: half axes at ``z1``, by default ``radii``.
         lid: whether it is closed at ``z1``.
     """
@@ -156,8 +156,8 @@ def folds(x0, x1, y, z0, z1, rgb, depth: float, pitch: float) -> Patches:
         y: middle of the folds.
         z0: hem.
         z1: upper edge.
-        rgb: colour.
-        depth: from crest to crest across, metres.
+        rgb: color.
+        depth: from crest to crest across, meters.
         pitch: length of half a fold.
     """
     count = max(2, int((x1 - x0) / pitch))

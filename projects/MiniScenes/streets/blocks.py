@@ -1,7 +1,7 @@
 """What stands in one block of a street: rows of things along kerbs, sidewalks and plots.
 
 Rows are filled from left to right, each thing in a stretch of its own, so nothing overlaps along a
-row; rows lie at different distances from the centre line.
+row; rows lie at different distances from the center line.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _LINE = (roadside.hedge, roadside.fence, roadside.wall)
 
 
 def draw_block(rng: Rng, profile: Profile, start: float, rural: bool) -> Block:
-    """Draw the block that begins at ``start`` metres along the street."""
+    """Draw the block that begins at ``start`` meters along the street."""
     junction = (start, start)
     if rng.random() < 0.25:
         junction = (start + 15.0, start + 15.0 + rng.uniform(6.5, 9.0))
@@ -152,7 +152,7 @@ class _Builder:
 
     def _row(self, side: int, away: float, choices: tuple[_Choice, ...], least: float, most: float,
              turned: bool = False, length: float | None = None) -> None:  # fmt: skip
-        """Fill a row at ``away`` metres from the centre line, with gaps from least to most."""
+        """Fill a row at ``away`` meters from the center line, with gaps from least to most."""
         rng = self.rng
         weight = np.array([choice.weight for choice in choices], float)
         for low, high in self._stretches(4.5 if away < self.profile.back_at(side) else 1.0):

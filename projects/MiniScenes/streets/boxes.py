@@ -1,7 +1,7 @@
-"""Labelled objects of a street scan: oriented boxes around the solids of vehicles and people.
+"""Labeled objects of a street scan: oriented boxes around the solids of vehicles and people.
 
 Letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle, yaw
-counter-clockwise about z from +x; metres and radians.
+counter-clockwise about z from +x; meters and radians.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .solids import Solid, corners
 from .street import Pose
 
 OBJECT_KINDS = frozenset({name for name, kind in KINDS.items() if kind.thing} | {'barrier', 'cone'})
-_MARGIN = 0.05  # metres between solids and box: half of the echoes of a face scatter beyond it
+_MARGIN = 0.05  # meters between solids and box: half of the echoes of a face scatter beyond it
 
 
 class StreetObject(NamedTuple):
@@ -33,7 +33,7 @@ class StreetObject(NamedTuple):
         instance: number of the thing, as in the scan.
         moving: whether it travels.
         box: (7,) in the sensor's frame: x forward, y left, z up.
-        velocity: (3,) metres per second over ground, along the axes of the sensor's frame.
+        velocity: (3,) meters per second over ground, along the axes of the sensor's frame.
         world_box: (7,) in the street's frame, upright there: its size and, of what stands, its
             place are the same in all scans.
         points: how many points of the scan lie in the box.
@@ -92,7 +92,7 @@ def to_sensor(boxes: np.ndarray, pose: Pose, height: float) -> np.ndarray:
     """Boxes (k, 7) of the street's frame in that of a scanner at ``height`` above a pose.
 
     The scanner pitches with the road and boxes stay upright: over a car's length the two differ by
-    some centimetres.
+    some centimeters.
     """
     heading = np.stack([np.cos(boxes[:, 6]), np.sin(boxes[:, 6]), np.zeros(len(boxes))])
     ahead = _turned(heading, pose)

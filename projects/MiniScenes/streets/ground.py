@@ -2,7 +2,7 @@
 
 Two surfaces, the carriageway (level 0) and what is raised above it by the kerb (level 1); a map of
 the plane says which one is there. Letters: r rays, n points, B blocks. World: x along the street,
-y to the left, z up; metres; the centre line is y = 0.
+y to the left, z up; meters; the center line is y = 0.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Profile(NamedTuple):
     lines: bool
 
     def kerb_at(self, side: int) -> float:
-        """Distance of a kerb from the centre line; side 0 is the right, 1 the left."""
+        """Distance of a kerb from the center line; side 0 is the right, 1 the left."""
         return self.road + self.parking[side]
 
     def back_at(self, side: int) -> float:
-        """Distance of the sidewalk's far edge from the centre line."""
+        """Distance of the sidewalk's far edge from the center line."""
         return self.kerb_at(side) + self.sidewalk[side]
 
 

@@ -32,7 +32,7 @@ def _stuff(kitti: int, nuscenes: int) -> Kind:
 
 
 KINDS = dict(
-    unlabelled=_stuff(0, 0), outlier=_stuff(1, 0),
+    unlabeled=_stuff(0, 0), outlier=_stuff(1, 0),
     car=Kind(10, 252, 17, True), truck=Kind(18, 258, 23, True),
     bus=Kind(13, 257, 16, True), bendy_bus=Kind(13, 257, 15, True),
     trailer=Kind(20, 259, 22, True), construction_vehicle=Kind(20, 259, 18, True),

@@ -34,8 +34,8 @@ _CLASS = dict(
     construction_vehicle='Misc',
 )  # fmt: skip
 _VIEW = 45.0  # degrees to either side that are scanned: the image spans 42
-_VAN = 1.85  # metres: cars higher than this
-_LABELLED = 65.0  # metres of depth up to which objects are labelled; beyond: DontCare
+_VAN = 1.85  # meters: cars higher than this
+_LABELED = 65.0  # meters of depth up to which objects are labeled; beyond: DontCare
 _VISIBLE = 0.7, 0.35  # shares of the rays that meet an object: fully visible, partly occluded
 _LEAST_POINTS = 3
 
@@ -155,7 +155,7 @@ def frame_labels(things: list[StreetObject], points: np.ndarray, camera: Calibra
         box, truncated = image_box(place, size, turn, camera, HEIGHT, WIDTH)
         if inside < _LEAST_POINTS or truncated > 0.95:
             continue
-        if place[2] > _LABELLED:
+        if place[2] > _LABELED:
             ignored.append(Label(DONT_CARE, -1, -1, -10, box, (-1.0,) * 3, (-1000.0,) * 3, -10))
             continue
         share = visible_share(thing.box, points)

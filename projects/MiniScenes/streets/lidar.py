@@ -1,7 +1,7 @@
 """A rotating multi-beam LiDAR: beams, nearest echo, dropouts, noise, intensity.
 
 Letters: B beams, A azimuth steps, r = B * A rays in the order (beam, azimuth), S solids.
-Sensor frame of this module: x forward, y left, z up; metres.
+Sensor frame of this module: x forward, y left, z up; meters.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Lidar(NamedTuple):
 
     Args:
         elevation: (B,) degrees, in the order in which its beams are stored.
-        height: above the ground, metres.
+        height: above the ground, meters.
         steps: azimuth steps of a turn.
-        reach: largest range, metres.
-        noise: standard deviation of a range, metres.
+        reach: largest range, meters.
+        noise: standard deviation of a range, meters.
         period: seconds between two stored scans.
-        clear: range at which an echo of albedo 0.3 at right angles fails half of the time, metres.
-        blind: range below which no echo counts, and range from which all do, metres.
+        clear: range at which an echo of albedo 0.3 at right angles fails half of the time, meters.
+        blind: range below which no echo counts, and range from which all do, meters.
     """
 
     elevation: np.ndarray
@@ -56,7 +56,7 @@ class Echoes(NamedTuple):
     """What comes back on r rays.
 
     Args:
-        range: metres, infinite for no echo.
+        range: meters, infinite for no echo.
         albedo: of the surface; above 1 from reflectors.
         slant: cosine between ray and normal, 0 to 1.
         kind: rows of ``kinds.KINDS``.
@@ -73,7 +73,7 @@ class Echoes(NamedTuple):
 
 
 # Albedo of the ground, after the mean remission of each class in SemanticKITTI's scans, and how
-# rough it is (metres).
+# rough it is (meters).
 _GROUND = dict(
     road=(0.29, 0.004),
     lane_marking=(0.55, 0.004),

@@ -1,10 +1,10 @@
-"""Write procedural streets as nuScenes' data base: labelled tracks, ego poses, scans and maps.
+"""Write procedural streets as nuScenes' data base: labeled tracks, ego poses, scans and maps.
 
 ``v1.0-mini/*.json`` are the 13 tables of nuScenes' schema, in whose scenes nuscenes-devkit trains
 (``mini_train``) and scores (``mini_val``); ``samples/LIDAR_TOP/*.pcd.bin`` float32 (n, 5): x right,
 y forward, z up, intensity 0..255, ring; ``maps/*.png``; the info files of mmdet3d.
 
-World of a scene: x along the street, y to the left, z up; metres.
+World of a scene: x along the street, y to the left, z up; meters.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ATTRIBUTES = ('vehicle.moving', 'vehicle.stopped', 'vehicle.parked', 'cycle.with
               'pedestrian.moving')  # fmt: skip
 _LEVELS = ('v0-40', 'v40-60', 'v60-80', 'v80-100')  # tokens '1' to '4': share that is visible
 _SHIFT = np.array([REACH + 20.0, 75.0, 0.0])  # nothing lies below zero, where maps end
-_PIXEL = 0.1  # metres, nuScenes' own
+_PIXEL = 0.1  # meters, nuScenes' own
 # The sensor stands before the middle of the rear axle and looks to the right (nuScenes).
 _LEVER = (0.94, 0.0, HDL32E.height)
 _TURN = dict(axis=(0, 0, 1), degrees=-90)

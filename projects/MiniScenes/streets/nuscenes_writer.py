@@ -114,7 +114,7 @@ def full_turn(scan: StreetScan, lidar: Lidar, rng: np.random.Generator
               ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Points and labels of all rays in the order of firing, as nuScenes stores them.
 
-    Rays without an echo are stored too, centimetres from the sensor and labelled as the ego car:
+    Rays without an echo are stored too, centimeters from the sensor and labeled as the ego car:
     over a fifth of the points of the real scans.
 
     Returns:

@@ -1,6 +1,6 @@
 """Builders of what stands at a street: posts, plants, fences, houses, a building site's things.
 
-Frame: x along the street, y away from the road, z up from the ground; metres.
+Frame: x along the street, y away from the road, z up from the ground; meters.
 """
 
 from __future__ import annotations

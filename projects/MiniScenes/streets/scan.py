@@ -1,4 +1,4 @@
-"""One labelled scan of a procedural street, from numbers alone.
+"""One labeled scan of a procedural street, from numbers alone.
 
 Letters: n points that are kept, B beams, A azimuth steps.
 """
@@ -16,14 +16,14 @@ from .street import Pose, Street
 from .vehicles import roof_rack
 
 _OUTLIERS = 2e-5  # share of echoes from rain, birds and crosstalk
-_LABELLED = 50.0  # metres beyond which annotators begin to leave points out
+_LABELED = 50.0  # meters beyond which annotators begin to leave points out
 
 
 class StreetScan(NamedTuple):
-    """A labelled scan in the sensor's frame: x forward, y left, z up.
+    """A labeled scan in the sensor's frame: x forward, y left, z up.
 
     Args:
-        points: (n, 3) float64 metres, whole millimetres.
+        points: (n, 3) float64 meters, whole millimeters.
         strength: (n,) float64 >= 0, albedo seen at an angle, with speckle; above 1 from reflectors.
         ring: (n,) number of the beam.
         step: (n,) number of the azimuth step.
@@ -115,8 +115,8 @@ def _measure(rng: np.random.Generator, lidar: Lidar, echoes: Echoes
     seen = (rng.random(size) < chance) & (distance < lidar.reach)
     distance = distance + lidar.noise * rng.standard_normal(size)
     kind = echoes.kind.copy()
-    far = ((distance - _LABELLED) / 25).clip(0, 0.9)
-    kind[rng.random(size) < far] = ID['unlabelled']
+    far = ((distance - _LABELED) / 25).clip(0, 0.9)
+    kind[rng.random(size) < far] = ID['unlabeled']
     stray = seen & (rng.random(size) < _OUTLIERS)
     distance[stray] *= rng.random(stray.sum())
     kind[stray] = ID['outlier']

@@ -1,7 +1,7 @@
 """Convex solids that rays are cast against: hulls, cylinders, ellipsoids, each in a unit frame.
 
 An affine map does not change a ray's parameter, so every solid is met as the unit cube, cylinder or
-ball it is the image of. Letters: r rays, S solids. Lengths in metres, z up.
+ball it is the image of. Letters: r rays, S solids. Lengths in meters, z up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Solid(NamedTuple):
         albedo: what share of the light comes back at right angles; above 1 retro-reflective.
         lean: how far the top's edge draws in, in half extents: front, rear, sides of a hull,
             the first for a cylinder (1 is a cone).
-        density: echoes per metre inside: finite for foliage, which a ray may cross.
+        density: echoes per meter inside: finite for foliage, which a ray may cross.
         echo: share of the hits that give an echo: less for glass.
         instance: number of the thing it belongs to, 0 for none.
         moving: whether the thing moves.

@@ -17,7 +17,7 @@ from .ground import BLOCK, Ground, Profile
 from .people import person
 from .solids import Solid
 
-REACH = 110.0  # metres of the street before and behind the scanner that are built
+REACH = 110.0  # meters of the street before and behind the scanner that are built
 _FIRST = 64  # added to block numbers, which begin below zero
 _SLOTS = 2000  # places of a lane that have their own instance numbers
 _STATIC, _PER_BLOCK = 40_000, 200  # instance numbers of what stands; of one block
@@ -27,9 +27,9 @@ class Lane(NamedTuple):
     """A stream of travellers at one speed.
 
     Args:
-        y: distance to the left of the centre line.
-        speed: metres per second, negative against the scanner's direction.
-        spacing: metres between places.
+        y: distance to the left of the center line.
+        speed: meters per second, negative against the scanner's direction.
+        spacing: meters between places.
         deck: names in ``_TRAVELLERS``, ``''`` for nobody, dealt to the places after shuffling, so
             that each street has its share of rare ones.
     """
@@ -102,7 +102,7 @@ class Street:
         return Pose(np.array([x, y, z[0]]), axes)
 
     def velocity(self, instance: int, x: float) -> np.ndarray:
-        """(3,) metres per second, in the world, of the thing of a number that is at x."""
+        """(3,) meters per second, in the world, of the thing of a number that is at x."""
         if instance < _STATIC:
             return np.zeros(3)
         lane = self.lanes[(instance - _STATIC) // _SLOTS]
@@ -145,9 +145,9 @@ class Street:
     def _traffic(self, number: int, lane: Lane, ground: Ground, x: float, time: float
                  ) -> list[Solid]:  # fmt: skip
         """Solids of the travellers of a lane; place 0 of the first lane is the ego car's."""
-        solids, travelled = [], lane.speed * time
-        first = int(np.ceil((x - REACH - travelled) / lane.spacing))
-        last = int(np.floor((x + REACH - travelled) / lane.spacing))
+        solids, traveled = [], lane.speed * time
+        first = int(np.ceil((x - REACH - traveled) / lane.spacing))
+        last = int(np.floor((x + REACH - traveled) / lane.spacing))
         for j in range(first, last + 1):
             hand, card = divmod(j + (1 << 20), len(lane.deck))
             deal = np.random.default_rng([*self._key, 3, number, hand])
@@ -155,7 +155,7 @@ class Street:
             if not name or (number == 0 and j == 0):
                 continue
             rng = np.random.default_rng([*self._key, 6, number, j + (1 << 20)])
-            at = lane.spacing * (j + rng.uniform(-0.1, 0.1)) + travelled
+            at = lane.spacing * (j + rng.uniform(-0.1, 0.1)) + traveled
             y = lane.y + rng.uniform(-0.15, 0.15)
             heading = (1.0, 0.0) if lane.speed > 0 else (-1.0, 0.0)
             changes = dict(instance=_STATIC + number * _SLOTS + j % _SLOTS, moving=True)

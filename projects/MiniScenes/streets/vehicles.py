@@ -1,7 +1,7 @@
 """Builders of what drives: each draws one instance, ``builder(rng) -> list[Solid]``.
 
 Frame of an instance: x forward, y left, z up from the road, the origin in the middle of its
-footprint; metres. Paint decides how well a scanner sees a vehicle: dark ones give few echoes.
+footprint; meters. Paint decides how well a scanner sees a vehicle: dark ones give few echoes.
 """
 
 from __future__ import annotations

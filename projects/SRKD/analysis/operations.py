@@ -1,7 +1,7 @@
 """Counting the operations of a forward pass, on active sites where layers are sparse.
 
 A multiplication and an addition are two operations (FLOPs). Linear layers, dense and sparse
-convolutions and attention are counted; normalisation, activation and pooling are not.
+convolutions and attention are counted; normalization, activation and pooling are not.
 
 Shapes: N input sites, M output sites; rows are (batch, x, y, z).
 """

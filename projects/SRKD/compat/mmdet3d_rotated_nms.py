@@ -27,7 +27,7 @@ def rotated_nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     """Keep each box unless it overlaps a kept one of higher score by more than the threshold.
 
     Args:
-        boxes: (N, 5): centre x, y, size w, h and yaw in radians. One with a number that is not
+        boxes: (N, 5): center x, y, size w, h and yaw in radians. One with a number that is not
             finite overlaps nothing, as in mmcv.
         scores: (N,). Of equal scores the first comes first.
         threshold: IoU above which a box goes.

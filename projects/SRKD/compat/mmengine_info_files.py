@@ -137,8 +137,8 @@ def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
 def _wants_boxes(dataset: Any) -> bool:
     from mmdet3d.datasets import Det3DDataset
 
-    unlabelled = dataset.test_mode and not getattr(dataset, 'load_eval_anns', True)
-    return isinstance(dataset, Det3DDataset) and not unlabelled
+    unlabeled = dataset.test_mode and not getattr(dataset, 'load_eval_anns', True)
+    return isinstance(dataset, Det3DDataset) and not unlabeled
 
 
 def _check_boxes_of(parsed: Any, where: str) -> None:

@@ -50,7 +50,7 @@ def initialize(self, module: nn.Module) -> None:
     missing = [key for key in report.missing if not key.endswith(_COUNTER)]
     lacking = len(missing) + len(report.misshapen)
     print_log(f'{source} fills {report.total - lacking} of {report.total} weights; {lacking} stay '
-              f'as initialised, {len(report.unexpected)} of the file are left out',
+              f'as initialized, {len(report.unexpected)} of the file are left out',
               logger='current', level=logging.WARNING if lacking else logging.INFO)
     if hasattr(module, '_params_init_info'):
         update_init_info(module, init_info=self._get_init_info())

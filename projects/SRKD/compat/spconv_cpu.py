@@ -31,7 +31,7 @@ def offset_pairs(indice_pairs: Tensor, counts: Tensor, inverse: bool,
                  subm: bool) -> list[tuple[Tensor, Tensor] | None]:
     """Read spconv's pair table.
 
-    A submanifold table is half written: the centre is the identity and is left out, and the counts
+    A submanifold table is half written: the center is the identity and is left out, and the counts
     of the second half are those of the first, mirrored.
 
     Args:
@@ -48,10 +48,10 @@ def offset_pairs(indice_pairs: Tensor, counts: Tensor, inverse: bool,
     num_offsets = gather.shape[0]
     counts = counts.tolist()
     if subm:
-        centre = num_offsets // 2
+        center = num_offsets // 2
         counts = [counts[min(k, num_offsets - 1 - k)] for k in range(num_offsets)]
         pairs = [(gather[k, :n], scatter[k, :n]) for k, n in enumerate(counts)]
-        pairs[centre] = None
+        pairs[center] = None
         return pairs
     return [(gather[k, :n], scatter[k, :n]) for k, n in enumerate(counts)]
 

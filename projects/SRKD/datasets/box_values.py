@@ -6,16 +6,16 @@ import numpy as np
 
 from ..base import UsageError
 
-LONGEST = 200.0  # metres; articulated trams and trains end below
-FURTHEST = 10000.0  # metres from the sensor
-FASTEST = 200.0  # metres per second, along x and along y
+LONGEST = 200.0  # meters; articulated trams and trains end below
+FURTHEST = 10000.0  # meters from the sensor
+FASTEST = 200.0  # meters per second, along x and along y
 
 
 def check_boxes(boxes: np.ndarray, where: str) -> None:
     """Refuse boxes without an extent, or with numbers that are none.
 
     Args:
-        boxes: ``(n, 7 or more)``: centre (3), sides (3), yaw, and velocities, which may be NaN
+        boxes: ``(n, 7 or more)``: center (3), sides (3), yaw, and velocities, which may be NaN
             (nuScenes gives none to a box seen once).
         where: Who says so, for the message.
 
@@ -30,12 +30,12 @@ def check_boxes(boxes: np.ndarray, where: str) -> None:
 which the info file has for 1.bin: sides must be positive and at most 200 m
     """
     for what, broken in (
-        ('centre, sides and yaw must be finite numbers', ~np.isfinite(boxes[:, :7])),
+        ('center, sides and yaw must be finite numbers', ~np.isfinite(boxes[:, :7])),
         (
             f'sides must be positive and at most {LONGEST:g} m',
             (boxes[:, 3:6] <= 0) | (boxes[:, 3:6] > LONGEST),
         ),
-        (f'centres must lie within {FURTHEST:g} m', np.abs(boxes[:, :3]) > FURTHEST),
+        (f'centers must lie within {FURTHEST:g} m', np.abs(boxes[:, :3]) > FURTHEST),
         (f'speeds must be at most {FASTEST:g} m/s', np.abs(boxes[:, 7:9]) > FASTEST),
     ):
         if broken.any():

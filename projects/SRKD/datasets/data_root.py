@@ -56,10 +56,10 @@ def _check(dataset: Mapping, loader: str) -> None:
     wanted = [('ann_file', dataset.get('ann_file'), os.path.isfile)]
     if isinstance(dataset.get('scene_idxs'), str):
         wanted.append(('scene_idxs', dataset['scene_idxs'], os.path.isfile))
-    unlabelled = dataset.get('test_mode') and not dataset.get('load_eval_anns', True)
+    unlabeled = dataset.get('test_mode') and not dataset.get('load_eval_anns', True)
     for key, prefix in (dataset.get('data_prefix') or {}).items():
         looked_at = key.startswith('pts') or key == 'sweeps'
-        if looked_at and isinstance(prefix, str) and not (unlabelled and 'mask' in key):
+        if looked_at and isinstance(prefix, str) and not (unlabeled and 'mask' in key):
             wanted.append((f'data_prefix.{key}', prefix, os.path.isdir))
     for key, name, exists in wanted:
         path = os.path.join(root, name or '')

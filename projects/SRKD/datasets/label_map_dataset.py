@@ -12,7 +12,7 @@ from mmdet3d.registry import DATASETS
 from ..base import UsageError
 from .label_map import check_label_map, nearest_ids
 
-_TURN = 0.618034  # golden ratio: hues of neighbouring classes lie far apart
+_TURN = 0.618034  # golden ratio: hues of neighboring classes lie far apart
 
 
 @DATASETS.register_module()
@@ -27,7 +27,7 @@ class LabelMapSegDataset(Seg3DDataset):
         metainfo: ``classes`` (names in order), ``seg_label_mapping`` (raw id -> class number or
             ``ignore_index``) or, in its place, ``seg_valid_class_ids`` (the one raw id of every
             class; the others are ignored), optionally ``max_label`` (largest raw id, default the
-            largest named) and ``palette`` (a colour per class).
+            largest named) and ``palette`` (a color per class).
         ignore_index: Label of points without a class, by default the number of classes.
         kwargs: As for ``Seg3DDataset``.
 

@@ -132,7 +132,7 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
     def __init__(self, *args, known_ids: Sequence[int] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.known_ids = None if known_ids is None else np.unique(list(known_ids))
-        self._unlabelled: set[str] = set()
+        self._unlabeled: set[str] = set()
 
     def _load_semantic_seg_3d(self, results: dict) -> dict:
         path = results.get('pts_semantic_mask_path')
@@ -157,7 +157,7 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
                 f'{int(strange.argmax())}, expected ids 0 to {len(mapping) - 1} as the label '
                 f'mapping of {_dataset_name(results)} knows them'
             )
-        self._warn_of_unlabelled(path, mapping[mask], results)
+        self._warn_of_unlabeled(path, mapping[mask], results)
         return results
 
     def _load_masks_3d(self, results: dict) -> dict:
@@ -194,11 +194,11 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         _read(lambda _: load(results), path, 'mask', self.backend_args, dtype.itemsize,
               f'one {dtype.name} label per point, {dtype.itemsize} bytes each')  # fmt: skip
 
-    def _warn_of_unlabelled(self, path: str, label: np.ndarray, results: dict) -> None:
+    def _warn_of_unlabeled(self, path: str, label: np.ndarray, results: dict) -> None:
         ignored = getattr(results.get('dataset'), 'ignore_index', None)  # present in training only
-        if ignored is None or path in self._unlabelled or (label != ignored).any():
+        if ignored is None or path in self._unlabeled or (label != ignored).any():
             return
-        self._unlabelled.add(path)
+        self._unlabeled.add(path)
         warnings.warn(
             f'semantic mask {path} has no valid label: all {len(label)} points map to the ignored '
             f'label {ignored}, so the scan adds nothing to the task loss',

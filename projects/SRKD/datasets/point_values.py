@@ -1,7 +1,7 @@
 """Whether the numbers of a scan can be what its columns mean.
 
 A file of another number type, byte order or column count is read without an error, and so are
-millimetres and map coordinates. All of it shows in a few minima and maxima.
+millimeters and map coordinates. All of it shows in a few minima and maxima.
 Letters: n points, D columns.
 """
 
@@ -13,19 +13,19 @@ import numpy as np
 
 from ..base import UsageError
 
-GRAIN = 0.01  # metres; a coordinate that float32 resolves worse makes voxels of its own
-HALF_WITHIN = 500.0  # metres from the centre; beyond lies no half of any scan in metres
+GRAIN = 0.01  # meters; a coordinate that float32 resolves worse makes voxels of its own
+HALF_WITHIN = 500.0  # meters from the center; beyond lies no half of any scan in meters
 _FEW = 16  # points that may well be one place
-_APART = 1e-6  # metres; less than this is one place, as integers read as floats are
-_MAP = 1e8  # metres; no map of the earth has larger coordinates
+_APART = 1e-6  # meters; less than this is one place, as integers read as floats are
+_MAP = 1e8  # meters; no map of the earth has larger coordinates
 _SOME = 4096  # points that tell how far half of a scan reaches
-LARGEST = 1e6  # of a feature: colours end at 255 or 65535, times within a sweep at 1e6 us
+LARGEST = 1e6  # of a feature: colors end at 255 or 65535, times within a sweep at 1e6 us
 
 
 def check_point_values(
     points: np.ndarray, path: str, ranges: Mapping[int, tuple[float, float]] | None = None
 ) -> None:
-    """Refuse coordinates that are no metres near the origin, and features out of their range.
+    """Refuse coordinates that are no meters near the origin, and features out of their range.
 
     Args:
         points: ``(n, D)``, columns x, y, z first, n at least 1.
@@ -35,7 +35,7 @@ def check_point_values(
     Raises:
         UsageError: If a value is NaN or infinite; if more than a few points all lie in one place;
             if float32 resolves the coordinates worse than ``GRAIN``; if half of the points lie
-            further than ``HALF_WITHIN`` from their centre; if a feature exceeds ``LARGEST`` or its
+            further than ``HALF_WITHIN`` from their center; if a feature exceeds ``LARGEST`` or its
             range.
 
     Example:
@@ -43,7 +43,7 @@ def check_point_values(
         Traceback (most recent call last):
         ...
         projects.SRKD.base.errors.UsageError: points file utm.bin has coordinates up to 5.41e+06 \
-m, where float32 resolves only 0.5 m: expected metres near the origin, subtract an offset before \
+m, where float32 resolves only 0.5 m: expected meters near the origin, subtract an offset before \
 writing the file
     """
     _check_finite(points, path)
@@ -51,17 +51,17 @@ writing the file
     if len(coord) > _FEW and np.ptp(coord, 0).max() < _APART:
         raise UsageError(
             f'points file {path} has all its {len(points)} points in one place, '
-            f'{[float(value) for value in coord[0]]}, expected metres in float32: was the file '
+            f'{[float(value) for value in coord[0]]}, expected meters in float32: was the file '
             'written to its end, and as floats?'
         )
     reach = np.float32(np.abs(coord).max())
     grain = np.spacing(reach)
     if grain > GRAIN:
         cure = (
-            'metres near the origin, subtract an offset before writing the file'
+            'meters near the origin, subtract an offset before writing the file'
             if reach < _MAP
             else 'float32 in the byte order of this machine, without a header, in as many columns '
-            'as load_dim says, in metres'
+            'as load_dim says, in meters'
         )
         raise UsageError(
             f'points file {path} has coordinates up to {reach:.3g} m, where float32 resolves only '
@@ -72,8 +72,8 @@ writing the file
     if spread > HALF_WITHIN:
         raise UsageError(
             f'points file {path} has half of its {len(points)} points further than {spread:.0f} m '
-            f'from their centre, expected at most {HALF_WITHIN:.0f} m: coordinates are metres, are '
-            'these millimetres?'
+            f'from their center, expected at most {HALF_WITHIN:.0f} m: coordinates are meters, are '
+            'these millimeters?'
         )
     _check_features(points, path, ranges or {})
 

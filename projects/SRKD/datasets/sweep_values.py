@@ -1,4 +1,4 @@
-"""Whether what an info file tells of earlier scans can bring them to the labelled one."""
+"""Whether what an info file tells of earlier scans can bring them to the labeled one."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ def _check_pose(told: object, where: str) -> None:
             found = f'{pose[:3, :3].round(3).tolist()} in its first three rows and columns'
         raise UsageError(
             f'the info file has no rigid lidar2sensor {where}: found {found}, expected 4 x 4 '
-            'finite numbers, a rotation and a shift in metres'
+            'finite numbers, a rotation and a shift in meters'
         )

@@ -1,8 +1,8 @@
-"""Earlier scans beside the labelled one: denser input, scored and trained on its own points only.
+"""Earlier scans beside the labeled one: denser input, scored and trained on its own points only.
 
 nuScenes: mmdet3d's ``LoadPointsFromMultiSweeps`` loads them. SemanticKITTI:
 ``LoadPreviousScans``. Both append them, and ``IgnoreSweepPoints`` then lengthens the labels.
-Letters: n points of the labelled scan, m points in all, D columns.
+Letters: n points of the labeled scan, m points in all, D columns.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class IgnoreSweepPoints(BaseTransform):
     """Give the points of earlier scans the ignored label, in training and in scoring.
 
     Place it after the transform that appends those scans, which comes after
-    ``PointSegClassMapping``: only the labelled scan has a mask.
+    ``PointSegClassMapping``: only the labeled scan has a mask.
 
     Required Keys:
 
-    - points (:obj:`BasePoints`), ``(m, D)``, the labelled scan first
+    - points (:obj:`BasePoints`), ``(m, D)``, the labeled scan first
     - pts_semantic_mask, ``(n,)``
 
     Modified Keys:
@@ -52,7 +52,7 @@ class IgnoreSweepPoints(BaseTransform):
         if extra < 0:
             raise UsageError(
                 f'IgnoreSweepPoints got {len(label)} labels for {len(results["points"])} points of '
-                f'{results.get("lidar_path", "a scan")}, expected the labelled scan first and no '
+                f'{results.get("lidar_path", "a scan")}, expected the labeled scan first and no '
                 'point removed since it was loaded'
             )
         label = np.pad(label, (0, extra), constant_values=self.ignore_index)

@@ -32,7 +32,7 @@ class ClassAgreement:
 
     Features do not depend on the order of classes and are left alone. Logits and box maps are
     permuted, where every channel of the student has its like in the teacher: the same class and, of
-    anchor heads, the same anchor, of centre heads a task of the same classes. Logits over other
+    anchor heads, the same anchor, of center heads a task of the same classes. Logits over other
     classes are refused, though selecting some would be exact for heads with a sigmoid: a softmax
     over fewer classes is another distribution. Labels are mapped by name; a class that the student
     does not have is left out.

@@ -83,7 +83,7 @@ class DistillDetector(DistillModel):
         for name, term in self.terms.items():
             if getattr(term.loss, 'equal_rows', False) and own != theirs:
                 raise UsageError(
-                    f'{type(term.loss).__name__} of term {name!r} compares neighbours of the same '
+                    f'{type(term.loss).__name__} of term {name!r} compares neighbors of the same '
                     f'places, but the student has {own} and the teacher {theirs}: give both one '
                     'grid'
                 )

@@ -47,7 +47,7 @@ class DetectorMatcher:
     """Match what taps of two detectors saw on one batch.
 
     Voxels are matched by their place in the grid, which must be one for both; cells of maps by
-    their centre, the teacher's map being interpolated bilinearly where it has another resolution or
+    their center, the teacher's map being interpolated bilinearly where it has another resolution or
     range; points by their place in the cloud. Student rows without a teacher row are left out and
     counted in :attr:`left_out`.
 
@@ -178,7 +178,7 @@ def _joined(own: Tensor, theirs: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _sampled(taught: Features, grid: DetectionGrid, center: Tensor) -> tuple[Tensor, Tensor]:
-    """Teacher's map at the centres of the student's cells, bilinearly.
+    """Teacher's map at the centers of the student's cells, bilinearly.
 
     Args:
         taught: R = B H W rows.
@@ -187,7 +187,7 @@ def _sampled(taught: Features, grid: DetectionGrid, center: Tensor) -> tuple[Ten
 
     Returns:
         ``(B S, C)`` values, sample by sample, and ``(S,)`` whether the teacher's range holds a
-        centre.
+        center.
     """
     x0, y0, _, x1, y1, _ = grid.point_cloud_range
     low, extent = center.new_tensor([x0, y0]), center.new_tensor([x1 - x0, y1 - y0])

@@ -1,6 +1,6 @@
 """Point matching: rows of two networks that describe the same place.
 
-Teacher and student may voxelise differently, so rows are matched through raw points: raw point ->
+Teacher and student may voxelize differently, so rows are matched through raw points: raw point ->
 finest row -> stage row, each network in its own grid.
 
 Shapes: P raw points of the batch, N finest rows (voxels) of one network, S rows at a student's
@@ -38,10 +38,10 @@ class MatchedPoints:
         label: ``(M,)`` int64 class, -1 where ignored; None without labels.
         stage: How often the student's grid was halved at this tap.
         count: ``(M,)`` float32 raw points in each row; None where rows are no voxels.
-        boxes: Detectors: B times ``(n, >= 7)`` x, y, z of the gravity centre, dx, dy, dz, yaw and
+        boxes: Detectors: B times ``(n, >= 7)`` x, y, z of the gravity center, dx, dy, dz, yaw and
             perhaps velocity of the objects, in the points' frame.
         classes: Detectors: B times ``(n,)`` int64 class of each box, -1 where ignored.
-        cell_size: Metres in x and y that a row's cell covers; None where rows are no cells.
+        cell_size: Meters in x and y that a row's cell covers; None where rows are no cells.
     """
 
     student: Tensor = _of_rows()
@@ -77,7 +77,7 @@ class VoxelView:
     Args:
         inputs: ``points``, a list of ``(n, >= 3)`` clouds, and ``voxels['coors']``, ``(N, 4)``.
         data_samples: Samples with ``point2voxel_map`` (row within the sample, -1 for none) and,
-            where labelled, ``gt_pts_seg.voxel_semantic_mask``.
+            where labeled, ``gt_pts_seg.voxel_semantic_mask``.
         ignore_index: Label value that means "no label".
     """
 
@@ -165,7 +165,7 @@ class PointMatcher:
 
     One pair per student row: the teacher's value is the mean of its features (logits before
     softmax) over the raw points in that row. Rows that no teacher row covers are left out and
-    counted in :attr:`left_out`. With one voxelisation for both and equal stages the mean is a
+    counted in :attr:`left_out`. With one voxelization for both and equal stages the mean is a
     plain look-up, at the finest stage the identity.
 
     Args:

@@ -196,7 +196,7 @@ class DistillModel(BaseModel):
         return self.loss(inputs, data_samples)
 
     def init_weights(self) -> None:
-        """Initialise the student; load the teacher now, so that a bad checkpoint fails early."""
+        """Initialize the student; load the teacher now, so that a bad checkpoint fails early."""
         super().init_weights()
         self.teacher.load()
 

@@ -31,7 +31,7 @@ class BatchCompositionHook(Hook):
     * ``cross_scene_pairs``: share of pairs that do not show one place (another scene, or the same
       sequence ``window`` seconds later); needs ``lidar_path`` among the meta keys.
     * ``class_overlap``: classes that both scans hold, over classes that either holds (Jaccard);
-      classes of labelled points, or of boxes if there is no semantic mask. Pairs in which neither
+      classes of labeled points, or of boxes if there is no semantic mask. Pairs in which neither
       scan holds a class are left out.
 
     Args:

@@ -18,7 +18,7 @@ from ..models.weights import compare_weights, weights_in
 
 @HOOKS.register_module()
 class EveryWeightHook(Hook):
-    """Refuse a file that would leave some of the network as it was initialised.
+    """Refuse a file that would leave some of the network as it was initialized.
 
     A training refuses weights that the network has not, too: they are those of another network. A
     test passes them over, and mmengine lists them.
@@ -59,7 +59,7 @@ def check_every_weight(runner: Runner, checkpoint: Mapping, partial: bool = Fals
         return
     if partial and report.matched:
         left = (
-            ('these stay as initialised', [*report.missing, *report.misshapen]),
+            ('these stay as initialized', [*report.missing, *report.misshapen]),
             ('these of the file are left out', report.unexpected),
         )
         print_log(

@@ -68,7 +68,7 @@ def train(
     Args:
         config: Path of the config file.
         resume: ``auto`` for the latest checkpoint of the work dir, or the path of one.
-        partial: Whether ``load_from`` may leave weights as initialised, or hold some that the
+        partial: Whether ``load_from`` may leave weights as initialized, or hold some that the
             network has not, for another head; the config says the same by
             ``load_from=dict(checkpoint=..., partial=True)``.
         amp: Whether to train in mixed precision.

@@ -16,7 +16,7 @@ class Start(NamedTuple):
     """What a run starts from, beside what its config says.
 
     Attributes:
-        partial: Whether weights may stay as initialised, and further ones be left out.
+        partial: Whether weights may stay as initialized, and further ones be left out.
         told: What the log is to say of a run that has nothing to resume; '' elsewhere.
     """
 
@@ -33,11 +33,11 @@ def settle_loading(cfg: Config, resume: str | None, partial: bool) -> Start:
     Args:
         cfg: The config; ``load_from`` may be ``dict(checkpoint=..., partial=True)``.
         resume: ``auto``, a path, or None: as the config says.
-        partial: Whether the command line allows weights to stay as initialised.
+        partial: Whether the command line allows weights to stay as initialized.
 
     Raises:
         FileMissingError: If there is no such file.
-        UsageError: If weights may stay as initialised and none are loaded, or a run is resumed.
+        UsageError: If weights may stay as initialized and none are loaded, or a run is resumed.
     """
     source, told = cfg.get('load_from'), ''
     if isinstance(source, Mapping):

@@ -24,9 +24,9 @@ from .distill_checkpoint_hook import unwrap
 class TeacherGuidedInitHook(Hook):
     """Copy the strongest filters of a wider detector before training begins.
 
-    Source: SparseKD's teacher-guided initialisation, see :func:`inherit`. Layers of predictions are
+    Source: SparseKD's teacher-guided initialization, see :func:`inherit`. Layers of predictions are
     copied row by row, by the names of the classes where the checkpoint has them, and stay as
-    initialised where the teacher predicts something else. Nothing is copied when
+    initialized where the teacher predicts something else. Nothing is copied when
     the runner has loaded or resumed a checkpoint. Works on a plain detector and on the student of a
     distillation model.
 
@@ -68,7 +68,7 @@ class TeacherGuidedInitHook(Hook):
         left = inherit(getattr(model, 'student', model), weights, self.keep, order)
         runner.logger.info(f'the student starts from filters of {source} (keep={self.keep!r})')
         if left:
-            runner.logger.info(f'{", ".join(left)} predict other things there: initialised anew')
+            runner.logger.info(f'{", ".join(left)} predict other things there: initialized anew')
 
     def _order(
         self, runner: Runner, theirs: tuple[str, ...] | None, source: str

@@ -12,7 +12,7 @@ from .pointdistiller.local_graph_loss import LocalGraphLoss, PointCountLocalGrap
 from .soft_target_kl import SoftTargetKLLoss, soft_target_kl
 from .sparsekd.anchor_boxes import AnchorBoxLoss
 from .sparsekd.anchor_logits import AnchorLogitLoss
-from .sparsekd.centre_regression import CentreRegressionLoss
+from .sparsekd.center_regression import CenterRegressionLoss
 from .sparsekd.pivotal_logits import PivotalHeatmapLoss
 from .srkd.affinity import affinity_mse
 from .srkd.ambra import PointAffinityLoss, VoxelAffinityLoss
@@ -25,7 +25,7 @@ __all__ = [
     'AnchorBoxLoss',
     'AnchorLogitLoss',
     'AttentionTransferLoss',
-    'CentreRegressionLoss',
+    'CenterRegressionLoss',
     'ChannelKLLoss',
     'CrossSampleAffinityLoss',
     'CubePartition',

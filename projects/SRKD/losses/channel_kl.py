@@ -124,7 +124,7 @@ class VoxelChannelKLLoss(ChannelKLLoss):
     of a cube of ``voxel_size``.
 
     Args:
-        voxel_size: Edge of the cubes in metres; ours.
+        voxel_size: Edge of the cubes in meters; ours.
         temperature: As in :class:`ChannelKLLoss`.
         loss_weight: As in :class:`ChannelKLLoss`.
         t2_scale: As in :class:`ChannelKLLoss`.

@@ -63,12 +63,12 @@ def foreground_mse(student: Tensor, teacher: Tensor, box: Tensor, per_box: bool 
 class ForegroundMSELoss(nn.Module):
     """:func:`foreground_mse` of the rows that lie in a ground-truth box, seen from above.
 
-    A row in several boxes belongs to the first. A box so small that it lies between the centres of
+    A row in several boxes belongs to the first. A box so small that it lies between the centers of
     the cells has no row: ``margin`` of half a cell gives it one.
 
     Args:
         per_box: Whether every box weighs the same, however many rows it holds.
-        margin: Metres added to every side of the boxes.
+        margin: Meters added to every side of the boxes.
         loss_weight: 0.1 with pooled boxes in SparseKD's release, where it is off.
     """
 

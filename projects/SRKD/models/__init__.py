@@ -1,4 +1,4 @@
-"""What mmdet3d lacks: a voxeliser, head and pillar backbone for segmentors; narrowed detectors."""
+"""What mmdet3d lacks: a voxelizer, head and pillar backbone for segmentors; narrowed detectors."""
 
 from .compression import build_compressed, compressed, divisor_of, inherit
 from .data_preprocessor import VoxelSegDataPreprocessor

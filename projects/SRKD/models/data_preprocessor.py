@@ -14,7 +14,7 @@ from ..base import UsageError
 from ..ops import occupied_cells
 
 IDENTITY_COLUMNS = 2  # row number, scan slot: see ``AddPointIdentity``
-_EXACT = 2**24  # voxels; float32 tells neighbours apart up to here
+_EXACT = 2**24  # voxels; float32 tells neighbors apart up to here
 
 
 def grid_sample(grid_coord: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,13 +43,13 @@ def grid_sample(grid_coord: Tensor) -> tuple[Tensor, Tensor]:
 class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
     """``Det3DDataPreprocessor(voxel_type='minkunet')`` with maps that are right.
 
-    It voxelises like mmdet3d's (rounded coordinates shifted to zero; the first point of a voxel
+    It voxelizes like mmdet3d's (rounded coordinates shifted to zero; the first point of a voxel
     gives the voxel's feature **and its label**), on the device of the points and without a detour
     over numpy, and keeps ``point2voxel_map`` right when ``max_voxels`` drops voxels in training: a
     dropped point maps to -1 (mmdet3d leaves it pointing at other voxels).
 
     Args:
-        voxel_size: Edge lengths of a voxel, metres.
+        voxel_size: Edge lengths of a voxel, meters.
         max_voxels: Cap on the voxels of one sample in training; None for no cap.
         identity_columns: Whether the points end with the two columns of ``AddPointIdentity``; they
             are taken off and kept as ``data_sample.point_identity``, ``(n, 2)`` int64.
@@ -67,7 +67,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
         if len(size) != 3 or min(size) <= 0:
             raise UsageError(
                 f'voxel_size of {type(self).__name__} must be one or three positive lengths in '
-                f'metres, got {voxel_size}'
+                f'meters, got {voxel_size}'
             )
         self.voxel = True
         self.voxel_size = size
@@ -88,7 +88,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
         """Grid-sample a batch and write the point-to-voxel maps on its samples.
 
         Args:
-            points: One ``(n, C)`` cloud per sample, metres in the first three columns.
+            points: One ``(n, C)`` cloud per sample, meters in the first three columns.
             data_samples: Receive ``point2voxel_map`` ``(n,)``, ``batch_idx`` ``(V,)`` and, where
                 labels are present, ``gt_pts_seg.voxel_semantic_mask`` ``(V,)``.
 

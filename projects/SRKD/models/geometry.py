@@ -16,7 +16,7 @@ from mmdet3d.registry import MODELS
 from ..base import UsageError
 from ..ops.grid import DetectionGrid
 
-_EXACT = 1e-4  # metres, between two spellings of one number
+_EXACT = 1e-4  # meters, between two spellings of one number
 _COARSEST = 8  # voxels in a cell, of a backbone that is not known here
 _SPARSE_STAGES = 4  # of mmdet3d's SparseEncoder where the config names none; all but one halve
 
@@ -148,10 +148,10 @@ def _places(model: Mapping, grid: DetectionGrid, stride: int | None) -> Iterator
         name = f'{key}.anchor_generator.ranges[{number}]'
         yield Place(name, span, (*reach[:2], span[2], *reach[3:5], span[5]), slack)
     if head.get('tasks'):
-        yield from _centre_places(model, key, head, grid, stride)
+        yield from _center_places(model, key, head, grid, stride)
 
 
-def _centre_places(
+def _center_places(
     model: Mapping, key: str, head: Mapping, grid: DetectionGrid, stride: int | None
 ) -> Iterator[Place]:
     reach, size = grid.point_cloud_range, grid.voxel_size

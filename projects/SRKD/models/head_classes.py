@@ -33,14 +33,14 @@ def class_count(model: Mapping) -> int | None:
 
 
 def task_names(model: Mapping) -> tuple[str, ...] | None:
-    """Names in a centre head's tasks, one after the other; None for other heads."""
+    """Names in a center head's tasks, one after the other; None for other heads."""
     _, head = head_of(model) or (None, {})
     tasks = head.get('tasks')
     return tuple(name for task in tasks for name in task['class_names']) if tasks else None
 
 
 def task_ids(model: Mapping, path: str) -> tuple[int, ...] | None:
-    """Class ids of the task that a module of a centre head belongs to, else None."""
+    """Class ids of the task that a module of a center head belongs to, else None."""
     key, head = head_of(model) or ('', {})
     found = re.match(rf'{key}\.task_heads\.(\d+)\.', path)
     if not found or not head.get('tasks'):
@@ -93,7 +93,7 @@ def channel_meaning(
         names: Its K classes, in order.
 
     Returns:
-        One entry a channel: its class, and of anchor heads the anchor, of centre heads the task.
+        One entry a channel: its class, and of anchor heads the anchor, of center heads the task.
         None where the output is features, whose channels mean nothing by themselves.
     """
     key, head = head_of(model) or (None, {})

@@ -28,9 +28,9 @@ class PointPillarsSegBackbone(BaseModule):
     pillar of the grid continued, are all that classifies it.
 
     Args:
-        in_channels: C_in; the first three are x, y, z in metres.
-        bev_range: x_min, y_min, x_max, y_max of the map, metres; pillars have no limits in z.
-        pillar_size: Edge of a pillar, metres.
+        in_channels: C_in; the first three are x, y, z in meters.
+        bev_range: x_min, y_min, x_max, y_max of the map, meters; pillars have no limits in z.
+        pillar_size: Edge of a pillar, meters.
         pillar_channels: Channels of a pillar.
         second: Config of the 2D backbone (``SECOND``), without ``in_channels``; it must name its
             ``out_channels`` and ``layer_strides``.
@@ -57,7 +57,7 @@ class PointPillarsSegBackbone(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if in_channels < 3:
             raise UsageError(
-                f'in_channels of {type(self).__name__} must be at least 3 (x, y, z in metres come '
+                f'in_channels of {type(self).__name__} must be at least 3 (x, y, z in meters come '
                 f'first), got {in_channels}'
             )
         self.in_channels, self.out_channels = in_channels, out_channels

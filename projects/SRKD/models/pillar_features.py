@@ -17,7 +17,7 @@ from ..base import UsageError
 from ..ops import occupied_cells
 from ..ops.pooling import RowBatchNorm, pool_max
 
-AUGMENTED = 5  # offsets to the mean of the pillar's rows (3) and to the pillar's centre (2)
+AUGMENTED = 5  # offsets to the mean of the pillar's rows (3) and to the pillar's center (2)
 
 
 class Pillars(NamedTuple):
@@ -27,20 +27,20 @@ class Pillars(NamedTuple):
         cells: ``(P, 3)`` int64 batch, x, y; on an endless grid, of which the map is the part with
             0 <= x, y < size.
         row_pillar: ``(N,)`` int64 pillar of every row.
-        from_centre: ``(N, 2)`` x and y of every row from its pillar's centre, metres.
+        from_center: ``(N, 2)`` x and y of every row from its pillar's center, meters.
     """
 
     cells: Tensor
     row_pillar: Tensor
-    from_centre: Tensor
+    from_center: Tensor
 
 
 class PillarGrid:
     """Square pillars over a rectangle of the ground plane, unlimited in z as in the paper.
 
     Args:
-        bev_range: x_min, y_min, x_max, y_max of the map, metres.
-        pillar_size: Edge of a pillar, metres.
+        bev_range: x_min, y_min, x_max, y_max of the map, meters.
+        pillar_size: Edge of a pillar, meters.
 
     Attributes:
         size: Pillars of the map along x and along y.
@@ -66,7 +66,7 @@ class PillarGrid:
         self.span = tuple(b - a for a, b in zip(self.low, high))
         if pillar_size <= 0 or min(self.span) <= 0:
             raise UsageError(
-                f'bev_range and pillar_size must be positive lengths in metres, got {self.span} '
+                f'bev_range and pillar_size must be positive lengths in meters, got {self.span} '
                 f'and {pillar_size}'
             )
         self.pillar_size = pillar_size
@@ -79,12 +79,12 @@ class PillarGrid:
                 )
 
     def pillars(self, xyz: Tensor, batch: Tensor) -> Pillars:
-        """Assign rows ``(N, 3)``, metres, of samples ``batch`` ``(N,)`` to pillars."""
+        """Assign rows ``(N, 3)``, meters, of samples ``batch`` ``(N,)`` to pillars."""
         place = (xyz[:, :2] - xyz.new_tensor(self.low)) / self.pillar_size  # (N, 2)
         cell = place.floor()
-        from_centre = (place - cell - 0.5) * self.pillar_size
+        from_center = (place - cell - 0.5) * self.pillar_size
         cells, row_pillar = occupied_cells(torch.cat([batch[:, None].long(), cell.long()], 1))
-        return Pillars(cells, row_pillar, from_centre)
+        return Pillars(cells, row_pillar, from_center)
 
     def on_map(self, cells: Tensor) -> Tensor:
         """Return which ``cells`` ``(P, 3)`` lie on the map, ``(P,)`` bool."""
@@ -100,7 +100,7 @@ class PillarEncoder(nn.Module):
     """Linear, batch norm and ReLU on augmented rows, then the maximum over each pillar.
 
     Args:
-        in_channels: C_in; the first three are x, y, z in metres.
+        in_channels: C_in; the first three are x, y, z in meters.
         out_channels: C.
     """
 
@@ -111,14 +111,14 @@ class PillarEncoder(nn.Module):
         self.norm = RowBatchNorm(out_channels)  # with the constants of mmdet3d's PFN
 
     def forward(self, feat: Tensor, pillars: Pillars) -> tuple[Tensor, Tensor]:
-        """Encode rows ``(N, C_in)``, in float32 under autocast: half floats lose centimetres.
+        """Encode rows ``(N, C_in)``, in float32 under autocast: half floats lose centimeters.
 
         Returns:
             Features of the rows ``(N, C)`` and of their pillars ``(P, C)``.
         """
         with torch.autocast(feat.device.type, enabled=False):
             from_mean = offsets_from_mean(feat[:, :3], pillars.row_pillar, len(pillars.cells))
-            augmented = torch.cat([feat, from_mean, pillars.from_centre], 1)
+            augmented = torch.cat([feat, from_mean, pillars.from_center], 1)
             rows = self.norm(self.linear(augmented)).relu()
             return rows, pool_max(rows, pillars.row_pillar, len(pillars.cells))
 

@@ -1,4 +1,4 @@
-"""Batch normalisation of pillars, by rows.
+"""Batch normalization of pillars, by rows.
 
 Letters: N pillars, C channels, L points of a pillar.
 """
@@ -17,7 +17,7 @@ class RowBatchNorm1d(nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C) or (N, C, L) over all axes but C."""
+        """Normalize (N, C) or (N, C, L) over all axes but C."""
         if input.dim() == 2:
             return super().forward(input)
         rows = super().forward(input.transpose(1, 2).flatten(0, 1))

@@ -14,7 +14,7 @@ class VoxelSegHead(MinkUNetHead):
     mmdet3d's head has room for one ``loss_decode``.
 
     Args:
-        loss_lovasz: Config of the second loss; None leaves mmdet3d's behaviour.
+        loss_lovasz: Config of the second loss; None leaves mmdet3d's behavior.
         kwargs: As for ``MinkUNetHead``.
     """
 
@@ -45,12 +45,12 @@ class VoxelSegHead(MinkUNetHead):
             losses = super().loss_by_feat(seg_logit, batch_data_samples)
             if self.loss_lovasz is not None:
                 label = self._stack_batch_gt(batch_data_samples)
-                labelled = label != self.ignore_index
+                labeled = label != self.ignore_index
                 # mmdet3d's Lovasz has no class to average without labels, and drops a dimension
                 # with one: masking here covers both.
                 losses['loss_lovasz'] = (
-                    self.loss_lovasz(seg_logit[labelled], label[labelled], ignore_index=None)
-                    if labelled.any()
+                    self.loss_lovasz(seg_logit[labeled], label[labeled], ignore_index=None)
+                    if labeled.any()
                     else seg_logit.sum() * 0.0
                 )
         return losses

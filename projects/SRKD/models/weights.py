@@ -41,7 +41,7 @@ class WeightReport:
 
     @property
     def fills(self) -> bool:
-        """Whether no weight of the network stays as it was initialised."""
+        """Whether no weight of the network stays as it was initialized."""
         return self.matched == self.total
 
     def __str__(self) -> str:

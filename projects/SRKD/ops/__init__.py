@@ -1,6 +1,6 @@
 """Tensor operations that several parts share; torch only."""
 
-from .boxes import rows_at_centres, rows_in_boxes_bev
+from .boxes import rows_at_centers, rows_in_boxes_bev
 from .gather import gather_rows, world_size
 from .grid import occupied_cells
 from .heatmap import gaussian_heatmap
@@ -31,7 +31,7 @@ __all__ = [
     'padded_blocks',
     'points_per_voxel',
     'pool_max',
-    'rows_at_centres',
+    'rows_at_centers',
     'rows_in_boxes_bev',
     'segment_mean',
     'unit_spread',

@@ -1,6 +1,6 @@
-"""Which rows lie in a box, or at its centre, seen from above.
+"""Which rows lie in a box, or at its center, seen from above.
 
-Boxes are lists of one tensor (n_b, >= 7) per sample: x, y, z of the centre, dx, dy, dz in metres,
+Boxes are lists of one tensor (n_b, >= 7) per sample: x, y, z of the center, dx, dy, dz in meters,
 yaw counter-clockwise from +x in radians, and whatever follows. Where a result names a box, it is by
 its row in ``torch.cat(boxes)``.
 
@@ -33,7 +33,7 @@ def rows_in_boxes_bev(
         coord: Metric coordinates, (M, >= 2).
         batch: Sample of every row, (M,) int64; a row with -1 lies in no box.
         boxes: B times (n_b, >= 7).
-        margin: Metres added to every side.
+        margin: Meters added to every side.
 
     Returns:
         Rows of ``torch.cat(boxes)``, (M,) int64; -1 outside all boxes.
@@ -83,16 +83,16 @@ def _first_box(coord: Tensor, box: Tensor, margin: float) -> Tensor:
 
 
 @torch.no_grad()
-def rows_at_centres(
+def rows_at_centers(
     coord: Tensor, batch: Tensor, boxes: Sequence[Tensor], cell_size: Sequence[float]
 ) -> tuple[Tensor, Tensor]:
-    """Pair every box with the rows whose BEV cell holds its centre.
+    """Pair every box with the rows whose BEV cell holds its center.
 
     Args:
-        coord: Centres of the rows' cells, (M, >= 2).
+        coord: Centers of the rows' cells, (M, >= 2).
         batch: Sample of every row, (M,) int64; a row with -1 has no box.
         boxes: B times (n_b, >= 7).
-        cell_size: Metres of a cell along x and y.
+        cell_size: Meters of a cell along x and y.
 
     Returns:
         Rows (P,) and boxes (P,), int64. A box outside the grid or over an absent cell is missing,
@@ -104,7 +104,7 @@ def rows_at_centres(
     Example:
         >>> coord = torch.tensor([[0.5, 0.5, 0.0], [1.5, 0.5, 0.0]])
         >>> box = torch.tensor([[1.2, 0.1, 0.0, 4.0, 2.0, 1.5, 0.0]])
-        >>> rows_at_centres(coord, torch.tensor([0, 0]), [box], (1.0, 1.0))
+        >>> rows_at_centers(coord, torch.tensor([0, 0]), [box], (1.0, 1.0))
         (tensor([1]), tensor([0]))
     """
     grid = lay_grid(coord, batch, boxes, cell_size)
@@ -119,14 +119,14 @@ def rows_at_centres(
 
 
 class BoxGrid(NamedTuple):
-    """Rows and box centres on one BEV grid per sample, the smallest that holds all rows.
+    """Rows and box centers on one BEV grid per sample, the smallest that holds all rows.
 
     Attributes:
         shape: Samples, cells along y and along x.
         row: Cell of every row, counted over all samples, (M,); -1 for rows of no sample.
-        box_cell: Column and row of the cell that holds a box's centre, (n, 2) int64.
+        box_cell: Column and row of the cell that holds a box's center, (n, 2) int64.
         box_sample: Sample of every box, (n,).
-        inside: Boxes whose centre lies in the grid, (n,).
+        inside: Boxes whose center lies in the grid, (n,).
     """
 
     shape: tuple[int, int, int]
@@ -149,15 +149,15 @@ class BoxGrid(NamedTuple):
 def lay_grid(
     coord: Tensor, batch: Tensor, boxes: Sequence[Tensor], cell_size: Sequence[float]
 ) -> BoxGrid:
-    """Find the cell of every row and of every box's centre, as the head's targets do.
+    """Find the cell of every row and of every box's center, as the head's targets do.
 
-    The grid's corner is half a cell below the lowest row. Like mmdet3d's targets, a centre is cut
+    The grid's corner is half a cell below the lowest row. Like mmdet3d's targets, a center is cut
     to an integer towards zero: one less than a cell below the corner belongs to the first cell.
     """
     check_boxes(coord, batch, boxes)
     if len(cell_size) != 2 or not min(cell_size) > 0:
         raise ValueError(
-            f'cell_size must be two positive lengths in metres, along x and y, but got {cell_size}'
+            f'cell_size must be two positive lengths in meters, along x and y, but got {cell_size}'
         )
     joined = torch.cat([box[:, :2] for box in boxes]).double() if boxes else coord.new_zeros(0, 2)
     counts = torch.tensor([len(box) for box in boxes], dtype=torch.int64, device=batch.device)
@@ -262,4 +262,4 @@ def check_margin(margin: float) -> None:
         ValueError: With what came.
     """
     if not margin >= 0:
-        raise ValueError(f'margin must be at least 0 metres, but got {margin}')
+        raise ValueError(f'margin must be at least 0 meters, but got {margin}')

@@ -52,8 +52,8 @@ class DetectionGrid:
     """Where a detector's voxels lie.
 
     Attributes:
-        point_cloud_range: x, y, z of the lower corner, then of the upper, in metres.
-        voxel_size: Metres in x, y, z.
+        point_cloud_range: x, y, z of the lower corner, then of the upper, in meters.
+        voxel_size: Meters in x, y, z.
     """
 
     point_cloud_range: tuple[float, ...]
@@ -76,7 +76,7 @@ class DetectionGrid:
         return z, y, x
 
     def centers(self, coors: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Metric centres of cells, ``(S, 4)`` batch, z, y, x -> ``(S, 3)`` x, y, z.
+        """Metric centers of cells, ``(S, 4)`` batch, z, y, x -> ``(S, 3)`` x, y, z.
 
         Args:
             coors: Cells of a grid that spans this one's range.
@@ -102,6 +102,6 @@ class DetectionGrid:
         return (own[:2], own[3:5]) == (theirs[:2], theirs[3:5])
 
     def cell_size(self, height: int, width: int) -> tuple[float, float]:
-        """Metres in x and y of one cell of a map."""
+        """Meters in x and y of one cell of a map."""
         x0, y0, _, x1, y1, _ = self.point_cloud_range
         return (x1 - x0) / width, (y1 - y0) / height

@@ -1,4 +1,4 @@
-"""The target of a centre head: a Gaussian around the centre of every object.
+"""The target of a center head: a Gaussian around the center of every object.
 
 Shape letters: M rows (BEV cells, voxels or points), K classes, B samples, n_b boxes of sample b, n
 boxes of all samples.
@@ -32,18 +32,18 @@ def gaussian_heatmap(
             \exp\left(-\frac{|x_i - c_b|^2}{2 \sigma_b^2}\right), \qquad
             \sigma_b = \frac{2 r_b + 1}{6}
 
-    over the boxes b of class k, with cells x, the cell c of a box's centre and the radius r of
+    over the boxes b of class k, with cells x, the cell c of a box's center and the radius r of
     :func:`gaussian_radius`, cut to an integer. On a full grid this is the ``heatmap`` of
     ``CenterHead.get_targets`` in mmdet3d, which stops after 500 boxes of a sample; here all count.
 
     Args:
-        coord: Centres of the rows' cells, (M, >= 2). The grid reaches from the lowest row to the
-            highest; boxes centred outside are left out.
+        coord: Centers of the rows' cells, (M, >= 2). The grid reaches from the lowest row to the
+            highest; boxes centerd outside are left out.
         batch: Sample of every row, (M,) int64; a row with -1 gets zeros.
         boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
         classes: B times (n_b,) int64; a box with -1 is left out.
         num_classes: K.
-        cell_size: Metres of a cell along x and y.
+        cell_size: Meters of a cell along x and y.
         min_overlap: ``gaussian_overlap`` of the head's ``train_cfg``.
         min_radius: The same there, in cells.
 
@@ -77,13 +77,13 @@ def gaussian_heatmap(
     drawn = (grid.inside & (kind >= 0) & (size > 0).all(dim=1)).nonzero().squeeze(1)  # (n,)
     cells = size[drawn] / size.new_tensor(cell_size)
     radius = gaussian_radius(*cells.T, min_overlap).long().clamp_min(min_radius)
-    centre, extent = grid.box_cell[drawn], radius.new_tensor(grid.shape[:0:-1])  # x, y
-    low = (centre - radius[:, None]).clamp_min(0)
-    window = torch.minimum(centre + radius[:, None] + 1, extent) - low  # (n, 2) cells
+    center, extent = grid.box_cell[drawn], radius.new_tensor(grid.shape[:0:-1])  # x, y
+    low = (center - radius[:, None]).clamp_min(0)
+    window = torch.minimum(center + radius[:, None] + 1, extent) - low  # (n, 2) cells
     owner, position = ragged_arange(window.prod(dim=1))
     width = window[owner, 0]
     cell = low[owner] + torch.stack([position % width, position // width], dim=1)
-    square = (cell - centre[owner]).square().sum(dim=1)
+    square = (cell - center[owner]).square().sum(dim=1)
     sigma = (2 * radius + 1).double() / 6
     # At the corner of the window this is above e^-9: mmdet3d's rule for tiny values never acts.
     value = torch.exp(-square / (2 * sigma[owner].square()))

@@ -1,4 +1,4 @@
-"""Nearest neighbours without the full distance matrix.
+"""Nearest neighbors without the full distance matrix.
 
 Shape letters: Q queries, R references, D axes or channels.
 """
@@ -14,10 +14,10 @@ MAX_DISTANCES = 1 << 22
 """Distances held at a time; 16 MiB in float32."""
 
 WIDE = 16
-"""Axes from which a matrix product proposes neighbours; eight times faster at 64."""
+"""Axes from which a matrix product proposes neighbors; eight times faster at 64."""
 
 SPARE = 32
-"""Neighbours proposed beyond those wanted."""
+"""Neighbors proposed beyond those wanted."""
 
 
 @torch.no_grad()
@@ -25,14 +25,14 @@ def knn(query: Tensor, reference: Tensor, k: int) -> Tensor:
     """Find the nearest references of every query by Euclidean distance.
 
     Distances come from differences, not from the expanded square, which in float32 confuses
-    neighbours a centimetre apart at 50 m from the origin. Among features (at least ``WIDE`` axes)
+    neighbors a centimeter apart at 50 m from the origin. Among features (at least ``WIDE`` axes)
     the square, taken from their mean, proposes ``SPARE`` references more than wanted, and
     differences decide.
 
     Args:
         query: Positions or features, (Q, D).
         reference: Positions or features, (R, D).
-        k: Neighbours wanted.
+        k: Neighbors wanted.
 
     Returns:
         Row numbers of ``reference``, (Q, min(k, R)) int64, nearest first, ties in any order.
@@ -62,8 +62,8 @@ def knn(query: Tensor, reference: Tensor, k: int) -> Tensor:
     if query.shape[1] < WIDE:
         nearest, held = _by_difference, len(reference)
     else:
-        centre = reference.mean(dim=0)
-        query, reference = query - centre, reference - centre
+        center = reference.mean(dim=0)
+        query, reference = query - center, reference - center
         square = reference.square().sum(dim=1)
         nearest = functools.partial(_by_product, square=square)
         held = max(len(reference), (k + SPARE) * query.shape[1])

@@ -21,7 +21,7 @@ class RowBatchNorm(nn.BatchNorm1d):
         super().__init__(channels, eps=1e-3, momentum=0.01)
 
     def forward(self, feat: Tensor) -> Tensor:
-        """Normalise ``(N, C)``.
+        """Normalize ``(N, C)``.
 
         Raises:
             TooFewVoxelsError: In training for fewer than two rows, which have no spread.

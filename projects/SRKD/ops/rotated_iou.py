@@ -38,7 +38,7 @@ def rotated_intersection(a: Tensor, b: Tensor) -> Tensor:
     """Areas that two sets of rotated rectangles share, each with each.
 
     Args:
-        a: Rectangles (N, 5): centre x, y, size w, h along the own axes, and yaw, radians from the x
+        a: Rectangles (N, 5): center x, y, size w, h along the own axes, and yaw, radians from the x
             towards the y axis, of any size. A size below 0, as of KITTI's DontCare, counts as 0.
         b: Rectangles (M, 5).
 
@@ -90,7 +90,7 @@ def rotated_iou_3d(a: Tensor, b: Tensor, criterion: str = 'iou') -> Tensor:
     """Overlaps of upright rotated boxes, each with each.
 
     Args:
-        a: Boxes (N, 7) as in ``LiDARInstance3DBoxes``: x, y, z of the bottom's centre, sizes dx,
+        a: Boxes (N, 7) as in ``LiDARInstance3DBoxes``: x, y, z of the bottom's center, sizes dx,
             dy, dz and yaw, radians from the x towards the y axis. A size below 0 counts as 0.
         b: Boxes (M, 7).
         criterion: As for :func:`rotated_iou`, of volumes.
@@ -120,7 +120,7 @@ def rotate_iou_eval(
     the x axis, and criterion 0 divides by the *query* box, 1 by the box (its kernel swaps them).
 
     Args:
-        boxes: (N, 5): centre x, y, size w, h along the own axes, angle in radians.
+        boxes: (N, 5): center x, y, size w, h along the own axes, angle in radians.
         query_boxes: (M, 5).
         criterion: -1 for IoU, 0 or 1 as above, 2 for the area of the intersection.
         device_id: Not used; the work is done on CPU.
@@ -147,7 +147,7 @@ def _pairwise_intersection(a: Tensor, b: Tensor) -> Tensor:
     """Areas (K,) that rectangles ``a`` (K, 5) share with ``b`` (K, 5), row by row."""
     cos, sin = a[:, 4].cos(), a[:, 4].sin()
     x, y = (b[:, :2] - a[:, :2]).unbind(1)
-    x, y = x * cos + y * sin, y * cos - x * sin  # the centre of b in the frame of a
+    x, y = x * cos + y * sin, y * cos - x * sin  # the center of b in the frame of a
     half_w, half_h, turn = b[:, 2] / 2, b[:, 3] / 2, b[:, 4] - a[:, 4]
     cos, sin = turn.cos(), turn.sin()
     along_w, along_h = b.new_tensor(_CORNERS).T[:, :, None]  # (4, 1)

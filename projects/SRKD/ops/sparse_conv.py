@@ -104,7 +104,7 @@ def _add_rows(sums: Tensor, rows: Tensor | None, values: Tensor) -> None:
 
 
 def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Tensor] | None]:
-    """Find the neighbours that a submanifold convolution joins.
+    """Find the neighbors that a submanifold convolution joins.
 
     By sorting and searching packed coordinates: no dense grid, any batch size. One search serves
     a line of the kernel along z, whose cells follow one another in the sorted order, and only half
@@ -115,7 +115,7 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
         kernel_size: Odd edge k of the kernel.
 
     Returns:
-        k^3 pairs (input rows, output rows) in the kernel's x, y, z order; the centre is None.
+        k^3 pairs (input rows, output rows) in the kernel's x, y, z order; the center is None.
 
     Raises:
         ValueError: If ``kernel_size`` is even or a voxel occurs twice.
@@ -126,9 +126,9 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
         [12, 13, 14]
     """
     if kernel_size % 2 == 0:
-        raise ValueError(f'a submanifold kernel has a centre, expected an odd size: {kernel_size}')
+        raise ValueError(f'a submanifold kernel has a center, expected an odd size: {kernel_size}')
     reach, half = kernel_size // 2, kernel_size**3 // 2
-    # `reach` empty cells behind every row: a neighbour below zero on one axis, which would wrap
+    # `reach` empty cells behind every row: a neighbor below zero on one axis, which would wrap
     # into another row, meets none.
     span = (coors[:, 1:].amax(0).long() + 1 + reach).tolist() if len(coors) else [1, 1, 1]
     stride = (span[1] * span[2], span[2], 1)
@@ -171,7 +171,7 @@ def sparse_backend(device_type: str) -> str:
 
 
 class SparseGrid:
-    """The rows of one sparse tensor and the neighbour maps found for them so far.
+    """The rows of one sparse tensor and the neighbor maps found for them so far.
 
     Args:
         coors: ``(N, 4)`` batch, x, y, z.
@@ -207,7 +207,7 @@ class SparseGrid:
 
 
 class SubMConv3d(nn.Module):
-    """Submanifold convolution with spconv's parameter names, shapes and initialisation.
+    """Submanifold convolution with spconv's parameter names, shapes and initialization.
 
     Weights of spconv-based checkpoints load unchanged. The GPU path through spconv has not been
     run where this was written.
@@ -230,7 +230,7 @@ class SubMConv3d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as ``nn.Conv3d`` and spconv do: uniform within 1 / sqrt(fan in)."""
+        """Initialize as ``nn.Conv3d`` and spconv do: uniform within 1 / sqrt(fan in)."""
         bound = 1 / math.sqrt(self.kernel_size**3 * self.in_channels)
         nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:

@@ -203,7 +203,7 @@ def _check_ignored(student: Mapping, dataset: Mapping, loader: str) -> None:
     if None not in (ours, theirs) and ours != theirs:
         raise UsageError(
             f'decode_head.ignore_index is {ours}, but ignore_index of {loader} is {theirs}: '
-            'unlabelled points would be trained on as a class'
+            'unlabeled points would be trained on as a class'
         )
 
 

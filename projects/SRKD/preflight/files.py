@@ -55,8 +55,8 @@ def check_files(runner: Runner) -> None:
 def _named(dataset: BaseDataset) -> Iterator[tuple[str, list[str]]]:
     frames = frames_of(dataset)
     yield 'scans', [frame.points for frame in frames]
-    unlabelled = dataset.test_mode and not getattr(dataset, 'load_eval_anns', True)
-    if isinstance(dataset, Seg3DDataset) and not unlabelled:
+    unlabeled = dataset.test_mode and not getattr(dataset, 'load_eval_anns', True)
+    if isinstance(dataset, Seg3DDataset) and not unlabeled:
         yield 'semantic masks', [frame.mask for frame in frames]
     if _adds_sweeps(dataset):
         yield 'sweeps', [path for frame in frames for path in frame.sweeps]

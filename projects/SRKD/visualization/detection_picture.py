@@ -29,7 +29,7 @@ _SEEN_FROM_ABOVE = [0, 1, 3, 4, 6]
 class Boxes(NamedTuple):
     """Boxes in the LiDAR frame; without scores they are known objects."""
 
-    boxes: np.ndarray  # (m, >= 7), metres, yaw counter-clockwise from the x axis
+    boxes: np.ndarray  # (m, >= 7), meters, yaw counter-clockwise from the x axis
     labels: np.ndarray  # (m,) class; outside [0, L) means of no class that is looked for
     scores: np.ndarray | None = None  # (m,), 0 to 1
 
@@ -126,7 +126,7 @@ def boxes_figure(
     """Draw a frame from above, ahead is up: a panel of the objects, then one of each detector.
 
     Args:
-        points: Coordinates ``(n, >= 2)``, metres.
+        points: Coordinates ``(n, >= 2)``, meters.
         truth: Known objects; those outside of ``reach`` are left out. None: unknown, and nothing is
             counted.
         found: Name of each detector and its boxes.
@@ -149,7 +149,7 @@ def boxes_figure(
     if reach is None:
         low, high = extent(points)
         reach = [*low, 0, *high, 0]
-    colours = colormaps['tab10'](np.arange(len(classes)) % 10)
+    colors = colormaps['tab10'](np.arange(len(classes)) % 10)
     shape = (reach[3] - reach[0]) / max(reach[4] - reach[1], 1e-6)
     columns = (truth is not None) + len(found)
     size = (_PANEL * columns, _PANEL * np.clip(shape, 0.3, 2.5) + 1.2)
@@ -163,11 +163,11 @@ def boxes_figure(
                      rasterized=True)  # fmt: skip
         axis.set(xlim=(-reach[4], -reach[1]), ylim=(reach[0], reach[3]), aspect='equal')
         axis.set(xticks=[], yticks=[])
-    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(colours, classes)]
+    handles = [Line2D([], [], color=color, label=name) for color, name in zip(colors, classes)]
     if truth is not None:
         truth = _known(truth, reach, len(classes))
         known = truth.labels >= 0
-        _draw(axes[0], truth.boxes[known], colours[truth.labels[known]], 1.6)
+        _draw(axes[0], truth.boxes[known], colors[truth.labels[known]], 1.6)
         axes[0].set_title(f'ground truth\n{known.sum()} objects', fontsize=11)
         handles.append(Line2D([], [], color=_TRUTH, lw=0.7, label='ground truth'))
     for axis, (name, of) in zip(axes[columns - len(found) :], found.items()):
@@ -178,7 +178,7 @@ def boxes_figure(
             _draw(axis, truth.boxes[known], [_TRUTH] * int(known.sum()), 0.7)
             hits, false = count_found(truth, of, min_iou)
             counted = f'found {hits} of {known.sum()}, {false} false'
-        _draw(axis, of.boxes, colours[of.labels], 1.6)
+        _draw(axis, of.boxes, colors[of.labels], 1.6)
         axis.set_title(f'{name}\n{counted}', fontsize=11)
     figure.legend(
         handles=handles, loc='outside lower center', ncols=min(len(handles), 2 * columns),
@@ -197,6 +197,6 @@ def _known(truth: Boxes, reach: Sequence[float], classes: int) -> Boxes:
     return Boxes(truth.boxes[shown], np.where((labels >= 0) & (labels < classes), labels, -1))
 
 
-def _draw(axis: Axes, boxes: np.ndarray, colours: Sequence, width: float) -> None:
+def _draw(axis: Axes, boxes: np.ndarray, colors: Sequence, width: float) -> None:
     lines = outlines(boxes)[..., ::-1] * (-1, 1)  # the x axis is up
-    axis.add_collection(LineCollection(lines, colors=colours, linewidths=width))
+    axis.add_collection(LineCollection(lines, colors=colors, linewidths=width))

@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 
 from ..base import UsageError
 
-_UNLABELLED = (0.85, 0.85, 0.85)
+_UNLABELED = (0.85, 0.85, 0.85)
 _RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.0, 0.0, 0.0)  # black is no class of a shipped data set
 _PANEL, _LEGEND = 3.6, 2.9  # inches: width of a panel, least height of a row
 _SEEN = 0.002  # share of the points on each side that may lie outside of the picture
 
 
 def scene_miou(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> float:
-    """Mean IoU over the classes that occur in the truth or the prediction of labelled points.
+    """Mean IoU over the classes that occur in the truth or the prediction of labeled points.
 
     Args:
         truth: Class of every point ``(n,)``; outside ``[0, num_classes)`` means no label.
@@ -34,8 +34,8 @@ def scene_miou(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> f
         >>> scene_miou(np.array([0, 0, 1, 9]), np.array([0, 1, 1, 0]), 2)
         0.5
     """
-    labelled = (truth >= 0) & (truth < num_classes)
-    pairs = truth[labelled].astype(np.int64) * num_classes + prediction[labelled]
+    labeled = (truth >= 0) & (truth < num_classes)
+    pairs = truth[labeled].astype(np.int64) * num_classes + prediction[labeled]
     counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     hit = np.diag(counts)
     union = counts.sum(0) + counts.sum(1) - hit
@@ -94,14 +94,14 @@ def scene_figure(
     """Draw a scene from above: classes in the upper row, errors in the lower.
 
     Args:
-        points: Coordinates ``(n, 3)``, metres.
+        points: Coordinates ``(n, 3)``, meters.
         truth: Class of every point ``(n,)``; outside ``[0, L)`` means no label. None: unknown, and
             no errors are shown.
         predictions: Name of each network and its classes ``(n,)``.
         classes: L names.
-        palette: L colours, 0 to 255.
+        palette: L colors, 0 to 255.
         title: Line above the panels.
-        ceiling: Leave out points higher than this above the lowest one, metres.
+        ceiling: Leave out points higher than this above the lowest one, meters.
 
     Raises:
         UsageError: If a prediction has another length than the points.
@@ -118,7 +118,7 @@ def scene_figure(
     order = kept[np.argsort(points[kept, 2], kind='stable')]  # high points cover low ones
     x, y = points[order, 0], points[order, 1]
     predictions = {name: labels[order] for name, labels in predictions.items()}
-    colours = np.vstack([np.asarray(palette, float)[: len(classes)] / 255, _UNLABELLED])
+    colors = np.vstack([np.asarray(palette, float)[: len(classes)] / 255, _UNLABELED])
 
     low, high = extent(points[order])
     columns = len(known) + len(predictions)
@@ -129,8 +129,8 @@ def scene_figure(
     axes = figure.subplots(1 + judged, columns, squeeze=False)
     dot = np.clip(60000 / max(len(order), 1), 0.3, 20)
 
-    def scatter(axis, colour, label):
-        axis.scatter(x, y, s=dot, c=colour, linewidths=0, rasterized=True)
+    def scatter(axis, color, label):
+        axis.scatter(x, y, s=dot, c=color, linewidths=0, rasterized=True)
         axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect='equal')
         axis.set_axis_off()
         axis.set_title(label, fontsize=11)
@@ -138,20 +138,20 @@ def scene_figure(
     shown = set(np.concatenate([*predictions.values()]).tolist()) if predictions else set()
     if known:
         truth = truth[order]
-        labelled = (truth >= 0) & (truth < len(classes))
-        shown |= set(truth[labelled].tolist())
-        scatter(axes[0, 0], colours[np.where(labelled, truth, len(classes))], 'ground truth')
+        labeled = (truth >= 0) & (truth < len(classes))
+        shown |= set(truth[labeled].tolist())
+        scatter(axes[0, 0], colors[np.where(labeled, truth, len(classes))], 'ground truth')
     for column, (name, labels) in enumerate(predictions.items(), len(known)):
         score = f'\nmIoU of this scan {100 * scores[name]:.1f} %' if judged else ''
-        scatter(axes[0, column], colours[labels], f'{name}{score}')
+        scatter(axes[0, column], colors[labels], f'{name}{score}')
         if judged:
-            wrong = labelled & (labels != truth)
-            share = wrong.sum() / max(labelled.sum(), 1)
-            error = np.where(wrong[:, None], _WRONG, np.where(labelled[:, None], _RIGHT, 1.0))
+            wrong = labeled & (labels != truth)
+            share = wrong.sum() / max(labeled.sum(), 1)
+            error = np.where(wrong[:, None], _WRONG, np.where(labeled[:, None], _RIGHT, 1.0))
             scatter(axes[1, column], error, f'wrong: {100 * share:.1f} % of these points')
-    handles = [_dot(colours[i], classes[i]) for i in sorted(shown)]
+    handles = [_dot(colors[i], classes[i]) for i in sorted(shown)]
     if known:
-        handles.append(_dot(_UNLABELLED, 'no label'))
+        handles.append(_dot(_UNLABELED, 'no label'))
     if judged:
         axes[1, 0].set_axis_off()
         handles.append(_dot(_WRONG, 'wrong'))
@@ -165,5 +165,5 @@ def scene_figure(
     return figure
 
 
-def _dot(colour: Sequence[float], label: str) -> Line2D:
-    return Line2D([], [], ls='', marker='o', color=colour, label=label)
+def _dot(color: Sequence[float], label: str) -> Line2D:
+    return Line2D([], [], ls='', marker='o', color=color, label=label)

@@ -27,7 +27,7 @@ class PictureHook(Hook):
         task: ``'lidar_det'`` or ``'lidar_seg'``.
         folder: Where the pictures go, below the log folder of the run.
         score_thr: Least score of a drawn box.
-        ceiling: Of a segmented scene, leave out points higher than this above the lowest, metres.
+        ceiling: Of a segmented scene, leave out points higher than this above the lowest, meters.
     """
 
     def __init__(

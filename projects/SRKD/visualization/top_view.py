@@ -33,14 +33,14 @@ def top_view(
 
     Args:
         task: ``'lidar_det'`` or ``'lidar_seg'``.
-        points: Raw points ``(n, >= 3)``, metres.
+        points: Raw points ``(n, >= 3)``, meters.
         sample: Data sample; what it lacks is not drawn. Boxes of the LiDAR or the depth frame.
         meta: ``metainfo`` of the data set: ``classes`` and, for segmentation, ``palette``.
         title: Line above the panels.
         min_score: Boxes of lower score are left out.
         truth: Whether to draw the ground truth.
         prediction: Whether to draw the prediction.
-        ceiling: Of a segmented scene, leave out points higher than this above the lowest, metres.
+        ceiling: Of a segmented scene, leave out points higher than this above the lowest, meters.
     """
     found = dict(lidar_seg=_found_labels, lidar_det=_found_boxes)[task](sample)
     known = dict(lidar_seg=_known_labels, lidar_det=_known_boxes)[task](sample)

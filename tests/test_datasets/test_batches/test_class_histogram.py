@@ -57,7 +57,7 @@ def test_histograms_of_semantickitti_drop_instance_ids_and_merge_moving_classes(
         {('00', 0): [10, 252 + (7 << 16), 40 + (1 << 16), 0], ('00', 1): [50]}
     )
     expected = np.zeros((2, 19), np.int64)
-    expected[0, [0, 8]] = 2, 1  # car and moving car, road; unlabelled is not counted
+    expected[0, [0, 8]] = 2, 1  # car and moving car, road; unlabeled is not counted
     expected[1, 12] = 1
     np.testing.assert_array_equal(counts(dataset), expected)
 

@@ -92,7 +92,7 @@ REFUSED = {
     'half a point': (CLOUD, points(lambda p: p.ravel()[:-2]), 'holds .* bytes, no multiple of 16'),
     'points that are NaN': (CLOUD, points(lambda p: np.where(p == p.max(), np.float32('nan'), p)),
         '000001.bin has NaN or infinity in 1 of .* points, the first is point '),
-    'millimetres': (CLOUD, points(lambda p: p * np.float32([1e3, 1e3, 1e3, 1])),
+    'millimeters': (CLOUD, points(lambda p: p * np.float32([1e3, 1e3, 1e3, 1])),
         r'000001.bin has a coordinate of \S+ m, expected'),
     'no points': (CLOUD, written(b''), '000001.bin is empty, expected float32 x, y, z'),
     'points behind': (CLOUD, points(lambda p: p * np.float32([-1, 1, 1, 1])),
@@ -224,7 +224,7 @@ def test_frames_named_twice_and_by_both_splits_are_counted_and_named(root):
     (CLOUD, points(lambda p: np.r_[p, p * np.float32([-1, 1, 1, 1])]), '1 of 2 clouds in '
         'training/velodyne_reduced reach outside of their image, .* the first is 000001 with 50%'),
     (LABEL, lambda path: path.write_text(path.read_text().splitlines()[0] + '\n' +
-                                         path.read_text()), '1 objects are labelled twice, the fi'),
+                                         path.read_text()), '1 objects are labeled twice, the fi'),
 ], ids=['planes', 'clouds', 'objects'])  # fmt: skip
 def test_what_is_worth_a_word_is_told(root, path, change, said):
     change(root / path)

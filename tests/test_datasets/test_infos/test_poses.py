@@ -19,7 +19,7 @@ def test_lidar_poses_come_back(sequence):
 
 
 @pytest.mark.parametrize('name', ['poses.txt', 'calib.txt'])
-def test_a_missing_file_is_named_with_its_neighbour(sequence, name):
+def test_a_missing_file_is_named_with_its_neighbor(sequence, name):
     (sequence / name).rename(sequence / f'_{name}')
     match = rf'sequences/00/{name} does not exist, expected it .* nearest name .*/_{name}'
     with pytest.raises(FileNotFoundError, match=match):

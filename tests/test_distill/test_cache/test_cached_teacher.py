@@ -83,9 +83,9 @@ def test_the_loss_and_its_gradients_are_those_of_the_live_teacher(tmp_path, data
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-def coloured_cache(config, data_root) -> dict[bytes, np.ndarray]:
-    """Rewrite a cache: features are scan, row and clean coordinates; returns them by colour."""
-    by_colour = {}
+def colored_cache(config, data_root) -> dict[bytes, np.ndarray]:
+    """Rewrite a cache: features are scan, row and clean coordinates; returns them by color."""
+    by_color = {}
     writer = write(config, dtype='float32')
     for scan, name in enumerate(writer.scans.table['path']):
         file = np.fromfile(data_root / name, np.float32).reshape(-1, 6)
@@ -99,8 +99,8 @@ def coloured_cache(config, data_root) -> dict[bytes, np.ndarray]:
         arrays = {'points': points, 'backbone': feat, 'decode_head.conv_seg': logits}
         write_scene(writer.cache.path(scan), arrays)
         for point, row in zip(file, points):
-            by_colour[point[3:].tobytes()] = feat[row]
-    return by_colour
+            by_color[point[3:].tobytes()] = feat[row]
+    return by_color
 
 
 AUGMENTED = dict(
@@ -131,7 +131,7 @@ AUGMENTED = dict(
 @pytest.mark.parametrize('kind', AUGMENTED)
 def test_augmented_points_find_their_rows(tmp_path, data_root, sparse_teacher, kind):
     config = cached_config(data_root, tmp_path, sparse_teacher)
-    by_colour = coloured_cache(config, data_root)
+    by_color = colored_cache(config, data_root)
     steps = [step for step in plain_steps(config) if step['type'] != 'NormalizePointsColor']
     added = AUGMENTED[kind]
     if isinstance(added, dict):
@@ -145,7 +145,7 @@ def test_augmented_points_find_their_rows(tmp_path, data_root, sparse_teacher, k
     rows = iter(view.point_row.tolist())
     for sample, cloud in enumerate(clouds):
         for point in cloud.numpy():
-            clean = by_colour[point[3:6].tobytes()]
+            clean = by_color[point[3:6].tobytes()]
             expected.setdefault(next(rows), []).append(clean)
             scans[sample].add(int(clean[0]))
     if kind.endswith('mixed'):

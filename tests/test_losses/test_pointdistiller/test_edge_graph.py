@@ -40,10 +40,10 @@ SAMPLES = [[(1, 1)], [(1, 2)], [(4, 5)], [(5, 1), (2, 3), (1, 9)]]
 def edges_of(own, feat, neighbors):
     """Graph features (E, c) from built edges, and from the two halves."""
     built = [edge_features(feat, rows, own.edge).flatten(0, 1) for rows in neighbors]
-    around, centre = own.on_nodes(feat, neighbors)
+    around, center = own.on_nodes(feat, neighbors)
     degree = torch.cat([torch.full((len(rows),), rows.shape[1]) for rows in neighbors])
     ends = torch.cat([rows.flatten() for rows in neighbors])
-    summed = around[ends] + centre.repeat_interleave(degree, dim=0)
+    summed = around[ends] + center.repeat_interleave(degree, dim=0)
     return own(torch.cat(built)), summed.relu() if own.relu else summed
 
 
@@ -67,8 +67,8 @@ def test_nodes_give_what_edges_give_with_their_gradients(edge, affine, relu, sha
 def test_one_edge_gives_the_shift_and_finite_gradients():
     own = graph(relu=False)
     feat, _ = make(1, 1, 1)
-    around, centre = own.on_nodes(feat, [torch.zeros(1, 1).long()])
-    value = around + centre
+    around, center = own.on_nodes(feat, [torch.zeros(1, 1).long()])
+    value = around + center
     torch.testing.assert_close(value[0], own.shift)
     value.sum().backward()
     assert all(torch.isfinite(x.grad).all() for x in (feat, *own.parameters()))
@@ -76,12 +76,12 @@ def test_one_edge_gives_the_shift_and_finite_gradients():
 
 @pytest.mark.parametrize('edge', ['concat', 'sub'])
 def test_small_differences_of_far_features_keep_their_variance_in_float32(edge):
-    # Neighbours a hundredth apart, around 10, by a convolution that has learned their difference:
+    # Neighbors a hundredth apart, around 10, by a convolution that has learned their difference:
     # sums over nodes instead of edges would lose two more digits.
     own = graph(edge=edge, affine=False, relu=False)
     gen = torch.Generator().manual_seed(0)
-    centre = torch.randn(60, 1, 3, generator=gen, dtype=torch.float64) * 3 + 10
-    feat = centre + 0.01 * torch.randn(60, 20, 3, generator=gen, dtype=torch.float64)
+    center = torch.randn(60, 1, 3, generator=gen, dtype=torch.float64) * 3 + 10
+    feat = center + 0.01 * torch.randn(60, 20, 3, generator=gen, dtype=torch.float64)
     feat = feat.flatten(0, 1)
     with torch.no_grad():
         first, second = own.conv.weight.chunk(2, dim=1)

@@ -17,9 +17,9 @@ def reference(student, teacher, neighbors, weight=None, graphs=(None, None), edg
         for neighbor in row:
             ends = []
             for feat, graph in zip((student, teacher), graphs):
-                centre = feat[row[0]]
-                first = feat[neighbor] if edge == 'concat' else centre - feat[neighbor]
-                both = torch.cat([first, centre])
+                center = feat[row[0]]
+                first = feat[neighbor] if edge == 'concat' else center - feat[neighbor]
+                both = torch.cat([first, center])
                 ends.append(both if graph is None else graph(both))
             for a, b in zip(*ends):
                 total = total + (1 if weight is None else weight[q]) * (a - b) ** 2
@@ -72,14 +72,14 @@ def test_one_graph_alone_may_lift_the_student():
     torch.testing.assert_close(value, reference(student, teacher, neighbors, weight, (graph, None)))
 
 
-def test_each_node_as_its_own_only_neighbour_is_the_plain_mse():
+def test_each_node_as_its_own_only_neighbor_is_the_plain_mse():
     student, teacher, _, _ = make(7, (7, 1))
     value = local_graph_mse(student, teacher, torch.arange(7)[:, None])
     torch.testing.assert_close(value, (student - teacher).square().mean())
 
 
 @pytest.mark.parametrize('edge', ['concat', 'sub'])
-def test_edges_hold_neighbour_and_centre(edge):
+def test_edges_hold_neighbor_and_center(edge):
     feat = torch.tensor([[1.0], [10.0], [100.0]])
     found = edge_features(feat, torch.tensor([[1, 1], [2, 0]]), edge).tolist()
     first = {'concat': [[10, 10], [100, 1]], 'sub': [[0, 0], [0, 99]]}[edge]
@@ -117,7 +117,7 @@ def test_teacher_and_weight_are_detached():
 
 
 @pytest.mark.parametrize('k', [1, 3, 6, 50])
-def test_neighbours_are_nearest_in_the_features_with_the_anchor_first(k):
+def test_neighbors_are_nearest_in_the_features_with_the_anchor_first(k):
     gen = torch.Generator().manual_seed(0)
     feat = torch.randn(12, 4, generator=gen, dtype=torch.float64)
     rows = torch.tensor([0, 2, 3, 5, 7, 11])
@@ -128,7 +128,7 @@ def test_neighbours_are_nearest_in_the_features_with_the_anchor_first(k):
         assert own == order[:k] and own[0] == anchor
 
 
-def test_an_anchor_among_copies_of_itself_is_still_its_first_neighbour():
+def test_an_anchor_among_copies_of_itself_is_still_its_first_neighbor():
     feat = torch.zeros(9, 2)
     anchors = torch.arange(9)
     for k in (1, 2, 9):

@@ -100,7 +100,7 @@ def test_rows_without_a_sample_are_left_out(name):
     )
 
 
-def test_temperature_is_honoured_and_reweighting_is_alive():
+def test_temperature_is_honored_and_reweighting_is_alive():
     fields = make([12, 12])
     values = {}
     for temperature in (0.02, 0.1, 1e6):
@@ -113,7 +113,7 @@ def test_temperature_is_honoured_and_reweighting_is_alive():
     torch.testing.assert_close(values[1e6], call(even, fields), rtol=1e-5, atol=0)
 
 
-def test_number_of_anchors_and_neighbours_is_honoured():
+def test_number_of_anchors_and_neighbors_is_honored():
     fields = make([10, 10], (4, 4))
     for anchors, around in ((1, 1), (2, 3)):
         loss = build('no graphs', anchors, around, widths=(4, 4))

@@ -21,7 +21,7 @@ def block(request, monkeypatch):
 
 
 def make(shapes, rows=7, width=3, seed=0):
-    """Halves of the student and of the teacher, neighbours, weights."""
+    """Halves of the student and of the teacher, neighbors, weights."""
     gen = torch.Generator().manual_seed(seed)
     neighbors = [torch.randint(0, rows, shape, generator=gen) for shape in shapes]
     anchors = sum(len(each) for each in neighbors)
@@ -32,10 +32,10 @@ def make(shapes, rows=7, width=3, seed=0):
     return halves, neighbors, torch.rand(anchors, generator=gen, dtype=torch.float64)
 
 
-def features(around, centre, neighbors, relu):
+def features(around, center, neighbors, relu):
     """Of every anchor's edges, (K_b, c) each."""
     rows = [row for each in neighbors for row in each.tolist()]
-    found = [around[row] + own for row, own in zip(rows, centre)]
+    found = [around[row] + own for row, own in zip(rows, center)]
     return [each.relu() for each in found] if relu else found
 
 
@@ -70,17 +70,17 @@ def test_gradients_equal_finite_differences(relu):
 @pytest.mark.usefixtures('block')
 @pytest.mark.parametrize('shapes', SHAPES)
 def test_mean_squares_and_sums_equal_autograd(shapes):
-    (around, centre, *_), neighbors, _ = make(shapes)
-    edges = features(around, centre, neighbors, relu=False)
+    (around, center, *_), neighbors, _ = make(shapes)
+    edges = features(around, center, neighbors, relu=False)
     sums = [around[row].sum(dim=0) for each in neighbors for row in each]
     for value, expected in (
-        (edge_mean_square(around, centre, neighbors), torch.cat(edges).square().mean(dim=0)),
-        (neighbor_sum(around, neighbors) + centre, torch.stack(sums) + centre),
+        (edge_mean_square(around, center, neighbors), torch.cat(edges).square().mean(dim=0)),
+        (neighbor_sum(around, neighbors) + center, torch.stack(sums) + center),
     ):
         torch.testing.assert_close(value, expected)
         slope = torch.rand(value.shape, dtype=torch.float64)
         grads = [
-            torch.autograd.grad((each * slope).sum(), (around, centre))
+            torch.autograd.grad((each * slope).sum(), (around, center))
             for each in (value, expected)
         ]
         for gradients in zip(*grads):
@@ -117,9 +117,9 @@ def test_backward_may_be_called_again():
 @pytest.mark.parametrize('shapes', SHAPES)
 @pytest.mark.parametrize('relu', [True, False])
 def test_peaks_are_the_largest_features(shapes, relu):
-    (around, centre, *_), neighbors, _ = make(shapes)
-    peaks = edge_peaks(around, centre, neighbors, relu)
-    assert peaks.tolist() == [x.max().item() for x in features(around, centre, neighbors, relu)]
+    (around, center, *_), neighbors, _ = make(shapes)
+    peaks = edge_peaks(around, center, neighbors, relu)
+    assert peaks.tolist() == [x.max().item() for x in features(around, center, neighbors, relu)]
     assert not peaks.requires_grad
 
 
@@ -146,7 +146,7 @@ def test_no_operation_holds_the_features_of_all_edges(monkeypatch, trained):
         nodes = [graph.on_nodes(x, neighbors) for graph, x in ((student, feat), (teacher, feat))]
         edge_mse(*nodes, neighbors, torch.ones(120)).backward()
     assert feat.grad.abs().max() > 0
-    # The rows of the neighbours are the largest; the features would be four times that.
+    # The rows of the neighbors are the largest; the features would be four times that.
     assert largest.values == 100 * 50 + 20 * 30
 
 

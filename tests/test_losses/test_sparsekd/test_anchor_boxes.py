@@ -75,7 +75,7 @@ def test_without_foreground_the_loss_is_a_connected_zero(box):
     ('options', 'message'),
     [
         (dict(code_size=6), 'code_size must be at least 7, x, y, z, dx, dy, dz and yaw, but got 6'),
-        (dict(margin=-1.0), 'margin must be at least 0 metres, but got -1.0'),
+        (dict(margin=-1.0), 'margin must be at least 0 meters, but got -1.0'),
     ],
 )
 def test_bad_options_are_refused(options, message):

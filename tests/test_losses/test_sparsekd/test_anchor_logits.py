@@ -78,7 +78,7 @@ def test_an_unsure_teacher_teaches_nothing_above_the_threshold():
     [
         (dict(mask='anchor'), "mask must be one of .* but got 'anchor'"),
         (dict(threshold=2.0), r'threshold must be a probability in \[0, 1\), but got 2.0'),
-        (dict(margin=-1.0), 'margin must be at least 0 metres, but got -1.0'),
+        (dict(margin=-1.0), 'margin must be at least 0 meters, but got -1.0'),
     ],
 )
 def test_bad_options_are_refused(options, message):

@@ -154,7 +154,7 @@ def test_bad_options_are_refused(options, message):
         (dict(teacher=torch.zeros(30, 3)), 'student has 2 classes but teacher has 3; both must'),
         (dict(teacher=torch.zeros(30)), r'must be \(N, C_s\) and \(N, C_t\)'),
         (dict(classes=[torch.zeros(2).long()]), 'sample 0 has 1 boxes and classes of shape'),
-        (dict(cell_size=(0.0, 1.0)), 'cell_size must be two positive lengths in metres'),
+        (dict(cell_size=(0.0, 1.0)), 'cell_size must be two positive lengths in meters'),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):

@@ -8,7 +8,7 @@ CUBES = dict(type='CubePartition', size=1.0)
 
 
 def line(cells, per_cell=4):
-    """Points of a corridor: ``per_cell`` in each of ``cells`` cubes of one metre along x."""
+    """Points of a corridor: ``per_cell`` in each of ``cells`` cubes of one meter along x."""
     x = torch.arange(cells).repeat_interleave(per_cell) + 0.25
     coord = torch.zeros(len(x), 3)
     coord[:, 0] = x
@@ -75,7 +75,7 @@ def test_a_scene_of_one_class_is_drawn_evenly():
     assert sampler(coord, batch, batch)[1].tolist() == [1.0]
 
 
-def test_unlabelled_super_voxels_come_last():
+def test_unlabeled_super_voxels_come_last():
     coord, batch = line(4), torch.zeros(16).long()
     label = torch.tensor([0] * 4 + [-1] * 8 + [1] * 4)
     for seed in range(20):

@@ -16,7 +16,7 @@ from .patches import Patches, cut_patches
 
 
 class StageIndex:
-    """Rows of one stage: their order on every curve, patches and sparse neighbours.
+    """Rows of one stage: their order on every curve, patches and sparse neighbors.
 
     Everything is found at first use and shared by the blocks of the stage, encoder and decoder.
 

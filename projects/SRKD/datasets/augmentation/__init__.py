@@ -1,6 +1,6 @@
 """Augmentations of the PTv3 recipes that MMDetection3D lacks.
 
-All work on whole points: colours, identity columns (``AddPointIdentity``) and point-wise masks stay
+All work on whole points: colors, identity columns (``AddPointIdentity``) and point-wise masks stay
 with their point. They draw from numpy's global generator, as mmdet3d's own do, which is
 seeded for each sample. Letters: n points, D columns of a point.
 """

@@ -1,4 +1,4 @@
-"""Changes of colour, for points with colours of 0 to 255: place them before normalisation.
+"""Changes of color, for points with colors of 0 to 255: place them before normalization.
 
 Source: the ScanNet recipe of PTv3 (Pointcept) and SRKD's release, after Choy et al. 2019
 (MinkowskiEngine), sec. 6.
@@ -17,28 +17,28 @@ _WHITE = 255.0
 
 
 class _OnColor(BaseTransform):
-    """Change the colours of a scan with probability ``p``."""
+    """Change the colors of a scan with probability ``p``."""
 
     def __init__(self, p: float) -> None:
         check_probability(p=p)
         self.p = p
 
     def transform(self, results: dict) -> dict:
-        """Change ``points``, ``(n, D)`` with colours of 0 to 255.
+        """Change ``points``, ``(n, D)`` with colors of 0 to 255.
 
         Raises:
-            UsageError: If the points have no colour, or one that was normalised already.
+            UsageError: If the points have no color, or one that was normalized already.
         """
         points = results['points']
         if points.attribute_dims is None or 'color' not in points.attribute_dims:
             raise UsageError(
-                f'{type(self).__name__} needs coloured points, got '
+                f'{type(self).__name__} needs colored points, got '
                 f'{sorted(points.attribute_dims or {}) or "no attributes"}: load them with '
                 'use_color=True'
             )
         if len(points) and 0 < points.color.max() <= 1:
             raise UsageError(
-                f'{type(self).__name__} needs colours of 0 to 255, the largest is '
+                f'{type(self).__name__} needs colors of 0 to 255, the largest is '
                 f'{points.color.max():.3g}: place it before NormalizePointsColor'
             )
         if len(points) and np.random.rand() < self.p:
@@ -46,7 +46,7 @@ class _OnColor(BaseTransform):
         return results
 
     def change(self, color: Tensor) -> Tensor:
-        """Return other colours, ``(n, 3)``."""
+        """Return other colors, ``(n, 3)``."""
         raise NotImplementedError
 
 
@@ -56,7 +56,7 @@ class ChromaticAutoContrast(_OnColor):
 
     Args:
         p: Probability of a change.
-        blend: Share of the stretched colours; None draws it from [0, 1).
+        blend: Share of the stretched colors; None draws it from [0, 1).
     """
 
     def __init__(self, p: float = 0.2, blend: float | None = None) -> None:
@@ -66,10 +66,10 @@ class ChromaticAutoContrast(_OnColor):
         self.blend = blend
 
     def change(self, color: Tensor) -> Tensor:
-        """Return other colours, ``(n, 3)``."""
+        """Return other colors, ``(n, 3)``."""
         low, high = color.amin(0), color.amax(0)  # (3,)
         stretched = (color - low) * (_WHITE / (high - low).clamp_min(1e-6))
-        stretched = torch.where(high > low, stretched, color)  # one colour: nothing to stretch
+        stretched = torch.where(high > low, stretched, color)  # one color: nothing to stretch
         blend = np.random.rand() if self.blend is None else self.blend
         return (1 - blend) * color + blend * stretched
 
@@ -89,14 +89,14 @@ class ChromaticTranslation(_OnColor):
         self.ratio = ratio
 
     def change(self, color: Tensor) -> Tensor:
-        """Return other colours, ``(n, 3)``."""
+        """Return other colors, ``(n, 3)``."""
         shift = np.random.uniform(-1, 1, 3) * _WHITE * self.ratio
         return color + color.new_tensor(shift)
 
 
 @TRANSFORMS.register_module()
 class ChromaticJitter(_OnColor):
-    """Add normal noise to every colour of every point.
+    """Add normal noise to every color of every point.
 
     Args:
         p: Probability of a change.
@@ -109,6 +109,6 @@ class ChromaticJitter(_OnColor):
         self.std = std
 
     def change(self, color: Tensor) -> Tensor:
-        """Return other colours, ``(n, 3)``."""
+        """Return other colors, ``(n, 3)``."""
         noise = np.random.standard_normal(color.shape) * _WHITE * self.std
         return color + color.new_tensor(noise)

@@ -25,7 +25,7 @@ class ElasticDistortion(BaseTransform):
     Source: Graham et al. 2018 (SparseConvNet); values as in the ScanNet recipe of PTv3.
 
     Args:
-        fields: Pairs (cell size, magnitude), metres. The displacement of a point has a standard
+        fields: Pairs (cell size, magnitude), meters. The displacement of a point has a standard
             deviation of about a tenth of the magnitude.
         p: Probability of a change.
     """
@@ -38,7 +38,7 @@ class ElasticDistortion(BaseTransform):
         if not all(len(field) == 2 and min(field) > 0 for field in fields):
             raise UsageError(
                 'fields of ElasticDistortion must be pairs (cell size, magnitude) of positive '
-                f'lengths in metres, got {fields}'
+                f'lengths in meters, got {fields}'
             )
         self.fields = fields
         self.p = p

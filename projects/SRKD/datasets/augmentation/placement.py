@@ -13,7 +13,7 @@ class CenterShift(BaseTransform):
     """Move the middle of the bounding box to x = y = 0, and its floor to z = 0.
 
     Source: the indoor recipes of PTv3 and of SRKD's release. Networks that read coordinates as
-    features depend on it; voxelisation does not.
+    features depend on it; voxelization does not.
 
     Args:
         apply_z: Whether the floor moves to z = 0; else heights stay.

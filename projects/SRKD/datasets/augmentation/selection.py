@@ -87,7 +87,7 @@ class GridSamplePoints(BaseTransform):
     all raw points are scored.
 
     Args:
-        size: Edge length of a voxel, metres.
+        size: Edge length of a voxel, meters.
     """
 
     def __init__(self, size: float) -> None:

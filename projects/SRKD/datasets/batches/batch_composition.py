@@ -106,7 +106,7 @@ def compose_batches(
     it resembles the members, and it is not worth more elsewhere.
 
     A batch is a random draw of groups, so that it still resembles the data set: batches of scans
-    that all resemble each other starve batch normalisation and the optimizer of variety. Pairs of
+    that all resemble each other starve batch normalization and the optimizer of variety. Pairs of
     one place are then exchanged against other batches wherever that helps.
 
     Args:

@@ -133,7 +133,7 @@ def class_histograms(
     subsets and repetitions share it.
 
     Args:
-        dataset: an initialised data set for which ``MaskReader.usable`` holds.
+        dataset: an initialized data set for which ``MaskReader.usable`` holds.
         infos: its n scans, each with ``pts_semantic_mask_path``.
         progress: whether to draw a progress bar.
 

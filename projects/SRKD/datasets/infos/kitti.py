@@ -45,7 +45,7 @@ def write_kitti_infos(
     camera) become those of the 3D boxes, as KITTI's evaluation needs them.
 
     Warns of frames that a split names twice or that both name, of planes that some frames lack, of
-    cut clouds that are not cut and of objects labelled twice.
+    cut clouds that are not cut and of objects labeled twice.
 
     Args:
         root: Folder of the data; receives ``{prefix}_infos_{train,val,trainval}.pkl``,
@@ -118,7 +118,7 @@ class _Remarks:
             yield (f'{len(self._unknown)} objects have no 2D box, the first in frame '
                    f'{self._unknown[0]}: theirs are computed from the 3D boxes')  # fmt: skip
         if self._twice:
-            yield (f'{len(self._twice)} objects are labelled twice, the first in frame '
+            yield (f'{len(self._twice)} objects are labeled twice, the first in frame '
                    f'{self._twice[0]}')  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ...base import FileMissingError, UsageError, nearest_path, write_whole
 from .kitti_files import Calibration
 
 REDUCED, FULL = 'training/velodyne_reduced', 'training/velodyne'
-_FARTHEST, _BRIGHTEST = 1000.0, 255.0  # metres, and the largest reflectance that LiDARs write
+_FARTHEST, _BRIGHTEST = 1000.0, 255.0  # meters, and the largest reflectance that LiDARs write
 _OTHERS = {
     'float64': ('<f8', 4), 'big-endian float32': ('>f4', 4), 'five columns': ('<f4', 5),
     'three columns': ('<f4', 3), 'six columns': ('<f4', 6),
@@ -36,7 +36,7 @@ def find_cloud(root: Path, frame: str) -> Path:
 
 
 def read_cloud(path: Path) -> np.ndarray:
-    """Points (n, 4): x, y, z in metres and reflectance.
+    """Points (n, 4): x, y, z in meters and reflectance.
 
     Raises:
         UsageError: If the file is empty, no whole number of points, or holds numbers that no
@@ -49,7 +49,7 @@ def read_cloud(path: Path) -> np.ndarray:
     if wrong:
         fitting = [name for name, layout in _OTHERS.items() if not _wrong(content, *layout)]
         hint = f'; read as {fitting[0]} it would be right' if fitting else ''
-        raise UsageError(f'{path} {wrong}, expected float32 x, y, z (metres) and reflectance of '
+        raise UsageError(f'{path} {wrong}, expected float32 x, y, z (meters) and reflectance of '
                          f'each point{hint}')  # fmt: skip
     return np.frombuffer(content, '<f4').reshape(-1, 4)
 

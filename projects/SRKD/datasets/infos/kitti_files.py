@@ -1,7 +1,7 @@
 """KITTI's text files, calibration and labels, read with their mistakes named.
 
 Layout and units of the object detection benchmark's development kit (Geiger et al., CVPR 2012).
-Camera frame: x right, y down, z forward; LiDAR frame: x forward, y left, z up; metres, radians.
+Camera frame: x right, y down, z forward; LiDAR frame: x forward, y left, z up; meters, radians.
 Letters: n points, k boxes. A LiDAR box is (x, y, z, length, width, height, yaw): z of its middle,
 yaw counter-clockwise about z from +x.
 """
@@ -37,7 +37,7 @@ class Label(NamedTuple):
         occluded: 0 fully visible, 1 partly occluded, 2 largely occluded, 3 unknown.
         alpha: observation angle, radians.
         bbox: left, top, right, bottom, pixels; four times -1 or 0 where it is unknown.
-        size: height, width, length, metres.
+        size: height, width, length, meters.
         location: (x, y, z) of the middle of the box's bottom, camera frame.
         rotation_y: about the camera's y axis.
         score: of a prediction.
@@ -175,7 +175,7 @@ def read_labels(path: str | Path) -> list[Label]:
 
     A region of the image that is ``DontCare`` has no box: whatever its line holds in the place of
     one becomes what the object benchmark writes there. KITTI's tracking labels hold a box of -1000
-    metres, which would excuse every false alarm around it.
+    meters, which would excuse every false alarm around it.
 
     Raises:
         FileMissingError: If it is not there.

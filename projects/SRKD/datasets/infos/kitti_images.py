@@ -16,7 +16,7 @@ from .kitti_values import is_known
 _PNG_HEADER = struct.Struct('>8s8xII')  # signature, length and name of the first chunk, sizes
 _PNG, _JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff'
 _COLUMNS = ('frame', 'width', 'height')
-_NEAREST_DEPTH = 0.2  # metres before the camera up to which what reaches behind it is drawn
+_NEAREST_DEPTH = 0.2  # meters before the camera up to which what reaches behind it is drawn
 
 
 class ImageSizes:

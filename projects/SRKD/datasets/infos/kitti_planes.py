@@ -20,7 +20,7 @@ _SKEW = 0.01  # of the normal's length
 
 
 def read_plane(root: Path, frame: str) -> list[float] | None:
-    """Four numbers a, b, c, d with a x + b y + c z + d = 0 on the ground, camera frame, metres.
+    """Four numbers a, b, c, d with a x + b y + c z + d = 0 on the ground, camera frame, meters.
 
     Returns:
         None if the frame has no plane.

@@ -13,12 +13,12 @@ import numpy as np
 
 from ...base import UsageError
 
-_LONGEST, _FARTHEST, _TURN = 100.0, 1000.0, 10.0  # metres, metres, radians (-10: unknown)
+_LONGEST, _FARTHEST, _TURN = 100.0, 1000.0, 10.0  # meters, meters, radians (-10: unknown)
 _LIMITS = dict(
     alpha=(-_TURN, _TURN), rotation_y=(-_TURN, _TURN),
     **dict.fromkeys('xyz', (-_FARTHEST, _FARTHEST)),
 )  # fmt: skip
-_UNIT = dict(alpha='radians', rotation_y='radians', x='metres', y='metres', z='metres')
+_UNIT = dict(alpha='radians', rotation_y='radians', x='meters', y='meters', z='meters')
 _SKEW = 0.01  # how far rows of a rotation may be from unit length and right angles
 
 
@@ -45,7 +45,7 @@ finite number
 
 
 def is_known(bbox: tuple[float, ...]) -> bool:
-    """Whether a 2D box was labelled: data without a camera has -1 or 0 in all four places."""
+    """Whether a 2D box was labeled: data without a camera has -1 or 0 in all four places."""
     return any(value not in (-1, 0) for value in bbox)
 
 
@@ -61,7 +61,7 @@ def check_label_numbers(label: Mapping[str, float], where: str) -> None:
     """
     for name in ('height', 'width', 'length'):
         if not 0 < label[name] <= _LONGEST:
-            raise UsageError(f'{where} has a box of {name} {label[name]:g}, expected metres above '
+            raise UsageError(f'{where} has a box of {name} {label[name]:g}, expected meters above '
                              f'0 and at most {_LONGEST:g}')  # fmt: skip
     for name, (low, high) in _LIMITS.items():
         if not low <= label[name] <= high:

@@ -16,7 +16,7 @@ def write_pandaset_infos(
 
     The root holds ``{sequence}/velodyne/{frame}.bin`` (float32 x, y, z, intensity) and
     ``{sequence}/labels/{frame}.label`` (uint32 ids of PandaSet's class list). Every sequence is
-    split by time, its first scans for training: neighbouring scans show the same things, and a
+    split by time, its first scans for training: neighboring scans show the same things, and a
     random split would score the network on what it has seen.
 
     Args:

@@ -25,7 +25,7 @@ def read_poses(sequence: str | os.PathLike, scans: int = 0) -> np.ndarray:
         scans: How many scans must have a pose.
 
     Returns:
-        ``(F, 4, 4)`` float64, from the lidar of a scan to the lidar of the first one, metres.
+        ``(F, 4, 4)`` float64, from the lidar of a scan to the lidar of the first one, meters.
 
     Raises:
         FileMissingError: If one of the files does not exist.

@@ -1,6 +1,6 @@
 """The graph network of PointDistiller: one layer, shared by all edges.
 
-Shape letters: M nodes, Q anchors, K neighbours, E edges, C channels of a node, c channels of a
+Shape letters: M nodes, Q anchors, K neighbors, E edges, C channels of a node, c channels of a
 graph feature.
 """
 
@@ -18,16 +18,16 @@ EPS = 1e-5
 
 
 class EdgeGraph(nn.Module):
-    """One 1x1 convolution, normalisation and ReLU, shared by all edges of a network.
+    """One 1x1 convolution, normalization and ReLU, shared by all edges of a network.
 
-    The normalisation is that of a BatchNorm in training, over all edges of the mini-batch; there
+    The normalization is that of a BatchNorm in training, over all edges of the mini-batch; there
     are no running statistics, because a graph is never used after training.
 
     Args:
         in_channels: C of the network's features.
         out_channels: c.
         edge: As in :func:`local_graph_mse`.
-        affine: Whether the normalisation is followed by a learned scale and shift.
+        affine: Whether the normalization is followed by a learned scale and shift.
         relu: Whether a ReLU follows.
     """
 
@@ -66,7 +66,7 @@ class EdgeGraph(nn.Module):
 
         Args:
             feat: Features, (M, C).
-            neighbors: Rows of the neighbours of every sample's anchors, the anchors in the first
+            neighbors: Rows of the neighbors of every sample's anchors, the anchors in the first
                 column, (Q_b, K_b) int64 each; at least one edge.
 
         Returns:
@@ -76,19 +76,19 @@ class EdgeGraph(nn.Module):
         if self.edge == 'sub':
             first, second = -first, first + second
         around = feat @ first.T
-        centre = feat.index_select(0, torch.cat([rows[:, 0] for rows in neighbors])) @ second.T
+        center = feat.index_select(0, torch.cat([rows[:, 0] for rows in neighbors])) @ second.T
         ends = torch.cat([rows.flatten() for rows in neighbors])
         uses = ends.bincount(minlength=len(feat)).to(feat)[:, None]
         degree = [torch.full((len(rows), 1), rows.shape[1]) for rows in neighbors]
         around = around - _sum(uses * around).div(len(ends)).to(feat)
-        centre = centre - _sum(torch.cat(degree).to(feat) * centre).div(len(ends)).to(feat)
-        variance = edge_mean_square(around, centre, neighbors)
+        center = center - _sum(torch.cat(degree).to(feat) * center).div(len(ends)).to(feat)
+        variance = edge_mean_square(around, center, neighbors)
         gain = (variance + EPS).rsqrt().to(feat)
         scale, shift = self._affine(feat)
         if scale is None:
-            return around * gain, centre * gain
+            return around * gain, center * gain
         gain = gain * scale
-        return around * gain, torch.addcmul(shift, centre, gain)
+        return around * gain, torch.addcmul(shift, center, gain)
 
     def _affine(self, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
         return tuple(None if x is None else x.to(like) for x in (self.scale, self.shift))

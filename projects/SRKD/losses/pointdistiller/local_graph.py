@@ -1,6 +1,6 @@
-"""Edges between anchors and their neighbours, compared.
+"""Edges between anchors and their neighbors, compared.
 
-Shape letters: M nodes (points or voxels), Q anchors, K neighbours, C channels (C_s of the student,
+Shape letters: M nodes (points or voxels), Q anchors, K neighbors, C channels (C_s of the student,
 C_t of the teacher), c channels of a graph feature, n rows to search.
 """
 
@@ -43,12 +43,12 @@ def local_graph_mse(
     Args:
         student: Features, (M, C_s).
         teacher: Features, (M, C_t); detached.
-        neighbors: Rows of the neighbours, the same for both networks; the first column holds the
+        neighbors: Rows of the neighbors, the same for both networks; the first column holds the
             anchors, (Q, K) int64.
         weight: Weight of every anchor, used as given, (Q,); detached. Default: ones.
         student_graph: Maps edges (Q, K, 2 C_s) to graph features (Q, K, c). Default: identity.
         teacher_graph: The same for (Q, K, 2 C_t).
-        edge: ``'concat'`` (neighbour, anchor) or ``'sub'`` (anchor - neighbour, anchor).
+        edge: ``'concat'`` (neighbor, anchor) or ``'sub'`` (anchor - neighbor, anchor).
 
     Returns:
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, without edges.
@@ -107,8 +107,8 @@ def _check_neighbors(neighbors: Tensor, weight: Tensor | None, num_rows: int) ->
 def edge_features(feat: Tensor, neighbors: Tensor, edge: str = 'concat') -> Tensor:
     """Edges (Q, K, 2C) of features (M, C); see :func:`local_graph_mse` for the arguments."""
     around = feat[neighbors]
-    centre = around[:, :1].expand_as(around)
-    return torch.cat([centre - around if edge == 'sub' else around, centre], dim=2)
+    center = around[:, :1].expand_as(around)
+    return torch.cat([center - around if edge == 'sub' else around, center], dim=2)
 
 
 def edge_gap(delta: Tensor, neighbors: Sequence[Tensor], edge: str) -> Tensor:
@@ -116,7 +116,7 @@ def edge_gap(delta: Tensor, neighbors: Sequence[Tensor], edge: str) -> Tensor:
 
     Args:
         delta: Student minus teacher, (M, C).
-        neighbors: Rows of the neighbours of every sample's anchors, (Q_b, K_b) int64 each.
+        neighbors: Rows of the neighbors of every sample's anchors, (Q_b, K_b) int64 each.
         edge: As in :func:`local_graph_mse`.
 
     Returns:
@@ -134,7 +134,7 @@ def edge_gap(delta: Tensor, neighbors: Sequence[Tensor], edge: str) -> Tensor:
 
 
 def nearest_in_feature_space(feat: Tensor, anchors: Tensor, rows: Tensor, k: int) -> Tensor:
-    """Neighbours of anchors among some rows, the anchor first.
+    """Neighbors of anchors among some rows, the anchor first.
 
     Found in blocks, see :func:`projects.SRKD.ops.knn`. Where features coincide (dead ReLUs), an
     anchor may find K copies of itself instead: it then takes the place of one.
@@ -143,7 +143,7 @@ def nearest_in_feature_space(feat: Tensor, anchors: Tensor, rows: Tensor, k: int
         feat: Features, (M, C).
         anchors: Rows of the anchors, each one of ``rows``, (Q,).
         rows: Rows to search, distinct, (n,).
-        k: Neighbours wanted, the anchor included.
+        k: Neighbors wanted, the anchor included.
 
     Returns:
         Row numbers, (Q, min(k, n)) int64.

@@ -1,6 +1,6 @@
 """PointDistiller: local graphs around the points that matter.
 
-Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbours of sample b, E edges of
+Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, E edges of
 all samples, C channels (C_s of the student, C_t of the teacher), c channels of a graph feature.
 """
 
@@ -28,7 +28,7 @@ class LocalGraphLoss(nn.Module):
     """Align local graphs around the most important nodes of every sample.
 
     Source: PointDistiller (Zhang et al., CVPR 2023); see :func:`local_graph_mse` for the formula.
-    The teacher chooses anchors and neighbours (in its own feature space), the student follows.
+    The teacher chooses anchors and neighbors (in its own feature space), the student follows.
     Paper and release train both graphs on this one loss, whose trivial optimum is that both give a
     constant. The release ignores its configured N, K and temperature; on bird's eye view maps its
     reweighting is a softmax over an axis of length one. Both are options here, not defaults.
@@ -54,10 +54,10 @@ class LocalGraphLoss(nn.Module):
         scale: How scores are scaled before: ``'minmax'``, ``'log1p'`` or ``'none'``, see
             :func:`softmax_weight`.
         edge: As in :func:`local_graph_mse`.
-        across_samples: Take anchors and neighbours from all samples together, N for all, as the
+        across_samples: Take anchors and neighbors from all samples together, N for all, as the
             release does with pillars.
         guard: What prevents the trivial optimum: ``'frozen'`` keeps the teacher's graph as
-            initialised, ``'normalized'`` trains both but ends them in the normalisation, which
+            initialized, ``'normalized'`` trains both but ends them in the normalization, which
             keeps their variance at one; ``'none'`` is the paper.
         loss_weight: 2 in the release.
 
@@ -65,7 +65,7 @@ class LocalGraphLoss(nn.Module):
         UsageError: If an argument is out of range, unknown or missing.
     """
 
-    equal_rows = True  # neighbours of one network are looked up in the other
+    equal_rows = True  # neighbors of one network are looked up in the other
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class LocalGraphLoss(nn.Module):
         return edge_mse(own, taught, neighbors, weight / len(weight), relu)
 
     def _neighbors(self, teacher: Tensor, batch: Tensor, score: Tensor) -> list[Tensor]:
-        """Find the anchors (first column) and neighbours of every sample, B times (Q_b, K_b)."""
+        """Find the anchors (first column) and neighbors of every sample, B times (Q_b, K_b)."""
         group = torch.where(batch >= 0, 0, -1) if self.across_samples else batch
         groups = group_rows(group)
         found = []

@@ -1,6 +1,6 @@
 """Sums over the edges of local graphs, of which only one block exists at a time.
 
-Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbours of sample b, Q anchors of
+Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, Q anchors of
 all samples, c channels, (q, K) one block of a sample's anchors.
 """
 
@@ -35,9 +35,9 @@ def edge_mse(
     pass are the gradients themselves, of the size of a and b.
 
     Args:
-        student: a of the neighbours and b of the anchors, (M, c) and (Q, c).
+        student: a of the neighbors and b of the anchors, (M, c) and (Q, c).
         teacher: The same of the teacher.
-        neighbors: Rows of the neighbours of every sample's anchors, (Q_b, K_b) int64 each.
+        neighbors: Rows of the neighbors of every sample's anchors, (Q_b, K_b) int64 each.
         weight: w, (Q,); detached.
         relu: Whether features end in a ReLU, or are a + b.
 
@@ -52,27 +52,27 @@ def edge_mse(
 
 class _EdgeMSE(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, around, centre, taught_around, taught_centre, weight, relu, *neighbors):
+    def forward(ctx, around, center, taught_around, taught_center, weight, relu, *neighbors):
         needs = ctx.needs_input_grad
         grads = [
             [torch.zeros_like(x) for x in nodes] if any(wanted) else [None, None]
             for nodes, wanted in (
-                ((around, centre), needs[:2]), ((taught_around, taught_centre), needs[2:4])
+                ((around, center), needs[:2]), ((taught_around, taught_center), needs[2:4])
             )
         ]  # fmt: skip
         twice = around.new_zeros(())
         for anchors, rows in _blocks(neighbors, around.shape[1]):
-            own = _features(around, centre[anchors], rows, relu)
-            taught = _features(taught_around, taught_centre[anchors], rows, relu)
+            own = _features(around, center[anchors], rows, relu)
+            taught = _features(taught_around, taught_center[anchors], rows, relu)
             gap = own - taught
             share = weight[anchors] * (2 / gap[0].numel())
             slope = gap * share[:, None, None]
             twice += gap.mul_(slope).sum()
-            for value, (at_around, at_centre) in zip((own, taught), grads):
+            for value, (at_around, at_center) in zip((own, taught), grads):
                 if at_around is not None:
                     # The sign of a ReLU's value is its derivative.
                     part = value.sign_().mul_(slope) if relu else slope
-                    at_centre[anchors] = part.sum(dim=1)
+                    at_center[anchors] = part.sum(dim=1)
                     at_around.index_add_(0, rows.flatten(), part.flatten(0, 1))
                 slope.neg_()
         ctx.save_for_backward(*grads[0], *grads[1])
@@ -94,13 +94,13 @@ def _refuse_second_derivative() -> None:
         )
 
 
-def _features(around: Tensor, centre: Tensor, rows: Tensor, relu: bool) -> Tensor:
-    value = around.index_select(0, rows.flatten()).view(*rows.shape, -1).add_(centre[:, None])
+def _features(around: Tensor, center: Tensor, rows: Tensor, relu: bool) -> Tensor:
+    value = around.index_select(0, rows.flatten()).view(*rows.shape, -1).add_(center[:, None])
     return value.relu_() if relu else value
 
 
 def _blocks(neighbors: Sequence[Tensor], width: int) -> Iterator[tuple[slice, Tensor]]:
-    """Yield places among the anchors (q) and the rows of their neighbours (q, K)."""
+    """Yield places among the anchors (q) and the rows of their neighbors (q, K)."""
     start = 0
     for rows in neighbors:
         held = MAX_VALUES_CUDA if rows.is_cuda else MAX_VALUES
@@ -111,15 +111,15 @@ def _blocks(neighbors: Sequence[Tensor], width: int) -> Iterator[tuple[slice, Te
 
 @torch.no_grad()
 def edge_peaks(
-    around: Tensor, centre: Tensor, neighbors: Sequence[Tensor], relu: bool = True
+    around: Tensor, center: Tensor, neighbors: Sequence[Tensor], relu: bool = True
 ) -> Tensor:
     """Largest feature among the edges of every anchor, (Q,); arguments as in :func:`edge_mse`."""
     most = [torch.nn.functional.embedding_bag(rows, around, mode='max') for rows in neighbors]
-    peak = (torch.cat(most) + centre).amax(dim=1)
+    peak = (torch.cat(most) + center).amax(dim=1)
     return peak.relu_() if relu else peak
 
 
-def edge_mean_square(around: Tensor, centre: Tensor, neighbors: Sequence[Tensor]) -> Tensor:
+def edge_mean_square(around: Tensor, center: Tensor, neighbors: Sequence[Tensor]) -> Tensor:
     """Mean over edges of the square of every channel of a + b; arguments as in :func:`edge_mse`.
 
     Summed edge by edge: from sums over nodes, what is left of a where b cancels it would be noise.
@@ -127,34 +127,34 @@ def edge_mean_square(around: Tensor, centre: Tensor, neighbors: Sequence[Tensor]
     Returns:
         Mean squares, (c,) float64.
     """
-    return _EdgeMeanSquare.apply(around, centre, *neighbors)
+    return _EdgeMeanSquare.apply(around, center, *neighbors)
 
 
 class _EdgeMeanSquare(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, around, centre, *neighbors):
-        ctx.save_for_backward(around, centre, *neighbors)
+    def forward(ctx, around, center, *neighbors):
+        ctx.save_for_backward(around, center, *neighbors)
         total = around.new_zeros(around.shape[1], dtype=torch.float64)
         for anchors, rows in _blocks(neighbors, around.shape[1]):
-            value = _features(around, centre[anchors], rows, relu=False)
+            value = _features(around, center[anchors], rows, relu=False)
             total += value.square_().sum(dim=(0, 1))
         return total / sum(rows.numel() for rows in neighbors)
 
     @staticmethod
     def backward(ctx, slope):
         _refuse_second_derivative()
-        around, centre, *neighbors = ctx.saved_tensors
-        at_around, at_centre = torch.zeros_like(around), torch.zeros_like(centre)
+        around, center, *neighbors = ctx.saved_tensors
+        at_around, at_center = torch.zeros_like(around), torch.zeros_like(center)
         for anchors, rows in _blocks(neighbors, around.shape[1]):
-            value = _features(around, centre[anchors], rows, relu=False)
-            at_centre[anchors] = value.sum(dim=1)
+            value = _features(around, center[anchors], rows, relu=False)
+            at_center[anchors] = value.sum(dim=1)
             at_around.index_add_(0, rows.flatten(), value.flatten(0, 1))
         slope = (slope * 2 / sum(rows.numel() for rows in neighbors)).to(around)
-        return at_around.mul_(slope), at_centre.mul_(slope), *[None] * len(neighbors)
+        return at_around.mul_(slope), at_center.mul_(slope), *[None] * len(neighbors)
 
 
 def neighbor_sum(value: Tensor, neighbors: Sequence[Tensor]) -> Tensor:
-    """Sum the values (M, c) of the neighbours of every anchor, (Q, c).
+    """Sum the values (M, c) of the neighbors of every anchor, (Q, c).
 
     Args:
         value: Of every node, (M, c).

@@ -85,8 +85,8 @@ class AnchorBoxLoss(nn.Module):
 
     Args:
         code_size: D; 7, or 9 with velocities.
-        margin: Metres added to every side of the boxes.
-        loss_weight: Not known for anchor heads; 0.2 with centre heads.
+        margin: Meters added to every side of the boxes.
+        loss_weight: Not known for anchor heads; 0.2 with center heads.
     """
 
     reads_predictions = True  # a term checks that its taps are a head's
@@ -116,7 +116,7 @@ class AnchorBoxLoss(nn.Module):
         Args:
             student: Box deltas, (M, A D).
             teacher: Box deltas, (M, A D); detached.
-            coord: Centres of the cells, (M, >= 2).
+            coord: Centers of the cells, (M, >= 2).
             batch: Sample of every row, (M,) int64; -1 leaves a row out.
             boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
             classes: B times (n_b,) int64; boxes with -1 are left out.

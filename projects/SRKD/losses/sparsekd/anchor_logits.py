@@ -20,7 +20,7 @@ class AnchorLogitLoss(nn.Module):
 
     Source: SparseKD (Yang et al., NeurIPS 2022), whose release gives anchor heads three masks.
     ``'spatial'``: cells in a ground-truth box; the release also wants points in the cell, and takes
-    a place near the cell's corner for its centre. ``'teacher'``: cells where the teacher's most
+    a place near the cell's corner for its center. ``'teacher'``: cells where the teacher's most
     likely anchor and class exceed ``threshold``; the release gives these no soft form. Its third,
     cells with a positive anchor, needs the head's target assigner and is not offered.
 
@@ -28,8 +28,8 @@ class AnchorLogitLoss(nn.Module):
         mask: One of :data:`MASKS`; ``'none'`` counts all cells alike.
         threshold: Confidence that a cell must exceed for ``'teacher'``.
         soft: Whether cells in the mask weigh as much as the teacher is confident there.
-        margin: Metres added to every side of the boxes for ``'spatial'``.
-        loss_weight: Not known for anchor heads; 10 with centre heads.
+        margin: Meters added to every side of the boxes for ``'spatial'``.
+        loss_weight: Not known for anchor heads; 10 with center heads.
 
     Raises:
         ValueError: If the mask is unknown or an argument out of range.
@@ -67,7 +67,7 @@ class AnchorLogitLoss(nn.Module):
         Args:
             student: Logits, (M, A K).
             teacher: Logits, (M, A K); detached.
-            coord: Centres of the cells, (M, >= 2).
+            coord: Centers of the cells, (M, >= 2).
             batch: Sample of every row, (M,) int64; -1 leaves a row out.
             boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
             classes: B times (n_b,) int64; boxes with -1 are left out.

@@ -1,4 +1,4 @@
-"""SparseKD for centre heads: box parameters at the centres of objects.
+"""SparseKD for center heads: box parameters at the centers of objects.
 
 Shape letters: M rows (BEV cells), C channels, P pairs of a row and a box, B samples, n_b boxes of
 sample b.
@@ -10,19 +10,19 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ...ops.boxes import rows_at_centres, select_boxes
+from ...ops.boxes import rows_at_centers, select_boxes
 from ..checks import check_same_width, connected_zero, full_precision
 
 
 @full_precision
-def centre_l1(student: Tensor, teacher: Tensor, rows: Tensor) -> Tensor:
+def center_l1(student: Tensor, teacher: Tensor, rows: Tensor) -> Tensor:
     r"""Absolute difference of predictions at chosen rows.
 
     .. math::
         L = \frac{1}{P} \sum_{p=1}^{P} |r^S_{i_p} - r^T_{i_p}|_1
 
-    Source: SparseKD (Yang et al., NeurIPS 2022), which trains a centre head's box parameters on
-    its teacher's at the objects' centres; all code weights are one.
+    Source: SparseKD (Yang et al., NeurIPS 2022), which trains a center head's box parameters on
+    its teacher's at the objects' centers; all code weights are one.
 
     Args:
         student: Predictions, (M, C).
@@ -37,7 +37,7 @@ def centre_l1(student: Tensor, teacher: Tensor, rows: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> centre_l1(torch.zeros(2, 2), torch.tensor([[9.0, 9.0], [1.0, -2.0]]), torch.tensor([1]))
+        >>> center_l1(torch.zeros(2, 2), torch.tensor([[9.0, 9.0], [1.0, -2.0]]), torch.tensor([1]))
         tensor(3.)
     """
     check_same_width(student, teacher, 'channels', 'tap the same branch of both heads')
@@ -46,13 +46,13 @@ def centre_l1(student: Tensor, teacher: Tensor, rows: Tensor) -> Tensor:
     return (student[rows] - teacher[rows]).abs().sum(dim=1).mean()
 
 
-class CentreRegressionLoss(nn.Module):
-    """:func:`centre_l1` of one regression branch of a centre head, at its own objects' centres.
+class CenterRegressionLoss(nn.Module):
+    """:func:`center_l1` of one regression branch of a center head, at its own objects' centers.
 
     The release sums over all branches and averages over tasks: give each branch a term, and divide
     ``loss_weight`` by the number of tasks. It drops the regression where grids differ. Here the
     teacher is matched to the student's rows; leave out ``reg`` alone then, the offset from a cell
-    to the centre, which each network counts in cells of its own.
+    to the center, which each network counts in cells of its own.
 
     Args:
         classes: Class ids of the task, as in :class:`PivotalHeatmapLoss`; None for all.
@@ -82,12 +82,12 @@ class CentreRegressionLoss(nn.Module):
         Args:
             student: Predictions, (M, C).
             teacher: Predictions, (M, C); detached.
-            coord: Centres of the cells, (M, >= 2).
+            coord: Centers of the cells, (M, >= 2).
             batch: Sample of every row, (M,) int64; -1 leaves a row out.
             boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
             classes: B times (n_b,) int64.
-            cell_size: Metres of a cell along x and y.
+            cell_size: Meters of a cell along x and y.
         """
         chosen = select_boxes(boxes, classes, self.classes)
-        rows = rows_at_centres(coord, batch, chosen, cell_size)[0]
-        return centre_l1(student, teacher, rows) * self.loss_weight
+        rows = rows_at_centers(coord, batch, chosen, cell_size)[0]
+        return center_l1(student, teacher, rows) * self.loss_weight

@@ -1,4 +1,4 @@
-"""SparseKD for centre heads: logits where it matters.
+"""SparseKD for center heads: logits where it matters.
 
 Shape letters: M rows (BEV cells), K classes of a task, B samples, n_b boxes of sample b.
 """
@@ -59,7 +59,7 @@ def pivotal_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 class PivotalHeatmapLoss(nn.Module):
-    """:func:`pivotal_mse` of one task's heat map in a centre head.
+    """:func:`pivotal_mse` of one task's heat map in a center head.
 
     The mask is a product: the teacher's confidence (its most likely class, zero up to
     ``threshold``), the foreground (the largest Gaussian of the head's own target, see
@@ -125,11 +125,11 @@ class PivotalHeatmapLoss(nn.Module):
         Args:
             student: Logits, (M, K).
             teacher: Logits, (M, K); detached.
-            coord: Centres of the cells, (M, >= 2).
+            coord: Centers of the cells, (M, >= 2).
             batch: Sample of every row, (M,) int64; -1 leaves a row out.
             boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
             classes: B times (n_b,) int64; other tasks' boxes are no foreground.
-            cell_size: Metres of a cell along x and y.
+            cell_size: Meters of a cell along x and y.
         """
         check_rows(student, teacher)
         if student.shape[1] != len(self.classes):
@@ -156,7 +156,7 @@ class PivotalHeatmapLoss(nn.Module):
 
 
 def clamped_sigmoid(logit: Tensor) -> Tensor:
-    """Probabilities kept 1e-4 off 0 and 1, as centre heads train theirs."""
+    """Probabilities kept 1e-4 off 0 and 1, as center heads train theirs."""
     return logit.sigmoid().clamp(1e-4, 1 - 1e-4)
 
 

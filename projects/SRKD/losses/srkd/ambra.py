@@ -36,7 +36,7 @@ class PointAffinityLoss(nn.Module):
             divided by the root mean square distance among the drawn rows (``'scale'``). As they
             are, the wider or larger network rules the loss.
         weighting: ``'mean_one'``, ``'paper'`` or ``'none'``, see :class:`SuperVoxelSampler`.
-        class_counts: Labelled points per class of the training set; default: the batch's.
+        class_counts: Labeled points per class of the training set; default: the batch's.
         loss_weight: 0.001 in the paper.
         min_rows: Rows that a super-voxel must hold to be drawn, see :class:`SuperVoxelSampler`.
 
@@ -90,12 +90,12 @@ class VoxelAffinityLoss(nn.Module):
 
     Source: SRKD (arXiv 2506.17290), Eq. 4 and 6. A voxel feature is not defined there for a point
     network: ours is the mean over the points in a cube of ``voxel_size``, taken before
-    normalisation and inside one super-voxel. Super-voxels are drawn independently of
+    normalization and inside one super-voxel. Super-voxels are drawn independently of
     :class:`PointAffinityLoss`. All defaults but ``loss_weight`` are ours.
 
     Args:
         partition: As in :class:`PointAffinityLoss`.
-        voxel_size: Edge of the cubes in metres; a few times the network's own grid.
+        voxel_size: Edge of the cubes in meters; a few times the network's own grid.
         num_super_voxels: K drawn per sample.
         n_voxels: Voxels kept per super-voxel, drawn at random; fewer are not padded.
         normalize: As in :class:`PointAffinityLoss`.

@@ -41,9 +41,9 @@ class CylinderPartition:
     50 m, a full turn and 6 m.
 
     Args:
-        radius: R_v in metres.
+        radius: R_v in meters.
         angle: A_v in radians.
-        height: H_v in metres.
+        height: H_v in meters.
 
     Raises:
         UsageError: If a size is not positive.
@@ -75,7 +75,7 @@ class CubePartition:
     describes cylinders only, though it trains on ScanNet).
 
     Args:
-        size: Edge in metres, or one per axis.
+        size: Edge in meters, or one per axis.
 
     Raises:
         UsageError: If a size is not positive or there are not three.

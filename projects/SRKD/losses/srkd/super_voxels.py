@@ -34,10 +34,10 @@ def class_rarity(
         label: Class of every point, -1 where ignored, (n,).
         number: Super-voxel of every point in [0, G), (n,).
         num_super_voxels: G.
-        class_counts: Labelled points of every class, (L,); C_total is their sum.
+        class_counts: Labeled points of every class, (L,); C_total is their sum.
 
     Returns:
-        Rarity, (G,); 0 for a super-voxel without a labelled point, which is drawn last.
+        Rarity, (G,); 0 for a super-voxel without a labeled point, which is drawn last.
 
     Example:
         >>> label = torch.tensor([0, 0, 1, -1])
@@ -68,7 +68,7 @@ class SuperVoxelSampler:
             with 96 super-voxels w is about 4e-3 and enters squared, which makes the term vanish.
             ``'mean_one'`` divides w by its mean over those drawn; ``'none'`` is one. The last two
             are ours.
-        class_counts: Labelled points per class of the training set. Default, ours: counted in the
+        class_counts: Labeled points per class of the training set. Default, ours: counted in the
             batch.
         min_rows: Rows that a super-voxel must hold to be drawn; where none holds them, all can be.
             Ours: of one row, or of a few far from a LiDAR, no affinity can be learnt.
@@ -130,7 +130,7 @@ class SuperVoxelSampler:
         return group, self._carried(torch.cat(weights))
 
     def _class_counts(self, label: Tensor | None) -> Tensor | None:
-        """Count classes, (L,); None where nothing is labelled."""
+        """Count classes, (L,); None where nothing is labeled."""
         if label is None or not bool((label >= 0).any()):
             return None
         if self.class_counts is None:

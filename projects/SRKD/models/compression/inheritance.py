@@ -64,7 +64,7 @@ class Inheritance:
         order: Rows of the layers of predictions where they are not the student's one by one.
 
     Attributes:
-        left: Layers of predictions that stay as initialised.
+        left: Layers of predictions that stay as initialized.
 
     Raises:
         UsageError: If ``keep`` is unknown, or the keys differ.
@@ -135,7 +135,7 @@ class Inheritance:
         """Copy a layer of predictions whole: its rows are classes, anchors and numbers of a box.
 
         No norm may choose among those. Where the networks have different ones the student's layer
-        stays as initialised.
+        stays as initialized.
         """
         name, axis = self.names[module], _axes(module)[0]
         count, of = module.weight.shape[axis], self._weight(module).shape[axis]
@@ -154,7 +154,7 @@ class Inheritance:
         self.output(last, entering)
 
     def norm(self, module: nn.Module, kept: Kept) -> Kept:
-        """Copy a normalisation with its statistics."""
+        """Copy a normalization with its statistics."""
         for name in module.state_dict():
             value = self._teacher(module, name)
             self._copy(module, name, value[kept.index] if value.dim() else value)

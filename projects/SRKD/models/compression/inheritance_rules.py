@@ -28,9 +28,9 @@ def inherit(
     """Start a narrower detector from its teacher's strongest filters.
 
     Only hidden widths are chosen by norm. Layers of predictions are copied row by row, and stay as
-    initialised where the teacher predicts something else.
+    initialized where the teacher predicts something else.
 
-    Source: teacher-guided initialisation of SparseKD (Yang et al., NeurIPS 2022), there found best
+    Source: teacher-guided initialization of SparseKD (Yang et al., NeurIPS 2022), there found best
     by L1 norm or by leading channels. With the teacher's own widths the copy is the teacher.
 
     Args:
@@ -41,7 +41,7 @@ def inherit(
             student's own order.
 
     Returns:
-        Layers of predictions that were left as initialised.
+        Layers of predictions that were left as initialized.
 
     Raises:
         UsageError: If the networks do not have the same layers, a layer is wider than the
