@@ -28,11 +28,12 @@ _MOVES = {
         'affinity ambra cross_sample_affinity cross_sample_triton partitions super_voxels',
     ('losses', 'losses.pointdistiller'):
         'edge_graph importance local_graph local_graph_loss streamed_edges',
-    ('losses', 'losses.sparsekd'): 'anchor_boxes anchor_logits center_regression pivotal_logits',
+    ('losses', 'losses.sparsekd'): 'anchor_boxes anchor_logits pivotal_logits',
 }  # fmt: skip
 _RENAMED = {
     'datasets.mini': 'projects.MiniScenes.rooms',
     'datasets.mini_streets': 'projects.MiniScenes.streets',
+    'losses.centre_regression': 'losses.sparsekd.center_regression',
     'distill.teacher_cache': 'distill.cache.cached_teacher',
     'distill.teacher_cache_file': 'distill.cache.file',
     'distill.teacher_cache_folder': 'distill.cache.folder',

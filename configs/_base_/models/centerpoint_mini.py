@@ -10,7 +10,7 @@ model = dict(
             max_voxels=(6000, 12000))),
     pts_voxel_encoder=dict(
         voxel_size=pillar, point_cloud_range=reach,
-        norm_cfg=dict(type='RowBatchNorm1d', eps=1e-3, momentum=0.01)),
+        norm_cfg=dict(type='PillarBatchNorm1d', eps=1e-3, momentum=0.01)),
     pts_middle_encoder=dict(output_shape=(256, 128)),
     pts_backbone=dict(layer_nums=[1, 2, 2], out_channels=[64, 128, 128]),
     pts_neck=dict(

@@ -1,5 +1,6 @@
 """Distillation losses: one equation per file, tensors in, a 0-d tensor out; torch only."""
 
+from ..base import renamed
 from ..ops.pooling import points_per_voxel
 from .attention_transfer import AttentionTransferLoss
 from .channel_kl import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
@@ -21,11 +22,14 @@ from .srkd.cross_sample_kl import cross_sample_kl
 from .srkd.partitions import CubePartition, CylinderPartition
 from .srkd.super_voxels import SuperVoxelSampler
 
+CentreRegressionLoss = renamed('CentreRegressionLoss', CenterRegressionLoss)
+
 __all__ = [
     'AnchorBoxLoss',
     'AnchorLogitLoss',
     'AttentionTransferLoss',
     'CenterRegressionLoss',
+    'CentreRegressionLoss',
     'ChannelKLLoss',
     'CrossSampleAffinityLoss',
     'CubePartition',

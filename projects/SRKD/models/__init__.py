@@ -3,11 +3,12 @@
 from .compression import build_compressed, compressed, divisor_of, inherit
 from .data_preprocessor import VoxelSegDataPreprocessor
 from .pillar_backbone import PointPillarsSegBackbone
-from .row_norm import RowBatchNorm1d
+from .pillar_norm import PillarBatchNorm1d, RowBatchNorm1d
 from .voxel_seg_head import VoxelSegHead
 
 __all__ = [
     'PointPillarsSegBackbone',
+    'PillarBatchNorm1d',
     'RowBatchNorm1d',
     'VoxelSegDataPreprocessor',
     'VoxelSegHead',

@@ -1,5 +1,6 @@
 """Tensor operations that several parts share; torch only."""
 
+from ..base import renamed
 from .boxes import rows_at_centers, rows_in_boxes_bev
 from .gather import gather_rows, world_size
 from .grid import occupied_cells
@@ -15,6 +16,8 @@ from .ragged import (
     padded_blocks,
 )
 from .similarity import l2_normalize, segment_mean, unit_spread
+
+rows_at_centres = renamed('rows_at_centres', rows_at_centers)
 
 __all__ = [
     'Groups',
@@ -32,6 +35,7 @@ __all__ = [
     'points_per_voxel',
     'pool_max',
     'rows_at_centers',
+    'rows_at_centres',
     'rows_in_boxes_bev',
     'segment_mean',
     'unit_spread',

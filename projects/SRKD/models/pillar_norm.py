@@ -6,14 +6,16 @@ Letters: N pillars, C channels, L points of a pillar.
 from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
+from ..base import renamed
+
 
 @MODELS.register_module()
-class RowBatchNorm1d(nn.BatchNorm1d):
+class PillarBatchNorm1d(nn.BatchNorm1d):
     """``BatchNorm1d`` that takes (N, C, L) as N L rows of C.
 
     The same numbers, parameters and keys; where L is small, torch's CPU kernels take several times
     as long for the three axes. For pillar encoders:
-    ``norm_cfg=dict(type='RowBatchNorm1d', eps=1e-3, momentum=0.01)``.
+    ``norm_cfg=dict(type='PillarBatchNorm1d', eps=1e-3, momentum=0.01)``.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -22,3 +24,6 @@ class RowBatchNorm1d(nn.BatchNorm1d):
             return super().forward(input)
         rows = super().forward(input.transpose(1, 2).flatten(0, 1))
         return rows.unflatten(0, (len(input), -1)).transpose(1, 2)
+
+
+RowBatchNorm1d = MODELS.register_module(module=renamed('RowBatchNorm1d', PillarBatchNorm1d))
