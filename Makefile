@@ -30,7 +30,7 @@ test: setup
 	exit $$status
 
 lint: setup
-	$(RUN) -m ruff check .
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check --quiet .
 
 bench: setup
 	$(RUN) benchmarks/bm_all.py

@@ -262,9 +262,15 @@ def _distiller(
     terms = terms_of(preset, bench)
     kind = 'DistillDetector' if bench.family else 'DistillSegmentor'
     given = dict(super_voxels=student.super_voxels) if 'super_voxels' in student else {}
-    model = MODELS.build(dict(
-        type=kind, student=copy.deepcopy(student.model),
-        teacher=dict(config=copy.deepcopy(teacher), checkpoint=checkpoint), terms=terms, **given))
+    model = MODELS.build(
+        dict(
+            type=kind,
+            student=copy.deepcopy(student.model),
+            teacher=dict(config=copy.deepcopy(teacher), checkpoint=checkpoint),
+            terms=terms,
+            **given,
+        )
+    )
     model.init_weights()
     if 'metainfo' in student:
         model.learn_classes(student.metainfo.classes)

@@ -350,9 +350,7 @@ def info_mutants(file: str, columns_told: str = SAME) -> dict[str, Mutant]:
         table |= {f'{key} {"gone" if value is ... else repr(value)}': entry_set(key, value)
                   for value in values}  # fmt: skip
     mutants = {f'infos: {name}': Mutant(file, damage) for name, damage in table.items()}
-    same = {
-        f'pickle protocol {n}': content_changed(lambda c: None, n) for n in (0, 2, 3, 5)
-    } | {
+    same = {f'pickle protocol {n}': content_changed(lambda c: None, n) for n in (0, 2, 3, 5)} | {
         'a key more': entry_set('a_key_of_ours', 1),
         'metainfo with more': content_changed(lambda c: c['metainfo'].update(version='x')),
     }

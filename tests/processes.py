@@ -92,9 +92,7 @@ def run_group(function: Callable, world: int, *args, timeout: float = DEADLINE) 
         What the calls returned, by rank.
     """
     with tempfile.TemporaryDirectory() as folder:
-        ranks = start_forks(
-            _rank, (world, Path(folder), function, args), nprocs=world, join=False
-        )
+        ranks = start_forks(_rank, (world, Path(folder), function, args), nprocs=world, join=False)
         deadline = time.monotonic() + timeout
         try:
             while not ranks.join(timeout=min(5, timeout)):

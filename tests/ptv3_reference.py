@@ -1,4 +1,5 @@
 """PTv3 in eval, voxel by voxel, from the paper and the state dict's names; slow and float64."""
+
 import torch
 import torch.nn.functional as F
 
@@ -41,7 +42,8 @@ class Reference:
 
     def batch_norm(self, name, x):
         mean, var, weight, bias = self.get(
-            *(f'{name}.{part}' for part in ('running_mean', 'running_var', 'weight', 'bias')))
+            *(f'{name}.{part}' for part in ('running_mean', 'running_var', 'weight', 'bias'))
+        )
         return (x - mean) / (var + 1e-3).sqrt() * weight + bias
 
     def convolve(self, name, x, voxels):
@@ -69,9 +71,9 @@ class Reference:
             rows = [i for i, voxel in enumerate(voxels) if voxel[0] == sample]
             rows.sort(key=lambda i: curve(order, depth, *voxels[i][1:]))
             for start in range(0, len(rows), patch_size):
-                own = rows[start:start + patch_size]
+                own = rows[start : start + patch_size]
                 # a short last patch sees the last `patch_size` rows of its sample
-                seen = rows[max(0, min(start, len(rows) - patch_size)):][:patch_size]
+                seen = rows[max(0, min(start, len(rows) - patch_size)) :][:patch_size]
                 scale = self.cfg.get('qk_scale') or q.shape[-1] ** -0.5
                 score = torch.einsum('ihd,jhd->hij', q[own], k[seen]) * scale
                 out[own] = torch.einsum('hij,jhd->ihd', score.softmax(-1), v[seen])
@@ -84,9 +86,14 @@ class Reference:
             position = self.convolve(f'{name}.cpe.0', x if source is None else source, voxels)
             x = x + self.layer_norm(f'{name}.cpe.2', self.linear(f'{name}.cpe.1', position))
             x = x + self.attend(
-                f'{name}.attn', self.layer_norm(f'{name}.norm1.0', x), voxels, depth,
-                cfg['order'][i % len(cfg['order'])], cfg[f'{part}_num_head'][k],
-                cfg[f'{part}_patch_size'][k])
+                f'{name}.attn',
+                self.layer_norm(f'{name}.norm1.0', x),
+                voxels,
+                depth,
+                cfg['order'][i % len(cfg['order'])],
+                cfg[f'{part}_num_head'][k],
+                cfg[f'{part}_patch_size'][k],
+            )
             hidden = self.linear(f'{name}.mlp.0.fc1', self.layer_norm(f'{name}.norm2.0', x))
             x, source = x + self.linear(f'{name}.mlp.0.fc2', F.gelu(hidden)), None
         return x

@@ -1,4 +1,5 @@
 """The fixtures of conftest.py, seen from outside: small pytest runs beside a copy of it."""
+
 import os
 import shutil
 import subprocess
@@ -71,10 +72,29 @@ def child(tmp_path):
         if realdata:
             env['SRKD_REALDATA'] = str(realdata)
         return subprocess.run(
-            [sys.executable, '-m', 'pytest', '-p', 'no:dash', '-q', '-rs', '-W', 'ignore',
-             '-c', os.devnull,
-             '--strict-markers', '--rootdir', str(tmp_path), f'--basetemp={tmp_path / "base"}',
-             str(tmp_path), *args], env=env, capture_output=True, text=True).stdout
+            [
+                sys.executable,
+                '-m',
+                'pytest',
+                '-p',
+                'no:dash',
+                '-q',
+                '-rs',
+                '-W',
+                'ignore',
+                '-c',
+                os.devnull,
+                '--strict-markers',
+                '--rootdir',
+                str(tmp_path),
+                f'--basetemp={tmp_path / "base"}',
+                str(tmp_path),
+                *args,
+            ],
+            env=env,
+            capture_output=True,
+            text=True,
+        ).stdout
 
     return run
 

@@ -30,7 +30,8 @@ def raw_scannet(out: Path) -> Path:
     lists.mkdir()
     labels = ['wall', 'floor', 'chair', 'couch', 'table']  # raw categories 1, 3, 2, 6, 5
     (lists / 'scannetv2-labels.combined.tsv').write_text(
-        'id\traw_category\tnyu40id\n1\twall\t1\n3\tfloor\t2\n2\tchair\t5\n6\tcouch\t6\n5\ttable\t7\n')
+        'id\traw_category\tnyu40id\n1\twall\t1\n3\tfloor\t2\n2\tchair\t5\n6\tcouch\t6\n5\ttable\t7\n'
+    )
     names = sorted(path.stem for path in (rooms / 'points').iterdir())
     for split, scenes in dict(train=names[:3], val=names[3:4], test=names[4:]).items():
         (lists / f'scannetv2_{split}.txt').write_text(''.join(f'{name}\n' for name in scenes))
@@ -46,8 +47,10 @@ def raw_scannet(out: Path) -> Path:
         (out / 'scans' / name).mkdir(parents=True)
         groups = [dict(id=i, label=labels[i % 5], segments=[i])
                   for i in np.unique(instance).tolist()]  # fmt: skip
-        for file, content in (('.aggregation', dict(segGroups=groups)),
-                              ('_vh_clean_2.0.010000.segs', dict(segIndices=instance.tolist()))):
+        for file, content in (
+            ('.aggregation', dict(segGroups=groups)),
+            ('_vh_clean_2.0.010000.segs', dict(segIndices=instance.tolist())),
+        ):
             (out / f'scans/{name}/{name}{file}.json').write_text(json.dumps(content))
     return out
 
@@ -58,8 +61,10 @@ def raw_nuscenes(out: Path) -> Path:
     for path in out.glob('*.pkl'):
         path.unlink()
     tables = (out / 'v1.0-mini').rename(out / VERSION)
-    data = {name: json.loads((tables / f'{name}.json').read_text()) for name in
-            ('sample_data', 'sample_annotation', 'instance', 'category')}
+    data = {
+        name: json.loads((tables / f'{name}.json').read_text())
+        for name in ('sample_data', 'sample_annotation', 'instance', 'category')
+    }
     _add_sweeps(out, data['sample_data'])
     _label_ten_classes(data)
     data['lidarseg'] = _masks(out, data['sample_data'])
@@ -74,8 +79,16 @@ def _add_sweeps(out: Path, records: list[dict]) -> None:
         if record['prev']:
             token, name = f'{number:032d}', f'sweeps/LIDAR_TOP/sweep{number}.pcd.bin'
             shutil.copy(out / record['filename'], out / name)
-            records.append({**record, 'token': token, 'is_key_frame': False, 'filename': name,
-                            'timestamp': record['timestamp'] - 50_000, 'next': record['token']})
+            records.append(
+                {
+                    **record,
+                    'token': token,
+                    'is_key_frame': False,
+                    'filename': name,
+                    'timestamp': record['timestamp'] - 50_000,
+                    'next': record['token'],
+                }
+            )
             by_token[record['prev']]['next'] = record['prev'] = token
 
 
@@ -86,8 +99,10 @@ def _label_ten_classes(data: dict[str, list[dict]]) -> None:
         token = record['instance_token']
         seen[token] = max(seen.get(token, 0), record['num_lidar_pts'])
     order = sorted(seen, key=seen.get, reverse=True)
-    data['category'] = [dict(token=name, name=category, description='', index=i)
-                        for i, (name, category) in enumerate(CATEGORIES.items())]
+    data['category'] = [
+        dict(token=name, name=category, description='', index=i)
+        for i, (name, category) in enumerate(CATEGORIES.items())
+    ]
     for record in data['instance']:
         record['category_token'] = list(CATEGORIES)[order.index(record['token']) % 10]
 

@@ -24,8 +24,15 @@ SUPPORTED = {
     'nuscenes-devkit': ('1.1.10', None, 'tables and scores of nuScenes'),
 }
 OPTIONAL = ('nuscenes-devkit',)
-SPCONV = ('spconv', 'spconv-cu126', 'spconv-cu124', 'spconv-cu121', 'spconv-cu120', 'spconv-cu118',
-          'spconv-triton')
+SPCONV = (
+    'spconv',
+    'spconv-cu126',
+    'spconv-cu124',
+    'spconv-cu121',
+    'spconv-cu120',
+    'spconv-cu118',
+    'spconv-triton',
+)
 MEND = 'make setup'
 WINDOWS = 'windows of mmdet3d'
 
@@ -61,9 +68,11 @@ def check_versions() -> list[Line]:
         span = f'>= {low}' + (f', < {high}' if high else '')
         found = installed(package)
         if found is None:
-            lines.append(Line(package, f'missing, needed by {purpose} alone')
-                         if package in OPTIONAL else
-                         Line(package, f'({span})', f'missing: {purpose}'))
+            lines.append(
+                Line(package, f'missing, needed by {purpose} alone')
+                if package in OPTIONAL
+                else Line(package, f'({span})', f'missing: {purpose}')
+            )
             continue
         fits = numbers(low) <= numbers(found) and (not high or numbers(found) < numbers(high))
         lines.append(Line(package, f'{found} ({span})', '' if fits else f'unsupported: {purpose}'))
@@ -99,6 +108,7 @@ def check_sparse() -> Line:
     line = check_import('spconv.pytorch', found, 'spconv is broken')
     try:
         from projects.SRKD.ops.sparse_conv import sparse_backend
+
         backends = ', '.join(f'{kind}: {sparse_backend(kind)}' for kind in ('cpu', 'cuda'))
     except ImportError:
         backends = 'this project is not installed'
@@ -117,8 +127,11 @@ def check_windows() -> Line:
     reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'it crashes'
     if 'libusb' in reason:
         reason = 'libusb is missing (Debian: apt install libusb-1.0-0)'
-    return Line(WINDOWS, f'open3d {found} is installed, cannot be imported: {reason}; pictures '
-                'are drawn from above instead')
+    return Line(
+        WINDOWS,
+        f'open3d {found} is installed, cannot be imported: {reason}; pictures '
+        'are drawn from above instead',
+    )
 
 
 def check_project() -> Line:
@@ -134,14 +147,21 @@ def check_project() -> Line:
 
 def main() -> int:
     """Print all findings and, if one is wrong, the command that mends them."""
-    lines = [*check_versions(), check_cuda(),
-             check_import('mmcv.ops', 'compiled operators load', 'operators are not compiled'),
-             check_sparse(), check_windows(), check_project()]
+    lines = [
+        *check_versions(),
+        check_cuda(),
+        check_import('mmcv.ops', 'compiled operators load', 'operators are not compiled'),
+        check_sparse(),
+        check_windows(),
+        check_project(),
+    ]
     width = max(len(line.name) for line in lines)
     for line in lines:
         mark = 'NO' if line.wrong else 'ok'
-        print(f'{mark}  {line.name:{width}}  {line.found}' +
-              (f'   <- {line.wrong}' if line.wrong else ''))
+        print(
+            f'{mark}  {line.name:{width}}  {line.found}'
+            + (f'   <- {line.wrong}' if line.wrong else '')
+        )
     wrong = [line.name for line in lines if line.wrong]
     if wrong:
         own = '' if '.venv' in sys.prefix else f' PYTHON={sys.executable}'

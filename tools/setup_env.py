@@ -52,8 +52,10 @@ def probe(python: str) -> dict:
 
 def pip(python: str, *args: str, env: dict | None = None) -> None:
     """Run pip, its output shown; leave with pip's exit code if it fails."""
-    done = subprocess.run([python, '-m', 'pip', '--disable-pip-version-check', *args],
-                          env={**os.environ, **(env or {})})
+    done = subprocess.run(
+        [python, '-m', 'pip', '--disable-pip-version-check', *args],
+        env={**os.environ, **(env or {})},
+    )
     if done.returncode:
         sys.exit(f'[setup] failed: pip {" ".join(args)}')
 
@@ -102,16 +104,32 @@ def clock(seconds: float) -> str:
 def compile_mmcv(python: str, prefix: Path, limits: list[str], *extra: str) -> None:
     """Build mmcv from its sdist; say at least twice a minute how many objects are done."""
     log = prefix / 'mmcv-build.log'
-    say('mmcv with its operators: seconds if pip kept a wheel, else compiled, about 13 minutes on '
-        f'2 cores (log: {log})')
+    say(
+        'mmcv with its operators: seconds if pip kept a wheel, else compiled, about 13 minutes on '
+        f'2 cores (log: {log})'
+    )
     env = dict(os.environ, MMCV_WITH_OPS='1')
     if not has_nvidia():
         env['FORCE_CUDA'] = '0'
     start, count = time.monotonic(), 'preparing'
     with open(log, 'wb') as file:
         build = subprocess.Popen(
-            [python, '-m', 'pip', '--disable-pip-version-check', 'install', '-v',
-             '--no-build-isolation', *limits, *extra, MMCV], stdout=file, stderr=file, env=env)
+            [
+                python,
+                '-m',
+                'pip',
+                '--disable-pip-version-check',
+                'install',
+                '-v',
+                '--no-build-isolation',
+                *limits,
+                *extra,
+                MMCV,
+            ],
+            stdout=file,
+            stderr=file,
+            env=env,
+        )
         try:
             while build.poll() is None:
                 elapsed = time.monotonic() - start
@@ -125,8 +143,10 @@ def compile_mmcv(python: str, prefix: Path, limits: list[str], *extra: str) -> N
                 build.terminate()
     if build.returncode:
         print('\n'.join(log.read_text(errors='replace').splitlines()[-30:]))
-        sys.exit(f'[setup] mmcv did not build: see {log} (a C++17 compiler and the headers of '
-                 'Python are needed)')
+        sys.exit(
+            f'[setup] mmcv did not build: see {log} (a C++17 compiler and the headers of '
+            'Python are needed)'
+        )
 
 
 def write_constraints(found: dict) -> list[str]:
@@ -162,17 +182,29 @@ def install(python: str, found: dict) -> None:
         say(f'torch {found["torch"]} is there and stays')
     prefix = Path(found['prefix'])
     spconv = found['spconv'] or [spconv_package(found['cuda'])]
-    lines = [line for line in REQUIREMENTS.read_text().splitlines()
-             if not line.startswith('spconv') and not line.startswith('#')]
+    lines = [
+        line
+        for line in REQUIREMENTS.read_text().splitlines()
+        if not line.startswith('spconv') and not line.startswith('#')
+    ]
     chosen = prefix / 'srkd-requirements.txt'
     chosen.write_text('\n'.join([*lines, f'torch=={found["torch"]}', *spconv]) + '\n')
     limits = ['-c', str(chosen), *tested]  # so that no step replaces what an earlier one chose
-    pip(python, 'install', *limits, 'setuptools', 'wheel', 'ninja', 'psutil', 'numpy',
-        'opencv-python')
+    pip(
+        python,
+        'install',
+        *limits,
+        'setuptools',
+        'wheel',
+        'ninja',
+        'psutil',
+        'numpy',
+        'opencv-python',
+    )
     if found['mmcv'] is None or not ops_import(python):
         compile_mmcv(python, prefix, limits)
         if not ops_import(python):
-            say('mmcv: the wheel in pip\'s cache belongs to another torch')
+            say("mmcv: the wheel in pip's cache belongs to another torch")
             compile_mmcv(python, prefix, limits, '--no-cache-dir', '--no-deps', '--force-reinstall')
     pip(python, 'install', '-r', str(chosen), *tested)
     pip(python, 'install', '--no-build-isolation', '--no-deps', '-e', str(ROOT))
@@ -182,8 +214,9 @@ def fingerprint() -> str:
     """Changes with whatever an installation depends on, the place of this repository included."""
     names = ('setup.cfg', 'setup.py', 'pyproject.toml')
     parts = [REQUIREMENTS, CONSTRAINTS, *(ROOT / name for name in names), Path(__file__)]
-    return hashlib.sha256(b'\0'.join([str(ROOT).encode(), *(p.read_bytes() for p in parts)])
-                          ).hexdigest()
+    return hashlib.sha256(
+        b'\0'.join([str(ROOT).encode(), *(p.read_bytes() for p in parts)])
+    ).hexdigest()
 
 
 def main() -> None:

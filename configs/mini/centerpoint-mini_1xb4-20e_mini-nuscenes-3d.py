@@ -1,3 +1,6 @@
 _base_ = [
-    '../_base_/models/centerpoint_mini.py', '../_base_/datasets/mini-nuscenes-3d.py',
-    '../_base_/schedules/mini-det-20e.py', '../_base_/mini_runtime.py']
+    '../_base_/models/centerpoint_mini.py',
+    '../_base_/datasets/mini-nuscenes-3d.py',
+    '../_base_/schedules/mini-det-20e.py',
+    '../_base_/mini_runtime.py',
+]

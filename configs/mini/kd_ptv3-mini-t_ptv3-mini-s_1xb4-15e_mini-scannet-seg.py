@@ -4,4 +4,5 @@ model = dict(
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-scannet-seg.py'),
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)

@@ -1,7 +1,11 @@
 _base_ = [
-    '../_base_/models/minkunet_mini.py', '../_base_/datasets/mini-nuscenes-lidarseg.py',
-    '../_base_/schedules/mini-15e.py', '../_base_/mini_runtime.py']
+    '../_base_/models/minkunet_mini.py',
+    '../_base_/datasets/mini-nuscenes-lidarseg.py',
+    '../_base_/schedules/mini-15e.py',
+    '../_base_/mini_runtime.py',
+]
 model = dict(
     data_preprocessor=dict(voxel_size=0.4),
     backbone=dict(in_channels=4),
-    decode_head=dict(num_classes=16, ignore_index=16))
+    decode_head=dict(num_classes=16, ignore_index=16),
+)

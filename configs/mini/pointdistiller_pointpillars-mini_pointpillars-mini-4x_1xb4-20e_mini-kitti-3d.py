@@ -4,5 +4,6 @@ model = dict(
     type='DistillDetector',
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/pointpillars-mini_1xb4-20e_mini-kitti-3d.py'),
-    terms=_base_.distill.pointpillars)
+    terms=_base_.distill.pointpillars,
+)
 model['terms']['local_graph']['loss'].update(num_anchors=2000, num_neighbors=32)  # in minutes

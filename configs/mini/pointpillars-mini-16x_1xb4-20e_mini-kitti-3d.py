@@ -1,3 +1,2 @@
 _base_ = './pointpillars-mini_1xb4-20e_mini-kitti-3d.py'
-model = dict(
-    _delete_=True, type='CompressedDetector', detector=_base_.model, compression=16)
+model = dict(_delete_=True, type='CompressedDetector', detector=_base_.model, compression=16)

@@ -1,6 +1,9 @@
 _base_ = [
-    '../_base_/models/ptv3_mini.py', '../_base_/datasets/mini-pandaset.py',
-    '../_base_/schedules/mini-15e.py', '../_base_/mini_runtime.py']
+    '../_base_/models/ptv3_mini.py',
+    '../_base_/datasets/mini-pandaset.py',
+    '../_base_/schedules/mini-15e.py',
+    '../_base_/mini_runtime.py',
+]
 model = dict(
     data_preprocessor=dict(voxel_size=0.4),
     backbone=dict(
@@ -13,5 +16,7 @@ model = dict(
         dec_channels=(16, 24, 32),
         dec_num_head=(2, 3, 4),
         dec_patch_size=(64, 64, 64),
-        drop_path=0.0),
-    decode_head=dict(channels=16, num_classes=12, ignore_index=12))
+        drop_path=0.0,
+    ),
+    decode_head=dict(channels=16, num_classes=12, ignore_index=12),
+)

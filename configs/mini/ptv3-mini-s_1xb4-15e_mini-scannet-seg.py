@@ -1,7 +1,10 @@
 # The student: a fifteenth of the teacher's parameters.
 _base_ = [
-    '../_base_/models/ptv3_mini.py', '../_base_/datasets/mini-scannet-seg.py',
-    '../_base_/schedules/mini-15e.py', '../_base_/mini_runtime.py']
+    '../_base_/models/ptv3_mini.py',
+    '../_base_/datasets/mini-scannet-seg.py',
+    '../_base_/schedules/mini-15e.py',
+    '../_base_/mini_runtime.py',
+]
 model = dict(
     backbone=dict(
         enc_depths=(1, 1, 1, 1),
@@ -11,5 +14,7 @@ model = dict(
         dec_channels=(16, 24, 32),
         dec_num_head=(2, 3, 4),
         dec_patch_size=(64, 64, 64),
-        drop_path=0.0),
-    decode_head=dict(channels=16))
+        drop_path=0.0,
+    ),
+    decode_head=dict(channels=16),
+)

@@ -1,8 +1,12 @@
 _base_ = [
-    '../_base_/models/ptv3_mini.py', '../_base_/datasets/mini-pandaset.py',
-    '../_base_/schedules/mini-20e.py', '../_base_/mini_runtime.py']
+    '../_base_/models/ptv3_mini.py',
+    '../_base_/datasets/mini-pandaset.py',
+    '../_base_/schedules/mini-20e.py',
+    '../_base_/mini_runtime.py',
+]
 model = dict(
     data_preprocessor=dict(voxel_size=0.4),
     backbone=dict(in_channels=4, depth=10),
-    decode_head=dict(num_classes=12, ignore_index=12))
+    decode_head=dict(num_classes=12, ignore_index=12),
+)
 optim_wrapper = dict(optimizer=dict(lr=0.002))  # as on mini rooms

@@ -5,7 +5,9 @@ model = dict(
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-mini-t_1xb4-20e_mini-scannet-seg.py'),
     super_voxels=_base_.super_voxels,
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
-    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True))
+    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True),
+)

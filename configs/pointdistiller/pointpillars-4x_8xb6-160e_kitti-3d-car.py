@@ -1,3 +1,2 @@
 _base_ = './pointpillars_hv_secfpn_8xb6-160e_kitti-3d-car.py'
-model = dict(
-    _delete_=True, type='CompressedDetector', detector=_base_.model, compression=4)
+model = dict(_delete_=True, type='CompressedDetector', detector=_base_.model, compression=4)

@@ -4,4 +4,5 @@ model = dict(
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-base_4xb2-50e_nuscenes-lidarseg.py'),
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)

@@ -4,4 +4,5 @@ model = dict(
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet-seg.py'),
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)

@@ -1,3 +1,6 @@
 _base_ = [
-    '../_base_/models/ptv3.py', '../_base_/datasets/scannet-seg.py',
-    '../_base_/schedules/onecycle-800e.py', '../_base_/default_runtime.py']
+    '../_base_/models/ptv3.py',
+    '../_base_/datasets/scannet-seg.py',
+    '../_base_/schedules/onecycle-800e.py',
+    '../_base_/default_runtime.py',
+]

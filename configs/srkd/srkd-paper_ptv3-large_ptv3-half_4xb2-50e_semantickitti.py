@@ -5,4 +5,5 @@ model = dict(
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-large_4xb2-50e_semantickitti.py'),
     super_voxels=_base_.super_voxels,
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)

@@ -4,10 +4,9 @@ model = dict(
     type='DistillSegmentor',
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-large_4xb2-800e_scannet200-seg.py'),
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)
 # The release's own cycle for its distillation configs, which is not that of its baseline.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
 rise, fall = _base_.param_scheduler
-param_scheduler = [
-    dict(rise, end=400),
-    dict(fall, begin=400, T_max=400)]
+param_scheduler = [dict(rise, end=400), dict(fall, begin=400, T_max=400)]

@@ -5,8 +5,10 @@ model = dict(
     student=_base_.model,
     teacher=dict(config='{{ fileDirname }}/ptv3-base_4xb2-800e_scannet200-seg.py'),
     super_voxels=_base_.super_voxels,
-    terms=_base_.distill.terms)
+    terms=_base_.distill.terms,
+)
 train_dataloader = dict(
     drop_last=False,  # the batch sampler's own argument
     # only keeps scans of a place apart: scans of one kind in a batch cost mIoU where we measured
-    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True))
+    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True),
+)

@@ -380,7 +380,8 @@ def test_a_depth_that_is_too_small_is_refused_with_the_one_needed():
 
 
 @pytest.mark.parametrize(
-    'largest, present, older', [(22, 5, 5), (30, 5, 5), (31, 6, 5), (32, 6, 6)])
+    'largest, present, older', [(22, 5, 5), (30, 5, 5), (31, 6, 5), (32, 6, 6)]
+)
 def test_the_depth_follows_the_rule_of_the_original_or_its_older_one(largest, present, older):
     coors = torch.tensor([[0, largest, 3, 0], [0, 1, 2, 4]])
     assert grid_depth(coors) == present and grid_depth(coors, 'floor') == older

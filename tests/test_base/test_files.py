@@ -58,15 +58,19 @@ def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
     (tmp_path / 'file').write_text('in the way')
     for out in (tmp_path / 'file', tmp_path / 'file' / 'deep' / 'out'):
-        with pytest.raises(UsageError, match=f'--out {out} cannot be written to .{tmp_path}/file: '
-                           'Not a directory.*, expected a folder that is there or can be made'):
+        with pytest.raises(
+            UsageError,
+            match=f'--out {out} cannot be written to .{tmp_path}/file: '
+            'Not a directory.*, expected a folder that is there or can be made',
+        ):
             check_writable(out, '--out')
     assert (tmp_path / 'file').read_text() == 'in the way'
 
 
 @pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_file_that_cannot_be_made_is_told_in_the_words_of_the_system(
-        tmp_path, monkeypatch, number):
+    tmp_path, monkeypatch, number
+):
     def refuse(**_):
         raise OSError(number, os.strerror(number))
 

@@ -73,9 +73,7 @@ def test_a_wrong_gradient_is_noticed(timing):
     student = torch.randn(5, 3, requires_grad=True)
     timing.check_equal(lambda x: x.square().sum(), lambda x: (x * x).sum(), student, 1e-5)
     with pytest.raises(AssertionError):
-        timing.check_equal(
-            lambda x: (x.detach() * x).sum(), lambda x: (x * x).sum(), student, 1e-5
-        )
+        timing.check_equal(lambda x: (x.detach() * x).sum(), lambda x: (x * x).sum(), student, 1e-5)
 
 
 def test_a_share_of_memory_that_cannot_be_seen_is_no_number(timing):

@@ -41,11 +41,18 @@ def test_reading_a_config_repeats_no_warning(tmp_path, cured):
     (tmp_path / 'base.py').write_text('a = 1\n')
     bases = ['./base.py', 'mmdet3d::_base_/default_runtime.py']
     (tmp_path / 'derived.py').write_text(f'_base_ = {bases}\n')
-    code = ('import sys, mmengine; from mmengine.config import Config\n'
-            f'if {cured}: from projects.SRKD import compat; compat.apply()\n'
-            "print('---', file=sys.stderr); Config.fromfile('derived.py')")
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                          cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    code = (
+        'import sys, mmengine; from mmengine.config import Config\n'
+        f'if {cured}: from projects.SRKD import compat; compat.apply()\n'
+        "print('---', file=sys.stderr); Config.fromfile('derived.py')"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert ('pkg_resources' in done.stderr.split('---')[1]) != cured
 
@@ -57,7 +64,7 @@ FOREIGN = {
     "hook.before_train(SimpleNamespace(work_dir='.', logger=logger))\n",
     'HardDiskBackend': 'from mmengine.fileio import HardDiskBackend; HardDiskBackend()\n',
     'dir_offset': 'from mmdet3d.models.dense_heads import Anchor3DHead\n'
-    "try: Anchor3DHead(1, 1, train_cfg=None, test_cfg=None, dir_offset=1)\n"
+    'try: Anchor3DHead(1, 1, train_cfg=None, test_cfg=None, dir_offset=1)\n'
     'except Exception: pass  # a head without its parts warns before it fails\n',
     'meshgrid': 'import torch; torch.meshgrid(torch.ones(2), torch.ones(2))\n',
 }
@@ -68,9 +75,13 @@ FOREIGN = {
 ])  # fmt: skip
 def test_warnings_of_foreign_code_about_itself_are_not_told(tmp_path, cured):
     code = f'if {cured}: from projects.SRKD import compat; compat.apply()\n'
-    done = subprocess.run([sys.executable, '-c', code + ''.join(FOREIGN.values())],
-                          capture_output=True, text=True, cwd=tmp_path,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, '-c', code + ''.join(FOREIGN.values())],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     told = {word for word in FOREIGN if word in done.stderr + done.stdout}
     assert told == (set() if cured else set(FOREIGN))
@@ -78,9 +89,15 @@ def test_warnings_of_foreign_code_about_itself_are_not_told(tmp_path, cured):
 
 def test_what_needs_torch_alone_imports_without_the_packages_that_are_mended():
     absent = ['mmdet3d', 'mmdet', 'mmcv', 'mmengine', 'spconv']
-    code = (f'import sys; sys.modules.update(dict.fromkeys({absent}))\n'
-            'from projects.SRKD import backbones, compat, losses, ops\n'
-            'print(compat.CURES[0], losses.affinity_mse.__name__)')
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    code = (
+        f'import sys; sys.modules.update(dict.fromkeys({absent}))\n'
+        'from projects.SRKD import backbones, compat, losses, ops\n'
+        'print(compat.CURES[0], losses.affinity_mse.__name__)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert done.stdout.split() == ['numpy_names', 'affinity_mse'], done.stderr

@@ -97,7 +97,8 @@ def results(folder):
 def test_lidar_boxes_are_written_in_the_global_frame(tmp_path):
     built = metric(tmp_path)
     boxes = LiDARInstance3DBoxes(
-        torch.tensor([[10, 4, -1, 4, 2, 1.5, 0.7, 3, 0], [500, 0, 0, 4, 2, 1, 0, 0, 0]]), box_dim=9)
+        torch.tensor([[10, 4, -1, 4, 2, 1.5, 0.7, 3, 0], [500, 0, 0, 4, 2, 1, 0, 0, 0]]), box_dim=9
+    )
     found = dict(bboxes_3d=boxes, scores_3d=torch.tensor([0.9, 0.8]),
                  labels_3d=torch.tensor([0, 7]))  # fmt: skip
     built.process({}, [dict(sample_idx=0, pred_instances_3d=found, pred_instances={})])

@@ -61,9 +61,7 @@ class Better(BaseMetric):
 
 def train(work_dir, **checkpoint):
     torch.manual_seed(0)
-    loader = dict(
-        dataset=Ones(), batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler')
-    )
+    loader = dict(dataset=Ones(), batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler'))
     runner = Runner(
         model=Net(),
         work_dir=str(work_dir),

@@ -24,21 +24,39 @@ without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason='about machi
 @pytest.mark.two_threads
 def test_two_processes_train_on_cpu_with_the_default_wrapper_and_backend(tmp_path):
     config = toy_run.write_config(
-        tmp_path, env_cfg=dict(dist_cfg=dict(backend='nccl')), launcher='pytorch')
-    code = ('from mmengine.config import Config; from mmengine.runner import Runner\n'
-            f'c = Config.fromfile({str(config)!r}); c.work_dir = {str(tmp_path / "work")!r}\n'
-            'r = Runner.from_cfg(c); r.train()\n'
-            'print(type(r.model).__name__, r.model.module.line.weight.item())\n'
-            'from projects.SRKD.engine import launch; launch.leave()')
+        tmp_path, env_cfg=dict(dist_cfg=dict(backend='nccl')), launcher='pytorch'
+    )
+    code = (
+        'from mmengine.config import Config; from mmengine.runner import Runner\n'
+        f'c = Config.fromfile({str(config)!r}); c.work_dir = {str(tmp_path / "work")!r}\n'
+        'r = Runner.from_cfg(c); r.train()\n'
+        'print(type(r.model).__name__, r.model.module.line.weight.item())\n'
+        'from projects.SRKD.engine import launch; launch.leave()'
+    )
     script = tmp_path / 'train.py'
     script.write_text(code)
-    env = {**os.environ, 'OMP_NUM_THREADS': '1',
-           'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')])}
-    done = run([sys.executable, '-m', 'torch.distributed.run', '--standalone',
-                '--nproc_per_node=2', script], env=env)
+    env = {
+        **os.environ,
+        'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': os.pathsep.join([str(ROOT), str(ROOT / 'tests')]),
+    }
+    done = run(
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node=2',
+            script,
+        ],
+        env=env,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    weights = [line.split()[1] for line in done.stdout.splitlines()
-               if line.startswith('MMDistributedDataParallel')]
+    weights = [
+        line.split()[1]
+        for line in done.stdout.splitlines()
+        if line.startswith('MMDistributedDataParallel')
+    ]
     assert len(weights) == 2 and weights[0] == weights[1] != '0.0'
 
 
@@ -68,8 +86,11 @@ def test_distributed_cure_is_on_exactly_without_cuda():
 
 
 def bfloat16_wrapper(net, **kwargs):
-    return OPTIM_WRAPPERS.build(dict(type='BFloat16OptimWrapper',
-                                     optimizer=torch.optim.SGD(net.parameters(), 0.1), **kwargs))
+    return OPTIM_WRAPPERS.build(
+        dict(
+            type='BFloat16OptimWrapper', optimizer=torch.optim.SGD(net.parameters(), 0.1), **kwargs
+        )
+    )
 
 
 @without_cuda
@@ -109,9 +130,13 @@ def test_accumulation_steps_every_second_time_and_state_is_restored():
     bfloat16_wrapper(nn.Linear(2, 1)).load_state_dict(saved)
 
 
-@pytest.mark.parametrize('wrong, message', [
-    (dict(dtype='float16'), r"computes in dtype='bfloat16', but got dtype='float16'"),
-    (dict(loss_scale=512.0), 'scales no loss; remove loss_scale')])
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (dict(dtype='float16'), r"computes in dtype='bfloat16', but got dtype='float16'"),
+        (dict(loss_scale=512.0), 'scales no loss; remove loss_scale'),
+    ],
+)
 def test_other_precisions_and_scales_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         bfloat16_wrapper(nn.Linear(1, 1), **wrong)

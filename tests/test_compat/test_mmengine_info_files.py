@@ -124,6 +124,9 @@ def test_a_ground_plane_that_is_none_is_named_with_its_entry(read, plane):
     planes = [read(content).get_data_info(entry)['plane'] for entry in (0, 1)]
     assert planes[0] is None and len(planes[1]) == 4
     content['data_list'][1]['plane'] = plane
-    with pytest.raises(UsageError, match=r'entry 1 of info file .*infos.pkl \(0.bin\) has the '
-                       'ground plane .*, expected 4 finite numbers'):
+    with pytest.raises(
+        UsageError,
+        match=r'entry 1 of info file .*infos.pkl \(0.bin\) has the '
+        'ground plane .*, expected 4 finite numbers',
+    ):
         read(content)

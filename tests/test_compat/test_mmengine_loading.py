@@ -25,8 +25,12 @@ class Attack:
 
 def run(folder, epochs, **changes):
     config = Config.fromfile(toy_run.write_config(folder))
-    config.update(work_dir=str(folder / 'work'), experiment_name=f'{folder.name}-{epochs}',
-                  log_level='WARNING', **changes)
+    config.update(
+        work_dir=str(folder / 'work'),
+        experiment_name=f'{folder.name}-{epochs}',
+        log_level='WARNING',
+        **changes,
+    )
     config.train_cfg.max_epochs = epochs
     config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     runner = Runner.from_cfg(config)
@@ -72,6 +76,7 @@ def test_a_url_is_read_by_the_same_rules(tmp_path):
         assert found['state_dict'] == {} and not target.exists()
     assert (cache / source.name).exists()
     from mmengine.utils.dl_utils import load_url
+
     load_url(f'file://{source}', model_dir=str(cache))  # without the cure
     assert target.exists()
 

@@ -70,8 +70,11 @@ def test_a_file_that_fills_nothing_is_refused(start, weights, prefix, message):
 
 def test_a_file_that_is_not_there_is_named_with_the_nearest(tmp_path):
     (tmp_path / 'wide.pth').touch()
-    with pytest.raises(FileMissingError, match='init_cfg of Part: checkpoint .*wider.pth does not '
-                       'exist; the nearest name there is .*wide.pth'):
+    with pytest.raises(
+        FileMissingError,
+        match='init_cfg of Part: checkpoint .*wider.pth does not '
+        'exist; the nearest name there is .*wide.pth',
+    ):
         Part(checkpoint=str(tmp_path / 'wider.pth')).init_weights()
 
 
@@ -91,7 +94,8 @@ def test_what_stays_as_initialized_is_counted_in_one_line(start, told):
     level, text = told()
     assert level == 'WARNING'
     assert text.endswith(
-        'w.pth fills 5 of 7 weights; 2 stay as initialized, 1 of the file are left out')
+        'w.pth fills 5 of 7 weights; 2 stay as initialized, 1 of the file are left out'
+    )
 
 
 def test_what_a_file_holds_besides_is_counted_too(start, told):

@@ -46,7 +46,7 @@ print('segments', sum(p.numel() for p in network.parameters()))
 """
 USES = {
     'metric of nuScenes': (
-        "from mmdet3d.registry import METRICS\n"
+        'from mmdet3d.registry import METRICS\n'
         "METRICS.build(dict(type='NuScenesMetric', data_root='.', ann_file='i.pkl'))",
         'nuscenes.eval.detection.config.config_factory is needed here and nuscenes-devkit is not',
     ),

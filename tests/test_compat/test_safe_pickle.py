@@ -47,8 +47,12 @@ def save(content, path, **kwargs):
 def test_the_metainfo_of_a_data_set_comes_back_as_a_resume_compares_it(tmp_path):
     names = ('wall', 'floor')
     meta = dict(
-        classes=names, label2cat=ConfigDict(dict(enumerate(names))), palette=[[1, 2, 3], [4, 5, 6]],
-        label_mapping=ConfigDict({0: 2, 1: 0, 'nested': {'a': 1}}), ids=np.arange(3))
+        classes=names,
+        label2cat=ConfigDict(dict(enumerate(names))),
+        palette=[[1, 2, 3], [4, 5, 6]],
+        label_mapping=ConfigDict({0: 2, 1: 0, 'nested': {'a': 1}}),
+        ids=np.arange(3),
+    )
     found = load_checkpoint(save(dict(meta=meta), tmp_path / 'a.pth'))['meta']
     assert pickle.dumps(found) == pickle.dumps(meta)  # mmengine's comparison
     assert isinstance(found['label_mapping'].nested, ConfigDict)
@@ -58,10 +62,21 @@ def test_weights_and_plain_data_come_back_equal(tmp_path):
     weight = torch.randn(3, 4)
     content = dict(
         state_dict=OrderedDict(weight=weight, half=weight.half(), view=weight.t()[1:]),
-        param=torch.nn.Parameter(torch.ones(2)), number=1.5, flag=None, names=('a', 'b'),
-        ids={1, 2}, size=torch.Size([2, 3]), dtype=torch.bfloat16, device=torch.device('cpu'),
-        groups=defaultdict(list, a=[1]), array=np.arange(6).reshape(2, 3), scalar=np.float64(2.5),
-        words=np.array(['x', 'yz']), objects=np.array([1, 'a'], dtype=object), raw=b'\x00\xff')
+        param=torch.nn.Parameter(torch.ones(2)),
+        number=1.5,
+        flag=None,
+        names=('a', 'b'),
+        ids={1, 2},
+        size=torch.Size([2, 3]),
+        dtype=torch.bfloat16,
+        device=torch.device('cpu'),
+        groups=defaultdict(list, a=[1]),
+        array=np.arange(6).reshape(2, 3),
+        scalar=np.float64(2.5),
+        words=np.array(['x', 'yz']),
+        objects=np.array([1, 'a'], dtype=object),
+        raw=b'\x00\xff',
+    )
     found = load_checkpoint(save(content, tmp_path / 'a.pth'))
     assert list(found) == list(content)
     for key, value in content['state_dict'].items():
@@ -77,8 +92,11 @@ def test_weights_and_plain_data_come_back_equal(tmp_path):
 @pytest.mark.parametrize('zipped', [True, False])
 def test_malicious_pickle_stays_inert_and_its_weights_load(tmp_path, zipped):
     target = tmp_path / 'created'
-    path = save(dict(state_dict=dict(weight=torch.ones(2)), evil=Hostile(target)),
-                tmp_path / 'evil.pth', _use_new_zipfile_serialization=zipped)
+    path = save(
+        dict(state_dict=dict(weight=torch.ones(2)), evil=Hostile(target)),
+        tmp_path / 'evil.pth',
+        _use_new_zipfile_serialization=zipped,
+    )
     found = load_checkpoint(path)
     assert not target.exists()
     assert isinstance(found['evil'], Foreign) and found['evil'].origin.endswith('.mkdir')
@@ -97,12 +115,14 @@ def test_nothing_is_imported(tmp_path):
     raw = b'\x80\x02cantigravity\nfly\n.'  # the global antigravity.fly
     found = pickle_of(raw, tmp_path)
     import sys
+
     assert issubclass(found, Foreign) and 'antigravity' not in sys.modules
 
 
 def pickle_of(raw, tmp_path):
     """Read a hand-written pickle as the content of a checkpoint."""
     import zipfile
+
     source = io.BytesIO()
     torch.save(0, source)
     path = tmp_path / 'crafted.pth'
@@ -120,16 +140,26 @@ def test_getattr_cannot_reach_a_method(tmp_path):
 
 def test_hooks_saved_with_a_tensor_are_dropped(tmp_path):
     from projects.SRKD.compat import safe_pickle
+
     storage = torch.ones(2).untyped_storage()
-    tensor = safe_pickle._tensor(torch.storage.TypedStorage(wrap_storage=storage,
-                                                            dtype=torch.float32), 0, (2,), (1,),
-                                 True, OrderedDict({0: print}))
+    tensor = safe_pickle._tensor(
+        torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32),
+        0,
+        (2,),
+        (1,),
+        True,
+        OrderedDict({0: print}),
+    )
     assert not tensor._backward_hooks
 
 
 def test_objects_of_other_classes_become_foreign(tmp_path):
-    nested = dict(one=SomebodysClass(), many=SomebodysList([1, 2]), table=SomebodysDict(a=1),
-                  kept=[1, dict(deep=torch.zeros(1))])
+    nested = dict(
+        one=SomebodysClass(),
+        many=SomebodysList([1, 2]),
+        table=SomebodysDict(a=1),
+        kept=[1, dict(deep=torch.zeros(1))],
+    )
     found = load_checkpoint(save(nested, tmp_path / 'foreign.pth'))
     assert all(isinstance(found[key], Foreign) for key in ('one', 'many', 'table'))
     assert 'SomebodysClass' in repr(found['one'])
@@ -157,6 +187,7 @@ def test_damaged_file_is_named_with_its_size(tmp_path, damage):
 
 def test_torchscript_is_refused(tmp_path):
     import zipfile
+
     path = tmp_path / 'script.pt'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('script/constants.pkl', b'')

@@ -1,4 +1,5 @@
 """spconv against dense conv3d: values and gradients in every mode, repeated with two threads."""
+
 import pytest
 import torch
 from torch.nn.functional import conv3d, conv_transpose3d
@@ -9,8 +10,11 @@ spconv = pytest.importorskip('spconv.pytorch')
 compat.apply()
 
 CASES = [  # layer, kernel, stride
-    ('SubMConv3d', 3, 1), ('SubMConv3d', 5, 1), ('SparseConv3d', 2, 2),
-    ('SparseConv3d', 3, 2)]
+    ('SubMConv3d', 3, 1),
+    ('SubMConv3d', 5, 1),
+    ('SparseConv3d', 2, 2),
+    ('SparseConv3d', 3, 2),
+]
 
 
 def cloud(channels, size=12, share=0.3, samples=2, seed=0):
@@ -95,8 +99,17 @@ def test_repeated_calls_agree_with_dense_on_two_threads(report):
     upstream = torch.randn_like(expected)
     wanted = torch.autograd.grad(expected, [feat, layer.weight], upstream)
     pairs = spconv.ops.get_indice_pairs(
-        sparse.indices, 2, [28] * 3, spconv.ConvAlgo.Native, [3] * 3, [1] * 3, [0] * 3, [1] * 3,
-        [0] * 3, subm=True)[1:]
+        sparse.indices,
+        2,
+        [28] * 3,
+        spconv.ConvAlgo.Native,
+        [3] * 3,
+        [1] * 3,
+        [0] * 3,
+        [1] * 3,
+        [0] * 3,
+        subm=True,
+    )[1:]
     wrong = 0
     for _ in range(30):
         found = layer(sparse).features
@@ -104,7 +117,8 @@ def test_repeated_calls_agree_with_dense_on_two_threads(report):
         for a, b in zip(torch.autograd.grad(found, [feat, layer.weight], upstream), wanted):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=5e-3)
         theirs = spconv.functional.indice_subm_conv.original(
-            feat.detach(), layer.weight.detach(), *pairs, len(feat), spconv.ConvAlgo.Native)
+            feat.detach(), layer.weight.detach(), *pairs, len(feat), spconv.ConvAlgo.Native
+        )
         wrong += not torch.allclose(theirs, expected, rtol=1e-3, atol=1e-3)
     report(f'spconv was wrong in {wrong} of 30 calls here (two threads); ours in none')
 
@@ -113,10 +127,20 @@ def original_call(bias=None):
     """spconv's own submanifold convolution of a small cloud; its pieces ready for a backward."""
     sparse, feat = cloud(4, size=5)
     pairs = spconv.ops.get_indice_pairs(
-        sparse.indices, 2, [5] * 3, spconv.ConvAlgo.Native, [3] * 3, [1] * 3, [0] * 3, [1] * 3,
-        [0] * 3, subm=True)[1:]
+        sparse.indices,
+        2,
+        [5] * 3,
+        spconv.ConvAlgo.Native,
+        [3] * 3,
+        [1] * 3,
+        [0] * 3,
+        [1] * 3,
+        [0] * 3,
+        subm=True,
+    )[1:]
     return spconv.functional.indice_subm_conv.original(
-        feat, torch.randn(4, 3, 3, 3, 4), *pairs, len(feat), spconv.ConvAlgo.Native, None, bias)
+        feat, torch.randn(4, 3, 3, 3, 4), *pairs, len(feat), spconv.ConvAlgo.Native, None, bias
+    )
 
 
 needs_cpu_only = pytest.mark.skipif(torch.cuda.is_available(), reason='with CUDA this one works')
@@ -138,6 +162,7 @@ def test_without_the_cure_a_bias_in_eval_mode_is_refused():
 
 def test_fused_activation_on_cpu_is_refused_in_a_sentence():
     from cumm import tensorview as tv
+
     sparse, _ = cloud(4, size=5)
     layer = spconv.SubMConv3d(4, 4, 3).eval()
     layer.act_type = tv.gemm.Activation.ReLU
@@ -148,6 +173,7 @@ def test_fused_activation_on_cpu_is_refused_in_a_sentence():
 def test_applying_twice_wraps_once():
     before = [getattr(spconv.functional, name) for name in ('indice_conv', 'indice_subm_conv')]
     assert compat.apply()['spconv_cpu']
-    assert before == [getattr(spconv.functional, name) for name in
-                      ('indice_conv', 'indice_subm_conv')]
+    assert before == [
+        getattr(spconv.functional, name) for name in ('indice_conv', 'indice_subm_conv')
+    ]
     assert not hasattr(before[0].original, 'original')

@@ -12,8 +12,9 @@ compat.apply()
 
 
 def network():
-    return spconv.SparseSequential(spconv.SubMConv3d(4, 6, 3, indice_key='a'),
-                                   spconv.SparseConv3d(6, 5, 2, 2, bias=False))
+    return spconv.SparseSequential(
+        spconv.SubMConv3d(4, 6, 3, indice_key='a'), spconv.SparseConv3d(6, 5, 2, 2, bias=False)
+    )
 
 
 def equal(a, b):
@@ -25,8 +26,9 @@ def old_loader():
     return spconv.SparseModule._load_from_state_dict.original
 
 
-@pytest.mark.parametrize('make', [dict, lambda state: {k: v for k, v in state.items() if v.numel()},
-                                  lambda state: state])
+@pytest.mark.parametrize(
+    'make', [dict, lambda state: {k: v for k, v in state.items() if v.numel()}, lambda state: state]
+)
 def test_state_dict_without_metadata_loads_unchanged(make):
     source, target = network(), network()
     assert not equal(source, target)
@@ -51,8 +53,10 @@ def test_saved_and_reloaded_weights_come_back():
 
 def test_kernels_of_spconv_1_are_turned():
     source, target = network(), network()
-    old = {key: value.movedim(0, -1) if value.dim() > 1 else value
-           for key, value in source.state_dict().items()}
+    old = {
+        key: value.movedim(0, -1) if value.dim() > 1 else value
+        for key, value in source.state_dict().items()
+    }
     target.load_state_dict(old, strict=True)
     assert equal(source, target)
 

@@ -45,6 +45,7 @@ def calibration() -> dict[str, Mutant]:
 
 def database() -> dict[str, Mutant]:
     """The list of objects to paste."""
+
     def entry(key, value):
         return content_changed(lambda c: c['Car'][1].__setitem__(key, value))
 

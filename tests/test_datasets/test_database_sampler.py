@@ -38,9 +38,7 @@ def sampler(path, groups, classes=('Pedestrian', 'Cyclist', 'Car'), **changes):
 
 
 def dataset(path, root, classes, transforms):
-    (root / 'infos.pkl').write_bytes(
-        pickle.dumps(dict(metainfo=dict(categories={}), data_list=[]))
-    )
+    (root / 'infos.pkl').write_bytes(pickle.dumps(dict(metainfo=dict(categories={}), data_list=[])))
     return DATASETS.build(
         dict(
             type='KittiDataset', data_root=str(root), ann_file='infos.pkl', pipeline=transforms,

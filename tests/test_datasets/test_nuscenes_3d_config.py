@@ -64,8 +64,9 @@ def test_classes_are_in_the_order_of_the_tasks_of_centerpoint(cfg):
 
 def test_the_range_holds_what_is_scored(cfg):
     data = DATASETS.build(cfg.val_dataloader.dataset)
-    places = np.concatenate([
-        data.get_data_info(i)['eval_ann_info']['gt_bboxes_3d'].tensor[:, :2] for i in range(2)])
+    places = np.concatenate(
+        [data.get_data_info(i)['eval_ann_info']['gt_bboxes_3d'].tensor[:, :2] for i in range(2)]
+    )
     scored = places[np.hypot(*places.T) < 50]
     inside = (abs(scored) < cfg.point_cloud_range[3:5]).all(1)
     assert len(scored) > 20 and inside.mean() > 0.9

@@ -71,16 +71,25 @@ def test_a_scan_is_read_with_its_labels(root):
     assert np.array_equal(sample['pts_semantic_mask'], data.seg_label_mapping[raw])
 
 
-@pytest.mark.parametrize('before', [
-    'lidarseg/v1.0-trainval/{}', './data/nuscenes/lidarseg/v1.0-trainval/{}',
-    'elsewhere/nuscenes/lidarseg/v1.0-trainval/{}', '{root}/lidarseg/v1.0-trainval/{}'])
+@pytest.mark.parametrize(
+    'before',
+    [
+        'lidarseg/v1.0-trainval/{}',
+        './data/nuscenes/lidarseg/v1.0-trainval/{}',
+        'elsewhere/nuscenes/lidarseg/v1.0-trainval/{}',
+        '{root}/lidarseg/v1.0-trainval/{}',
+    ],
+)
 def test_masks_are_found_however_their_path_is_written(root, before):
     expected = dataset(root).get_data_info(0)['pts_semantic_mask_path']
+
     def change(info):
         name = info['pts_semantic_mask_path']
         info['pts_semantic_mask_path'] = before.format(name, root=root)
         info['lidar_points']['lidar_path'] = (
-            'samples/LIDAR_TOP/' + info['lidar_points']['lidar_path'])
+            'samples/LIDAR_TOP/' + info['lidar_points']['lidar_path']
+        )
+
     rewrite(root, change)
     data = dataset(root, pipeline=unmixed())
     assert data.get_data_info(0)['pts_semantic_mask_path'] == expected
@@ -89,10 +98,12 @@ def test_masks_are_found_however_their_path_is_written(root, before):
 
 def test_the_mini_versions_folder_is_kept(root):
     (root / 'lidarseg/v1.0-mini').mkdir()
+
     def change(info):
         name = info['pts_semantic_mask_path']
         shutil.move(root / 'lidarseg/v1.0-trainval' / name, root / 'lidarseg/v1.0-mini')
         info['pts_semantic_mask_path'] = f'./data/nuscenes/lidarseg/v1.0-mini/{name}'
+
     rewrite(root, change)
     sample = dataset(root, pipeline=unmixed())[0]
     assert len(sample['data_samples'].gt_pts_seg.pts_semantic_mask) == 300
@@ -120,8 +131,10 @@ def test_a_test_split_needs_no_masks(root):
     assert data[0]['data_samples'].eval_ann_info is None
 
 
-@pytest.mark.parametrize('old', [
-    lambda infos: infos, lambda infos: dict(infos=infos, metadata=dict(version='v1.0-mini'))])
+@pytest.mark.parametrize(
+    'old',
+    [lambda infos: infos, lambda infos: dict(infos=infos, metadata=dict(version='v1.0-mini'))],
+)
 def test_info_files_of_an_older_mmdet3d_are_refused(root, old):
     path = root / 'nuscenes_infos_train.pkl'
     entry = dict(lidar_path='./data/nuscenes/samples/LIDAR_TOP/x.pcd.bin', sweeps=[])

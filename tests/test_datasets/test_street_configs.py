@@ -56,7 +56,8 @@ def test_its_pipelines_build_and_take_the_views_of_the_protocol(name):
     augment = TRANSFORMS.build(cfg.tta_pipeline[-1])
     assert len(augment.subroutines) == VIEWS[name]
     assert [step.type for step in cfg.tta_pipeline[:-1]] == [
-        step.type for step in cfg.test_pipeline[:-1]]
+        step.type for step in cfg.test_pipeline[:-1]
+    ]
 
 
 def test_its_classes_fit_its_label_map(name, monkeypatch):
@@ -83,10 +84,15 @@ def test_a_run_that_writes_its_config_down_does_not_wait(name):
 def test_semantickitti_merges_as_mmdet3d_does():
     own, theirs = read('semantickitti'), Config.fromfile(MMDET3D / 'semantickitti.py')
     assert own.label_map.to_dict() == theirs.labels_map.to_dict()
-    assert list(own.class_names) == theirs.class_names == list(
-        SemanticKittiDataset.METAINFO['classes'])
-    assert len(theirs.tta_pipeline[-1].transforms[0]) * len(
-        theirs.tta_pipeline[-1].transforms[1]) == VIEWS['semantickitti']
+    assert (
+        list(own.class_names)
+        == theirs.class_names
+        == list(SemanticKittiDataset.METAINFO['classes'])
+    )
+    assert (
+        len(theirs.tta_pipeline[-1].transforms[0]) * len(theirs.tta_pipeline[-1].transforms[1])
+        == VIEWS['semantickitti']
+    )
 
 
 def test_scannet200_maps_known_pairs(tmp_path):

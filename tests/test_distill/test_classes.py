@@ -295,7 +295,7 @@ def test_a_student_whose_classes_nobody_told_is_refused(tmp_path):
     checkpoint = save(state_of(pointpillars(16)), tmp_path / 't.pth', NAMES)
     model = detector_distiller(pointpillars(8), pointpillars(16), checkpoint, ANCHOR_TERMS)
     data = model.data_preprocessor(scenes(), training=True)
-    with pytest.raises(UsageError, match="t.pth numbers its classes Pedestrian, Car, .*learn_cl"):
+    with pytest.raises(UsageError, match='t.pth numbers its classes Pedestrian, Car, .*learn_cl'):
         model.loss(**data)
     model.learn_classes(NAMES)
     assert model.loss(**data)['loss_logits'] > 0

@@ -225,10 +225,15 @@ def test_the_data_says_how_scans_are_cut_where_a_term_does_not(tmp_path):
     checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
     term = dict(student_tap='backbone', loss=dict(type='PointAffinityLoss'))
     own = dict(term, loss=dict(term['loss'], num_super_voxels=2))
-    model = build(dict(
-        type='DistillSegmentor', student=minkunet(8),
-        teacher=dict(config=teacher, checkpoint=checkpoint), terms=dict(kd=KD, a=term, b=own),
-        super_voxels=dict(partition=dict(type='CylinderPartition'), num_super_voxels=24)))
+    model = build(
+        dict(
+            type='DistillSegmentor',
+            student=minkunet(8),
+            teacher=dict(config=teacher, checkpoint=checkpoint),
+            terms=dict(kd=KD, a=term, b=own),
+            super_voxels=dict(partition=dict(type='CylinderPartition'), num_super_voxels=24),
+        )
+    )
     samplers = [model.terms[name].loss.sampler for name in 'ab']
     assert [sampler.num_super_voxels for sampler in samplers] == [24, 2]
     assert all(type(s.partition).__name__ == 'CylinderPartition' for s in samplers)

@@ -24,14 +24,17 @@ def test_tables_come_out_as_tables(page):
     assert tables(text) == len(re.findall(r'^\|[-:| ]+\|$', outside_code, re.MULTILINE))
 
 
-@pytest.mark.parametrize('broken', [
-    TABLE.replace('\n| 3', '\n\n| 3'),  # an empty line cuts it in two
-    TABLE.replace('|---|---|\n', ''),  # no line below the head
-    TABLE.replace('2 |', '2 | 3 |'),  # a cell too many, which would vanish
-    TABLE.replace('2', '`a || b`'),  # bars in code are bars
-    'text\n' + TABLE,  # no table on the site
-    'text\n- an item',
-])
+@pytest.mark.parametrize(
+    'broken',
+    [
+        TABLE.replace('\n| 3', '\n\n| 3'),  # an empty line cuts it in two
+        TABLE.replace('|---|---|\n', ''),  # no line below the head
+        TABLE.replace('2 |', '2 | 3 |'),  # a cell too many, which would vanish
+        TABLE.replace('2', '`a || b`'),  # bars in code are bars
+        'text\n' + TABLE,  # no table on the site
+        'text\n- an item',
+    ],
+)
 def test_a_broken_table_is_found(broken):
     assert not faults_of_form(f'text\n\n{TABLE}\ntext')
     assert faults_of_form(broken)
@@ -67,4 +70,5 @@ def test_contributing_names_the_rooms_in_their_order():
 def test_the_model_index_imports_every_metafile():
     imported = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
     assert sorted(imported) == sorted(
-        str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/metafile.yml'))
+        str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/metafile.yml')
+    )

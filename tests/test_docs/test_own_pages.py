@@ -113,7 +113,8 @@ def test_a_detector_of_ones_own_becomes_teacher_and_student(tmp_path, monkeypatc
     folder.mkdir(parents=True)
     (tmp_path / 'configs/_base_').symlink_to(ROOT / 'configs/_base_')
     (folder / 'my_detector.py').write_text(
-        "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py'\n")
+        "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-3class.py'\n"
+    )
     files = re.findall(r'`configs/own/(\w+\.py)`:\n\n```python\n(.*?)```', DETECTOR, re.DOTALL)
     assert [name for name, _ in files] == ['my_small.py', 'my_pair.py']
     for name, code in files:

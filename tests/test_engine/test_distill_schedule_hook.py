@@ -1,6 +1,5 @@
 """The schedule as a table, and on a real runner with a resume in its middle."""
 
-
 import pytest
 import torch
 from mmengine.model import BaseModel, MMDistributedDataParallel

@@ -45,7 +45,8 @@ def read(name):
     model.pts_middle_encoder.output_shape = [CELLS, CELLS]
     if model.type == 'CenterPoint':
         model.pts_bbox_head.bbox_coder.update(
-            pc_range=reach[:2], score_threshold=0.0, max_num=100)  # of 256 places
+            pc_range=reach[:2], score_threshold=0.0, max_num=100
+        )  # of 256 places
         model.train_cfg.pts.update(point_cloud_range=reach, grid_size=[CELLS, CELLS, 1])
         model.test_cfg.pts.update(pc_range=reach[:2], score_threshold=0.0)
     else:

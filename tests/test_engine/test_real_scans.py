@@ -97,9 +97,7 @@ def test_srkd_on_real_scannet_scans(realdata, tmp_path, student):
 
 def test_srkd_on_real_semantickitti_scans(realdata, tmp_path):
     root = write_semantickitti_root(realdata, tmp_path / 'kitti')
-    base = Config.fromfile(
-        f'{mmdet3d.__path__[0]}/.mim/configs/_base_/datasets/semantickitti.py'
-    )
+    base = Config.fromfile(f'{mmdet3d.__path__[0]}/.mim/configs/_base_/datasets/semantickitti.py')
     config = plain_config(root, tmp_path / 'run', {})
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         config[name].dataset = base[name].dataset

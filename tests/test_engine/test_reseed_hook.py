@@ -112,9 +112,7 @@ def train(
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
         custom_hooks=[recorder, *extra_hooks]
         + [dict(type='ReseedHook', _scope_='mmdet3d')] * reseed,
-        default_hooks=dict(
-            checkpoint=dict(type='CheckpointHook', interval=1) | (checkpoint or {})
-        ),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1) | (checkpoint or {})),
         randomness=dict(seed=seed),
         default_scope='mmengine',
     )
@@ -162,9 +160,7 @@ def test_a_run_resumed_in_the_middle_of_an_epoch_repeats_the_uninterrupted_one(
 ):
     how = dict(workers=workers, persistent=persistent, checkpoint=dict(by_epoch=False))
     whole, expected = train(tmp_path / 'whole', 3, **how)
-    rest, runner = train(
-        tmp_path / 'rest', 3, resume=tmp_path / f'whole/iter_{stop}.pth', **how
-    )
+    rest, runner = train(tmp_path / 'rest', 3, resume=tmp_path / f'whole/iter_{stop}.pth', **how)
     assert rest.steps == whole.steps[stop:] and len(whole.steps) == 3 * STEPS
     assert weights(runner) == weights(expected)
     if not workers:  # else others load

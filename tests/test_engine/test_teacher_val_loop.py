@@ -12,9 +12,7 @@ def loop(own, **more):
     """As much of a loop as knows how classes are named."""
     made = TeacherValLoop.__new__(TeacherValLoop)
     meta = dict(classes=own, **more) if own else None
-    made.evaluator = SimpleNamespace(
-        dataset_meta=meta, teacher=SimpleNamespace(dataset_meta=meta)
-    )
+    made.evaluator = SimpleNamespace(dataset_meta=meta, teacher=SimpleNamespace(dataset_meta=meta))
     return made
 
 

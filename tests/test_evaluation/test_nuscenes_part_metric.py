@@ -50,10 +50,14 @@ def empty(root, kind='NuScenesMetric', samples=(), **meta):
     metric = METRICS.build(dict(type=kind, data_root=str(root),
                                 ann_file=f'{root}/nuscenes_infos_val.pkl'))  # fmt: skip
     metric.dataset_meta = meta
-    none = dict(bboxes_3d=LiDARInstance3DBoxes(torch.zeros(0, 9), box_dim=9),
-                labels_3d=torch.zeros(0, dtype=torch.long), scores_3d=torch.zeros(0))
-    metric.process({}, [dict(pred_instances_3d=dict(none), pred_instances={}, sample_idx=i)
-                        for i in samples])
+    none = dict(
+        bboxes_3d=LiDARInstance3DBoxes(torch.zeros(0, 9), box_dim=9),
+        labels_3d=torch.zeros(0, dtype=torch.long),
+        scores_3d=torch.zeros(0),
+    )
+    metric.process(
+        {}, [dict(pred_instances_3d=dict(none), pred_instances={}, sample_idx=i) for i in samples]
+    )
     return metric.compute_metrics(metric.results)
 
 
@@ -79,8 +83,11 @@ def test_frames_of_another_version_are_refused_in_a_part_as_well(root, tmp_path)
     (other / 'v1.0-mini').rename(other / 'v1.0-trainval')
     (other / 'nuscenes_infos_train.pkl').rename(other / 'nuscenes_infos_val.pkl')
     for kind in ('NuScenesMetric', 'NuScenesPartMetric'):
-        with pytest.raises(UsageError, match='2 of the 2 key frames of the predictions of .* are '
-                           'not in the split val of .*v1.0-trainval, the first is '):
+        with pytest.raises(
+            UsageError,
+            match='2 of the 2 key frames of the predictions of .* are '
+            'not in the split val of .*v1.0-trainval, the first is ',
+        ):
             empty(other, kind, range(2), **dict(CLASSES, version='v1.0-trainval'))
 
 
@@ -98,9 +105,12 @@ def test_a_part_is_scored_where_the_devkit_asks_for_all_frames(root, tmp_path):
         (part / 'samples/LIDAR_TOP' / info['lidar_points']['lidar_path']).unlink()
     with pytest.warns(UserWarning, match='left out'):
         assert write_nuscenes_infos(part, 'v1.0-mini') == dict(train=2, val=2)
-    with pytest.raises(UsageError, match="2 of the 4 key frames of the split mini_val are not in "
-                       "the predictions of .*nuscenes_infos_val.pkl, those of scene-0916: .*"
-                       "type='NuScenesPartMetric' scores the part"):
+    with pytest.raises(
+        UsageError,
+        match='2 of the 4 key frames of the split mini_val are not in '
+        'the predictions of .*nuscenes_infos_val.pkl, those of scene-0916: .*'
+        "type='NuScenesPartMetric' scores the part",
+    ):
         score(part, 'NuScenesMetric')
     scores = score(part, 'NuScenesPartMetric')
     assert scores['pedestrian_AP_dist_0.5'] == pytest.approx(1.0)

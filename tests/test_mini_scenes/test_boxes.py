@@ -115,8 +115,11 @@ def test_velocities_are_those_between_two_moments():
 def test_a_busy_street_has_more_people_and_cyclists_and_is_else_the_same():
     count = {}
     for busy in (False, True):
-        things = [thing for street in range(3)
-                  for thing in street_objects(0, street, 2, HDL64E.reduced(8, 60), 5.0, busy=busy)]
+        things = [
+            thing
+            for street in range(3)
+            for thing in street_objects(0, street, 2, HDL64E.reduced(8, 60), 5.0, busy=busy)
+        ]
         for kind in ('adult', 'bicyclist', 'car', 'barrier'):
             count[kind, busy] = sum(thing.kind == kind for thing in things)
     assert count['adult', True] > 1.4 * count['adult', False]

@@ -41,8 +41,7 @@ def objects(nusc, sample):
     name = nusc.get('scene', sample['scene_token'])['name']
     first = nusc.get('sample', nusc.get('scene', sample['scene_token'])['first_sample_token'])
     k = round((sample['timestamp'] - first['timestamp']) / 5e5)
-    things = street_objects(
-        0, module.street_number(name), k, HDL32E.reduced(32, STEPS), 0.5)
+    things = street_objects(0, module.street_number(name), k, HDL32E.reduced(32, STEPS), 0.5)
     tokens = module._Tables(0)
     named = {tokens.token('sample_annotation', name, thing.instance, thing.kind, k): thing
              for thing in things}  # fmt: skip
@@ -94,8 +93,10 @@ def test_boxes_in_the_sensors_frame_are_those_of_the_street(nusc):
             assert np.allclose(box.wlh, [width, length, height])
             turn = box.orientation.yaw_pitch_roll[0] - yaw - np.pi / 2
             assert abs((turn + np.pi) % (2 * np.pi) - np.pi) < 1e-3
-            assert nusc.get('sample_annotation', box.token)['category_name'] == (
-                module.CATEGORIES[things[box.token].kind])
+            assert (
+                nusc.get('sample_annotation', box.token)['category_name']
+                == (module.CATEGORIES[things[box.token].kind])
+            )
 
 
 def test_points_of_the_boxes_are_those_that_the_devkit_counts(nusc):

@@ -1,5 +1,4 @@
-"""Scans of any extent, down to one point, are segmented by every family, or named in one sentence.
-"""
+"""Scans of any extent, down to one point, are segmented by every family, or named in a sentence."""
 
 import copy
 

@@ -70,9 +70,12 @@ def test_a_good_root_passes_without_a_word(root, caplog):
 def test_a_database_that_nobody_wrote_is_named_with_its_writer(root):
     cfg = config(root)
     (root / 'kitti_dbinfos_train.pkl').rename(root / 'kitti_dbinfos_trian.pkl')
-    with pytest.raises(FileMissingError, match='info_path .*_train.pkl of the ObjectSample in '
-                       r'train_dataloader does not exist \(looked from .*\), tools/dataset_convert'
-                       'ers/kitti_infos.py writes it; the nearest name there is .*trian.pkl'):
+    with pytest.raises(
+        FileMissingError,
+        match='info_path .*_train.pkl of the ObjectSample in '
+        r'train_dataloader does not exist \(looked from .*\), tools/dataset_convert'
+        'ers/kitti_infos.py writes it; the nearest name there is .*trian.pkl',
+    ):
         check_database_files(cfg, ['train'])
 
 
@@ -92,11 +95,16 @@ def test_objects_of_other_columns_are_refused(root):
 
 
 def test_frames_without_a_ground_plane_are_refused_where_planes_are_used(root):
-    edit(root / 'kitti_infos_train.pkl',
-         lambda infos: infos['data_list'][1].update(plane=[0.0, -1.0, 0.0, 1.65]))
+    edit(
+        root / 'kitti_infos_train.pkl',
+        lambda infos: infos['data_list'][1].update(plane=[0.0, -1.0, 0.0, 1.65]),
+    )
     check_ground_planes(runner_of(built(config(root))))
-    with pytest.raises(UsageError, match='2 of the 3 frames that .*infos_train.pkl lists for train '
-                       'have no ground plane, the first is .*bin, and ObjectSample has use_ground'):
+    with pytest.raises(
+        UsageError,
+        match='2 of the 3 frames that .*infos_train.pkl lists for train '
+        'have no ground plane, the first is .*bin, and ObjectSample has use_ground',
+    ):
         check_ground_planes(runner_of(built(config(root, planes=True))))
 
 
@@ -104,16 +112,22 @@ def test_scans_that_are_not_there_are_counted(root):
     runner = runner_of(built(config(root)), built(config(root), 'val'))
     check_files(runner)
     (root / 'training/velodyne_reduced/500001.bin').unlink()
-    with pytest.raises(FileMissingError, match='1 of the 2 scans that .*val.pkl names for val '
-                       'are not there, the first is .*500001.bin; the nearest name .*500000.bin'):
+    with pytest.raises(
+        FileMissingError,
+        match='1 of the 2 scans that .*val.pkl names for val '
+        'are not there, the first is .*500001.bin; the nearest name .*500000.bin',
+    ):
         check_files(runner)
 
 
 def test_a_metric_of_another_info_file_is_refused(root, streets):
     cfg, metric = config(root), dict(type='KittiMetric')
     metric['ann_file'] = f'{streets}/kitti_infos_val.pkl'
-    with pytest.raises(UsageError, match='val_evaluator scores .*streets/.* and val_dataloader '
-                       'reads .*kitti/kitti_infos_val.pkl: expected one file, see val_evaluator'):
+    with pytest.raises(
+        UsageError,
+        match='val_evaluator scores .*streets/.* and val_dataloader '
+        'reads .*kitti/kitti_infos_val.pkl: expected one file, see val_evaluator',
+    ):
         check_annotation_files(runner_of(val=built(cfg, 'val'), metrics=[metric]))
     (root / 'link').symlink_to(root)
     metric['ann_file'] = f'{root}/link/kitti_infos_val.pkl'
@@ -121,8 +135,10 @@ def test_a_metric_of_another_info_file_is_refused(root, streets):
 
 
 def test_frames_listed_twice_and_trained_on_in_val_are_told(root, caplog):
-    edit(root / 'kitti_infos_train.pkl',
-         lambda infos: infos['data_list'].append(deepcopy(infos['data_list'][0])))
+    edit(
+        root / 'kitti_infos_train.pkl',
+        lambda infos: infos['data_list'].append(deepcopy(infos['data_list'][0])),
+    )
     val = config(root)
     val.val_dataloader.dataset.ann_file = 'kitti_infos_trainval.pkl'
     tell_repeated_frames(runner_of(built(config(root)), built(val, 'val')))

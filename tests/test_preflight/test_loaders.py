@@ -27,9 +27,7 @@ def test_a_list_of_loaders_is_refused():
 
 @pytest.mark.parametrize('loop', BY_EPOCH)
 def test_an_epoch_without_end_is_refused(loop):
-    cfg = Config(
-        dict(train_cfg=loop, train_dataloader=dict(sampler=dict(type='InfiniteSampler')))
-    )
+    cfg = Config(dict(train_cfg=loop, train_dataloader=dict(sampler=dict(type='InfiniteSampler'))))
     with pytest.raises(UsageError, match='InfiniteSampler never ends an epoch'):
         check_loaders(cfg, ('train',))
     cfg.train_cfg = dict(by_epoch=False, max_iters=3)

@@ -51,9 +51,12 @@ def test_a_whole_split_of_its_version_passes(root):
 
 
 def test_tables_of_another_version_are_missed(root):
-    with pytest.raises(FileMissingError, match=r"the tables .*v1.0-trainval do not exist, expected "
-                       r"those of val_dataloader.dataset.metainfo.version \('v1.0-trainval' unless "
-                       r'set\); the nearest name there is .*v1.0-mini'):
+    with pytest.raises(
+        FileMissingError,
+        match=r'the tables .*v1.0-trainval do not exist, expected '
+        r"those of val_dataloader.dataset.metainfo.version \('v1.0-trainval' unless "
+        r'set\); the nearest name there is .*v1.0-mini',
+    ):
         check_nuscenes(scored(root, metainfo={}))
     with pytest.raises(UsageError, match="version .* is 'v1.0', mmdet3d scores v1.0-mini and"):
         check_nuscenes(scored(root, metainfo=dict(version='v1.0')))
@@ -62,16 +65,22 @@ def test_tables_of_another_version_are_missed(root):
 def test_an_info_file_of_another_version_is_named(root):
     (root / 'v1.0-mini').rename(root / 'v1.0-trainval')
     (root / 'nuscenes_infos_train.pkl').rename(root / 'nuscenes_infos_val.pkl')
-    with pytest.raises(UsageError, match='2 of the 2 key frames of .*infos_val.pkl are not in the '
-                       'split val of .*v1.0-trainval, the first is .*expected the version of the '):
+    with pytest.raises(
+        UsageError,
+        match='2 of the 2 key frames of .*infos_val.pkl are not in the '
+        'split val of .*v1.0-trainval, the first is .*expected the version of the ',
+    ):
         check_nuscenes(scored(root, metainfo=dict(version='v1.0-trainval')))
 
 
 def test_a_part_needs_the_metric_of_parts(root):
     edit(root, 'val', lambda infos: infos.__delitem__(slice(2, None)))
-    with pytest.raises(UsageError, match='2 of the 4 key frames of the split mini_val are not in .*'
-                       'nuscenes_infos_val.pkl, those of scene-0916: nuscenes-devkit scores whole '
-                       "splits; val_evaluator.type='NuScenesPartMetric' scores the part"):
+    with pytest.raises(
+        UsageError,
+        match='2 of the 4 key frames of the split mini_val are not in .*'
+        'nuscenes_infos_val.pkl, those of scene-0916: nuscenes-devkit scores whole '
+        "splits; val_evaluator.type='NuScenesPartMetric' scores the part",
+    ):
         check_nuscenes(scored(root))
     check_nuscenes(scored(root, 'NuScenesPartMetric'))
 
@@ -89,8 +98,11 @@ def test_sweeps_that_are_not_there_are_counted_where_they_are_loaded(root):
 
     edit(root, 'train', name_a_sweep)
     check_files(runner_of(built(root, 'train', pipeline=with_sweeps(0))))
-    with pytest.raises(FileMissingError, match='1 of the 2 sweeps that .*infos_train.pkl names for '
-                       'train are not there, the first is .*sweeps/LIDAR_TOP/a.pcd.bin'):
+    with pytest.raises(
+        FileMissingError,
+        match='1 of the 2 sweeps that .*infos_train.pkl names for '
+        'train are not there, the first is .*sweeps/LIDAR_TOP/a.pcd.bin',
+    ):
         check_files(runner_of(built(root, 'train', pipeline=with_sweeps(2))))
 
 
@@ -105,9 +117,30 @@ def test_sweeps_that_no_entry_names_are_told(root, caplog):
 def test_a_class_without_an_object_is_named_where_classes_are_balanced(root):
     data = built(root, 'train')
     names = data.metainfo['classes']
-    with pytest.raises(UsageError, match='CBGSDataset balances the classes of .*infos_train.pkl, '
-                       'which has no object of bus.*: leave it out of metainfo.classes'):
-        edit(root, 'train', lambda infos: [info.update(instances=[
-            thing for thing in info['instances'] if thing['bbox_label'] != 3]) for info in infos])
-        DATASETS.build(dict(type='CBGSDataset', dataset=built(root, 'train', metainfo=dict(
-            classes=[name for name in names if name in ('car', 'bus', 'pedestrian')]))))
+    with pytest.raises(
+        UsageError,
+        match='CBGSDataset balances the classes of .*infos_train.pkl, '
+        'which has no object of bus.*: leave it out of metainfo.classes',
+    ):
+        edit(
+            root,
+            'train',
+            lambda infos: [
+                info.update(
+                    instances=[thing for thing in info['instances'] if thing['bbox_label'] != 3]
+                )
+                for info in infos
+            ],
+        )
+        DATASETS.build(
+            dict(
+                type='CBGSDataset',
+                dataset=built(
+                    root,
+                    'train',
+                    metainfo=dict(
+                        classes=[name for name in names if name in ('car', 'bus', 'pedestrian')]
+                    ),
+                ),
+            )
+        )

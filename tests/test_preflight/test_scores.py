@@ -61,8 +61,9 @@ def test_a_metric_that_only_writes_shares_no_name():
 def test_a_best_score_that_no_metric_gives_is_refused(meta, metric, good, wrong, nearest):
     for name in (good, 'auto'):
         check_best_score(run_of(meta, metric, save_best=name))
-    with pytest.raises(UsageError, match=f"save_best='{wrong}' is no score of val_evaluator, "
-                       f'nearest: {nearest}'):
+    with pytest.raises(
+        UsageError, match=f"save_best='{wrong}' is no score of val_evaluator, nearest: {nearest}"
+    ):
         check_best_score(run_of(meta, metric, save_best=wrong))
 
 

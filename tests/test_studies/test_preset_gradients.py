@@ -35,9 +35,14 @@ def test_a_ratio_follows_the_weight_of_its_term(tmp_path):
     for weight in (0.3, 0.6):
         term = dict(KD, loss=dict(KD['loss'], loss_weight=weight))
         torch.manual_seed(0)
-        model = build(dict(
-            type='DistillSegmentor', student=minkunet(8), terms=dict(kd=term),
-            teacher=dict(config=minkunet(8), checkpoint=checkpoint))).train()
+        model = build(
+            dict(
+                type='DistillSegmentor',
+                student=minkunet(8),
+                terms=dict(kd=term),
+                teacher=dict(config=minkunet(8), checkpoint=checkpoint),
+            )
+        ).train()
         data = model.data_preprocessor(batch(), True)
         ratios.append(gradient_ratios(model, data)['kd'])
     assert ratios[1] == pytest.approx(2 * ratios[0], rel=1e-4) and ratios[0] > 0

@@ -68,11 +68,11 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
 
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     options = f'model.teacher.checkpoint={tmp_path}/gone.pth'
-    done = run_script(
-        TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options, cwd=ROOT)
+    done = run_script(TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.strip().endswith(
-        f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does not exist')
+        f'cache_teacher.py: teacher checkpoint {tmp_path}/gone.pth does not exist'
+    )
     assert 'Traceback' not in done.stderr and not (tmp_path / 'other').exists()
 
 
@@ -84,4 +84,5 @@ def test_a_cache_that_cannot_be_written_ends_before_the_teacher_runs(config, tmp
     assert done.stderr.strip().splitlines()[-1] == (
         f'cache_teacher.py: the folder of the teacher cache (--out) {tmp_path}/file/cache cannot '
         f'be written to ({tmp_path}/file: Not a directory), expected a folder that is there or '
-        'can be made')
+        'can be made'
+    )

@@ -24,9 +24,17 @@ def tool():
 @pytest.fixture
 def installed(tool, monkeypatch):
     """Pretend that only these packages are installed: a dict of versions."""
-    packages = {'torch': '2.13.0+cpu', 'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmdet': '3.3.0',
-                'mmdet3d': '1.4.0', 'numpy': '1.26.4', 'opencv-python': '4.11.0.86',
-                'nuscenes-devkit': '1.2.0', 'spconv': '2.3.8'}
+    packages = {
+        'torch': '2.13.0+cpu',
+        'mmengine': '0.10.7',
+        'mmcv': '2.1.0',
+        'mmdet': '3.3.0',
+        'mmdet3d': '1.4.0',
+        'numpy': '1.26.4',
+        'opencv-python': '4.11.0.86',
+        'nuscenes-devkit': '1.2.0',
+        'spconv': '2.3.8',
+    }
 
     def version(name):
         if name not in packages:
@@ -50,15 +58,18 @@ def test_a_complete_environment_is_usable(tool, installed, capsys):
 
 @pytest.mark.parametrize('package', ['torch', 'mmcv', 'mmdet3d', 'mmengine', 'numpy', 'spconv'])
 def test_a_missing_package_is_named_with_the_command_that_mends_it(
-        tool, installed, capsys, package):
+    tool, installed, capsys, package
+):
     del installed[package]
     code, out = report(tool, capsys)
     wrong = 'sparse convolution' if package == 'spconv' else package
     assert code == 1 and f'not usable: {wrong}. To mend it: make setup' in out
 
 
-@pytest.mark.parametrize('package, found', [('mmcv', '2.2.0'), ('numpy', '2.0.1'),
-                                            ('torch', '1.13.1'), ('opencv-python', '4.12.0.88')])
+@pytest.mark.parametrize(
+    'package, found',
+    [('mmcv', '2.2.0'), ('numpy', '2.0.1'), ('torch', '1.13.1'), ('opencv-python', '4.12.0.88')],
+)
 def test_an_unsupported_version_is_named(tool, installed, capsys, package, found):
     installed[package] = found
     code, out = report(tool, capsys)
@@ -105,7 +116,8 @@ def test_it_finds_this_environment_usable():
     ('', 'cannot be imported: it crashes'),
 ])  # fmt: skip
 def test_open3d_that_does_not_import_is_told_and_is_no_obstacle(
-        tool, installed, capsys, monkeypatch, stderr, said):
+    tool, installed, capsys, monkeypatch, stderr, said
+):
     installed['open3d'] = '0.19.0'
     done = subprocess.CompletedProcess([], 1, '', f'Traceback\n{stderr}\n' if stderr else '')
     monkeypatch.setattr(tool.subprocess, 'run', lambda *args, **kwargs: done)

@@ -23,12 +23,15 @@ def ci(tmp_path):
     (tmp_path / 'bin').mkdir()
 
     def run(failing=''):
-        script(tmp_path / 'bin' / 'make',
-               f'echo "make $* with ${{SRKD_REALDATA:-none}}"; [ "$1" != "{failing}" ]')
+        script(
+            tmp_path / 'bin' / 'make',
+            f'echo "make $* with ${{SRKD_REALDATA:-none}}"; [ "$1" != "{failing}" ]',
+        )
         env = {k: v for k, v in os.environ.items() if k != 'SRKD_REALDATA'}
         env['PATH'] = f'{tmp_path / "bin"}{os.pathsep}{env["PATH"]}'
-        done = subprocess.run(['bash', '.ci/run'], cwd=clone, env=env, capture_output=True,
-                              text=True)
+        done = subprocess.run(
+            ['bash', '.ci/run'], cwd=clone, env=env, capture_output=True, text=True
+        )
         return done.returncode, done.stdout
 
     return run
@@ -56,17 +59,27 @@ def test_real_scans_beside_the_clone_are_used(ci, tmp_path):
     assert f'make test with {archive.resolve()}' in ci()[1]
 
 
-@pytest.mark.parametrize('first, second, passes', [
-    (0, 0, True), (1, 0, False), (0, 1, False), (5, 0, False), (0, 5, False)])
+@pytest.mark.parametrize(
+    'first, second, passes',
+    [(0, 0, True), (1, 0, False), (0, 1, False), (5, 0, False), (0, 5, False)],
+)
 def test_make_test_fails_when_tests_fail_or_none_ran(tmp_path, first, second, passes):
     python = script(tmp_path / 'python', f'case "$*" in *not*) exit {first};; esac; exit {second}')
-    done = subprocess.run(['make', 'test', f'PYTHON={python}', 'BOOTSTRAP=true'], cwd=ROOT,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        ['make', 'test', f'PYTHON={python}', 'BOOTSTRAP=true'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode == 0) is passes
 
 
 def test_make_demo_hands_its_size_on(tmp_path):
     python = script(tmp_path / 'python', 'echo "ran $*"')
-    done = subprocess.run(['make', 'demo', 'DEMO=smoke', f'PYTHON={python}', 'BOOTSTRAP=true'],
-                          cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        ['make', 'demo', 'DEMO=smoke', f'PYTHON={python}', 'BOOTSTRAP=true'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert 'ran tools/demo.py --preset smoke' in done.stdout

@@ -27,14 +27,18 @@ def tool():
 
 
 def test_the_plugin_is_found_from_any_folder(tmp_path):
-    code = ("from mmengine.config import Config\n"
-            "Config.fromfile('any.py')\n"
-            "import sys; print(sys.modules['projects.SRKD'].__file__)")
+    code = (
+        'from mmengine.config import Config\n'
+        "Config.fromfile('any.py')\n"
+        "import sys; print(sys.modules['projects.SRKD'].__file__)"
+    )
     (tmp_path / 'any.py').write_text(
-        "custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)\n")
+        "custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)\n"
+    )
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=env,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
     assert done.stdout.strip() == str(ROOT / 'projects' / 'SRKD' / '__init__.py'), done.stderr
 
 
@@ -42,16 +46,29 @@ def test_other_plugins_share_the_folder_projects(tmp_path):
     (tmp_path / 'projects' / 'Other').mkdir(parents=True)
     (tmp_path / 'projects' / 'Other' / '__init__.py').write_text('here = True')
     code = 'import projects.Other, projects.SRKD; print(projects.Other.here)'
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
-                          text=True, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+    )
     assert done.stdout.strip() == 'True', done.stderr
     assert not (ROOT / 'projects' / '__init__.py').exists()
 
 
-@pytest.mark.parametrize('cuda, package', [
-    (None, 'spconv==2.3.8'), ('11.8', 'spconv-cu118==2.3.8'), ('12.1', 'spconv-cu121==2.3.8'),
-    ('12.2', 'spconv-cu121==2.3.8'), ('12.6', 'spconv-cu126==2.3.8'),
-    ('12.8', 'spconv-triton==1.0.0'), ('13.0', 'spconv-triton==1.0.0')])
+@pytest.mark.parametrize(
+    'cuda, package',
+    [
+        (None, 'spconv==2.3.8'),
+        ('11.8', 'spconv-cu118==2.3.8'),
+        ('12.1', 'spconv-cu121==2.3.8'),
+        ('12.2', 'spconv-cu121==2.3.8'),
+        ('12.6', 'spconv-cu126==2.3.8'),
+        ('12.8', 'spconv-triton==1.0.0'),
+        ('13.0', 'spconv-triton==1.0.0'),
+    ],
+)
 def test_sparse_convolution_fits_the_cuda_version(tool, cuda, package):
     assert tool.spconv_package(cuda) == package
 
@@ -79,16 +96,26 @@ def fake_environment(tool, monkeypatch, tmp_path, torch):
     monkeypatch.setattr(tool, 'probe', lambda python: {**found, 'torch': '2.13.0'})
     monkeypatch.setattr(tool, 'torch_index', list)
     monkeypatch.setattr(tool, 'ops_import', lambda python: True)
-    monkeypatch.setattr(tool, 'compile_mmcv',
-                        lambda *args: calls.append(('compile mmcv', args[2][1])))
+    monkeypatch.setattr(
+        tool, 'compile_mmcv', lambda *args: calls.append(('compile mmcv', args[2][1]))
+    )
     return calls, found
 
 
 def test_packages_come_in_the_order_that_works(tool, monkeypatch, tmp_path):
     calls, found = fake_environment(tool, monkeypatch, tmp_path, None)
     tool.install('python', found)
-    kinds = [next((word for word in ('torch==2.13.0', 'setuptools', 'compile mmcv', '-r', '-e')
-                   if word in call), None) for call in calls]
+    kinds = [
+        next(
+            (
+                word
+                for word in ('torch==2.13.0', 'setuptools', 'compile mmcv', '-r', '-e')
+                if word in call
+            ),
+            None,
+        )
+        for call in calls
+    ]
     assert kinds == ['torch==2.13.0', 'setuptools', 'compile mmcv', '-r', '-e']
     limits = (tmp_path / 'srkd-requirements.txt').read_text().splitlines()
     assert {'torch==2.13.0', 'spconv==2.3.8'} <= set(limits)
@@ -113,8 +140,7 @@ def test_what_the_machine_decides_is_not_held(tool, monkeypatch, tmp_path, torch
     assert 'numpy==1.26.4' in held
 
 
-def test_another_python_than_the_tested_gets_what_pip_chooses(
-        tool, monkeypatch, tmp_path, capsys):
+def test_another_python_than_the_tested_gets_what_pip_chooses(tool, monkeypatch, tmp_path, capsys):
     _, found = fake_environment(tool, monkeypatch, tmp_path, '2.13.0')
     assert tool.write_constraints({**found, 'python': [3, 10]}) == []
     assert 'tested with Python 3.11; for 3.10 pip chooses versions' in capsys.readouterr().out
@@ -129,16 +155,20 @@ def test_an_installed_torch_is_kept(tool, monkeypatch, tmp_path):
 
 def test_probe_sees_this_interpreter(tool):
     import torch
+
     found = tool.probe(sys.executable)
     assert found['torch'].split('+')[0] == torch.__version__.split('+')[0]
     assert found['prefix'] == sys.prefix and json.dumps(found)
 
 
 def test_progress_counts_objects_and_a_failed_build_shows_its_end(
-        tool, monkeypatch, tmp_path, capsys):
+    tool, monkeypatch, tmp_path, capsys
+):
     compiler = tmp_path / 'python'
-    compiler.write_text('#!/bin/sh\necho "[7/77] c++ -c a.cpp"\ntouch started\n'
-                        'while [ ! -e told ]; do sleep 0.05; done\necho "boom: no c++"\nexit 1\n')
+    compiler.write_text(
+        '#!/bin/sh\necho "[7/77] c++ -c a.cpp"\ntouch started\n'
+        'while [ ! -e told ]; do sleep 0.05; done\necho "boom: no c++"\nexit 1\n'
+    )
     compiler.chmod(0o755)
     ticks, sleep = itertools.count(0, 20), time.sleep
     started, told = tmp_path / 'started', tmp_path / 'told'

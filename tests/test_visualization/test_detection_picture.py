@@ -76,7 +76,7 @@ def test_left_is_left_and_ahead_is_up(tmp_path):
     picture = matplotlib.image.imread(tmp_path / 'a.png')
     color = colormaps['tab10'](0)[:3]
     shown = (np.abs(picture[..., :3] - color) < 0.08).all(-1)
-    shown[int(0.9 * len(shown)):] = False  # the legend
+    shown[int(0.9 * len(shown)) :] = False  # the legend
     rows, columns = shown.nonzero()
     # 4 m to the left and 8 of 20 m ahead
     assert columns.mean() < 0.4 * picture.shape[1] and rows.mean() > 0.5 * picture.shape[0]

@@ -12,7 +12,8 @@ db_sampler = {
     'info_path': data_root + 'kitti_dbinfos_train.pkl',
     'prepare': dict(filter_by_difficulty=[-1], filter_by_min_points=dict(Car=5)),
     'classes': class_names,
-    'sample_groups': dict(Car=10)}
+    'sample_groups': dict(Car=10),
+}
 train_pipeline = [
     load,
     _base_.train_pipeline[1],
@@ -23,11 +24,13 @@ train_pipeline = [
     dict(type='ObjectRangeFilter', point_cloud_range=point_cloud_range),
     dict(type='ObjectNameFilter', classes=class_names),
     dict(type='PointShuffle'),
-    _base_.train_pipeline[-1]]
+    _base_.train_pipeline[-1],
+]
 test_pipeline = [
     load,
     dict(type='PointsRangeFilter', point_cloud_range=point_cloud_range),
-    _base_.test_pipeline[-1]]
+    _base_.test_pipeline[-1],
+]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -35,10 +38,15 @@ train_dataloader = dict(
         times=1,  # more for a split of fewer frames
         dataset={
             **_base_.train_dataloader.dataset,
-            'data_root': data_root, 'pipeline': train_pipeline, 'metainfo': metainfo}))
-val_dataloader = dict(
-    dataset=dict(data_root=data_root, pipeline=test_pipeline, metainfo=metainfo))
+            'data_root': data_root,
+            'pipeline': train_pipeline,
+            'metainfo': metainfo,
+        },
+    )
+)
+val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline, metainfo=metainfo))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='KittiMetricWithCeiling', ann_file=data_root + 'kitti_infos_val.pkl', min_objects=10)
+    type='KittiMetricWithCeiling', ann_file=data_root + 'kitti_infos_val.pkl', min_objects=10
+)
 test_evaluator = val_evaluator

@@ -11,10 +11,12 @@ db_sampler = dict(
     info_path=data_root + 'kitti_dbinfos_train.pkl',
     rate=1.0,
     prepare=dict(
-        filter_by_difficulty=[-1], filter_by_min_points=dict(Car=5, Pedestrian=5, Cyclist=5)),
+        filter_by_difficulty=[-1], filter_by_min_points=dict(Car=5, Pedestrian=5, Cyclist=5)
+    ),
     classes=class_names,
     sample_groups=dict(Car=8, Pedestrian=6, Cyclist=6),
-    points_loader=load)
+    points_loader=load,
+)
 # No ObjectNoise: a hundred tries to shift each object cost more than a training step of the student.
 train_pipeline = [
     load,
@@ -24,15 +26,18 @@ train_pipeline = [
     dict(
         type='GlobalRotScaleTrans',
         rot_range=[-0.78539816, 0.78539816],
-        scale_ratio_range=[0.95, 1.05]),
+        scale_ratio_range=[0.95, 1.05],
+    ),
     dict(type='PointsRangeFilter', point_cloud_range=point_cloud_range),
     dict(type='ObjectRangeFilter', point_cloud_range=point_cloud_range),
     dict(type='PointShuffle'),
-    dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d'])]
+    dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d']),
+]
 test_pipeline = [
     load,
     dict(type='PointsRangeFilter', point_cloud_range=point_cloud_range),
-    dict(type='Pack3DDetInputs', keys=['points'])]
+    dict(type='Pack3DDetInputs', keys=['points']),
+]
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,  # a worker forked each epoch costs page faults in all steps, loading little
@@ -48,9 +53,12 @@ train_dataloader = dict(
         modality=dict(use_lidar=True, use_camera=False),
         metainfo=metainfo,
         box_type_3d='LiDAR',
-        test_mode=False))
+        test_mode=False,
+    ),
+)
 val_dataloader = dict(
-    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline, metainfo=metainfo))
+    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline, metainfo=metainfo)
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'kitti_infos_val.pkl')
 test_evaluator = val_evaluator

@@ -3,8 +3,11 @@
 _base_ = './scannet-seg.py'
 data_root = 'data/mini_scannet/'
 train_pipeline = [
-    *_base_.load, *_base_.augment, _base_.normalize,
-    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *_base_.load,
+    *_base_.augment,
+    _base_.normalize,
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
+]
 test_pipeline = [*_base_.load, _base_.normalize, dict(type='Pack3DDetInputs', keys=['points'])]
 tta_pipeline = [*_base_.load, _base_.normalize, _base_.tta_pipeline[-1]]
 train_dataloader = dict(
@@ -14,6 +17,8 @@ train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         scene_idxs='seg_info/train_resampled_scene_idxs.npy',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -3,12 +3,15 @@
 _base_ = './semantickitti.py'
 data_root = 'data/mini_semantickitti/'
 train_pipeline = [
-    *_base_.load, *_base_.augment,
-    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *_base_.load,
+    *_base_.augment,
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
+]
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,  # a worker forked each epoch costs page faults in all steps, loading little
     persistent_workers=False,
-    dataset=dict(data_root=data_root, pipeline=train_pipeline))
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
+)
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

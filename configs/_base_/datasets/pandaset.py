@@ -4,8 +4,19 @@
 # tools/dataset_converters/pandaset_infos.py.
 _base_ = './seg_loaders.py'
 class_names = (
-    'car', 'truck', 'other-vehicle', 'two-wheeler', 'person', 'road', 'other-ground', 'vegetation',
-    'building', 'sign', 'barrier', 'other-static')
+    'car',
+    'truck',
+    'other-vehicle',
+    'two-wheeler',
+    'person',
+    'road',
+    'other-ground',
+    'vegetation',
+    'building',
+    'sign',
+    'barrier',
+    'other-static',
+)
 merged = {  # raw ids of PandaSet's class list; the others have no label
     'car': (13, 14),  # car, pickup truck
     'truck': (15, 16),  # medium-sized truck, semi-truck
@@ -21,7 +32,9 @@ merged = {  # raw ids of PandaSet's class list; the others have no label
     'barrier': (34, 35, 37, 39),  # pylons, road barriers, cones, construction barriers
     'other-static': (40, 42),  # rolling containers, other static object
 }
-label_map = {raw: len(class_names) for raw in range(43)}  # 0; smoke, exhaust, spray, reflection, animals
+label_map = {
+    raw: len(class_names) for raw in range(43)
+}  # 0; smoke, exhaust, spray, reflection, animals
 label_map.update({raw: class_names.index(name) for name, ids in merged.items() for raw in ids})
 data_root = 'data/pandaset/'
 data_prefix = dict(pts='', pts_semantic_mask='')  # info files hold 002/velodyne/...
@@ -39,7 +52,8 @@ load = [
         with_seg_3d=True,
         seg_3d_dtype='np.int32',
         seg_offset=2**16,
-        dataset_type='semantickitti'),
+        dataset_type='semantickitti',
+    ),
     dict(type='PointSegClassMapping'),
 ]
 augment = [  # as in PTv3's recipe for nuScenes
@@ -47,16 +61,21 @@ augment = [  # as in PTv3's recipe for nuScenes
         type='RandomFlip3D',
         sync_2d=False,
         flip_ratio_bev_horizontal=0.5,
-        flip_ratio_bev_vertical=0.5),
+        flip_ratio_bev_vertical=0.5,
+    ),
     dict(
         type='GlobalRotScaleTrans',
         rot_range=[-3.1415926, 3.1415926],
         scale_ratio_range=[0.9, 1.1],
-        translation_std=[0, 0, 0]),
+        translation_std=[0, 0, 0],
+    ),
     dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
 ]
 train_pipeline = [
-    *load, *augment, dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *load,
+    *augment,
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
+]
 test_pipeline = [*load, dict(type='Pack3DDetInputs', keys=['points'])]
 # The 36 views that mmdet3d takes of SemanticKITTI.
 tta_pipeline = [
@@ -64,19 +83,30 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
-            [dict(
-                type='RandomFlip3D',
-                sync_2d=False,
-                flip_ratio_bev_horizontal=horizontal,
-                flip_ratio_bev_vertical=vertical)
-             for horizontal in (0.0, 1.0) for vertical in (0.0, 1.0)],
-            [dict(
-                type='GlobalRotScaleTrans',
-                rot_range=[angle, angle],
-                scale_ratio_range=[scale, scale],
-                translation_std=[0, 0, 0])
-             for angle in (-0.78539816, 0.0, 0.78539816) for scale in (0.95, 1.0, 1.05)],
-            [dict(type='Pack3DDetInputs', keys=['points'])]])]
+            [
+                dict(
+                    type='RandomFlip3D',
+                    sync_2d=False,
+                    flip_ratio_bev_horizontal=horizontal,
+                    flip_ratio_bev_vertical=vertical,
+                )
+                for horizontal in (0.0, 1.0)
+                for vertical in (0.0, 1.0)
+            ],
+            [
+                dict(
+                    type='GlobalRotScaleTrans',
+                    rot_range=[angle, angle],
+                    scale_ratio_range=[scale, scale],
+                    translation_std=[0, 0, 0],
+                )
+                for angle in (-0.78539816, 0.0, 0.78539816)
+                for scale in (0.95, 1.0, 1.05)
+            ],
+            [dict(type='Pack3DDetInputs', keys=['points'])],
+        ],
+    ),
+]
 
 dataset = dict(
     type='LabelMapSegDataset',
@@ -84,14 +114,16 @@ dataset = dict(
     data_prefix=data_prefix,
     metainfo=dict(classes=class_names, seg_label_mapping=label_map, max_label=42),
     modality=dict(use_lidar=True, use_camera=False),
-    ignore_index=len(class_names))
+    ignore_index=len(class_names),
+)
 train_dataloader = dict(
     dataset=dict(
-        ann_file='pandaset_infos_train.pkl',
-        pipeline=train_pipeline,
-        test_mode=False,
-        **dataset))
+        ann_file='pandaset_infos_train.pkl', pipeline=train_pipeline, test_mode=False, **dataset
+    )
+)
 val_dataloader = dict(
     dataset=dict(
-        ann_file='pandaset_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
+        ann_file='pandaset_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset
+    )
+)
 test_dataloader = val_dataloader

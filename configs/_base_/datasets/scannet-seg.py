@@ -2,12 +2,31 @@
 # rgb (in [0, 1]) as features. Labels are 0..19, 20 is "no label".
 _base_ = './seg_loaders.py'
 class_names = (
-    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf',
-    'picture', 'counter', 'desk', 'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink',
-    'bathtub', 'otherfurniture')
+    'wall',
+    'floor',
+    'cabinet',
+    'bed',
+    'chair',
+    'sofa',
+    'table',
+    'door',
+    'window',
+    'bookshelf',
+    'picture',
+    'counter',
+    'desk',
+    'curtain',
+    'refrigerator',
+    'showercurtrain',
+    'toilet',
+    'sink',
+    'bathtub',
+    'otherfurniture',
+)
 data_root = 'data/scannet/'
 data_prefix = dict(
-    pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask')
+    pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask'
+)
 
 # How relation losses cut a scan into super-voxels: rooms have no origin, so cubes.
 super_voxels = dict(partition=dict(type='CubePartition', size=1.0))
@@ -19,13 +38,15 @@ load = [
         shift_height=False,
         use_color=True,
         load_dim=6,
-        use_dim=[0, 1, 2, 3, 4, 5]),
+        use_dim=[0, 1, 2, 3, 4, 5],
+    ),
     dict(
         type='LoadAnnotations3D',
         with_bbox_3d=False,
         with_label_3d=False,
         with_mask_3d=False,
-        with_seg_3d=True),
+        with_seg_3d=True,
+    ),
     dict(type='PointSegClassMapping'),
 ]
 augment = [
@@ -33,12 +54,14 @@ augment = [
         type='RandomFlip3D',
         sync_2d=False,
         flip_ratio_bev_horizontal=0.5,
-        flip_ratio_bev_vertical=0.5),
+        flip_ratio_bev_vertical=0.5,
+    ),
     dict(
         type='GlobalRotScaleTrans',
         rot_range=[-3.1415926, 3.1415926],
         scale_ratio_range=[0.9, 1.1],
-        translation_std=[0, 0, 0]),
+        translation_std=[0, 0, 0],
+    ),
     dict(type='RandomJitterPoints', jitter_std=[0.005] * 3, clip_range=[-0.02, 0.02]),
 ]
 # What PTv3 and SRKD's release train ScanNet with (method: Pointcept's recipe), place by place; their
@@ -63,21 +86,34 @@ mix = [
 center = dict(type='CenterShift')  # the features hold xyz
 normalize = dict(type='NormalizePointsColor', color_mean=None)
 train_pipeline = [
-    *load, *recipe, *mix, normalize,
-    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask'])]
+    *load,
+    *recipe,
+    *mix,
+    normalize,
+    dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
+]
 test_pipeline = [*load, center, normalize, dict(type='Pack3DDetInputs', keys=['points'])]
 tta_pipeline = [
-    *load, center, normalize,
+    *load,
+    center,
+    normalize,
     dict(
         type='TestTimeAug',
         transforms=[
-            [dict(
-                type='RandomFlip3D',
-                sync_2d=False,
-                flip_ratio_bev_horizontal=horizontal,
-                flip_ratio_bev_vertical=vertical)
-             for horizontal in (0.0, 1.0) for vertical in (0.0, 1.0)],
-            [dict(type='Pack3DDetInputs', keys=['points'])]])]
+            [
+                dict(
+                    type='RandomFlip3D',
+                    sync_2d=False,
+                    flip_ratio_bev_horizontal=horizontal,
+                    flip_ratio_bev_vertical=vertical,
+                )
+                for horizontal in (0.0, 1.0)
+                for vertical in (0.0, 1.0)
+            ],
+            [dict(type='Pack3DDetInputs', keys=['points'])],
+        ],
+    ),
+]
 
 dataset = dict(
     type='ScanNetEverySceneDataset',  # mmdet3d's resampled list repeats large rooms, for crops
@@ -85,16 +121,18 @@ dataset = dict(
     data_prefix=data_prefix,
     metainfo=dict(classes=class_names),
     modality=dict(use_lidar=True, use_camera=False),
-    ignore_index=len(class_names))
+    ignore_index=len(class_names),
+)
 train_dataloader = dict(
     dataset=dict(
-        ann_file='scannet_infos_train.pkl',
-        pipeline=train_pipeline,
-        test_mode=False,
-        **dataset))
+        ann_file='scannet_infos_train.pkl', pipeline=train_pipeline, test_mode=False, **dataset
+    )
+)
 val_dataloader = dict(
     dataset=dict(
-        ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
+        ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset
+    )
+)
 test_dataloader = val_dataloader
 # with submission_prefix='FOLDER' the predictions are written, too: docs/with_mmdet3d.md
 test_evaluator = dict(submission=dict(type='ScanNetSubmission'))

@@ -4,13 +4,15 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True))
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
     drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False))
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='SegMetricWithVoxels')  # miou: all raw points; voxel_miou: voxels
 test_evaluator = val_evaluator

@@ -4,5 +4,8 @@ distill = dict(
     terms=dict(
         kd=dict(
             student_tap='decode_head.conv_seg',
-            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3))))
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3),
+        )
+    )
+)
 custom_hooks = [dict(type='DistillCheckpointHook')]

@@ -4,20 +4,29 @@
 # teacher here is in eval all the same; the release leaves its BatchNorm in training.
 graph = dict(graph_channels=32, scale='none', guard='none', loss_weight=2.0)
 pillars = dict(
-    type='PointCountLocalGraphLoss', num_anchors=6000, num_neighbors=128, temperature=1e-2,
-    across_samples=True, **graph)
-maps = dict(
-    type='LocalGraphLoss', num_anchors=256, num_neighbors=128, reweighting='inert', **graph)
+    type='PointCountLocalGraphLoss',
+    num_anchors=6000,
+    num_neighbors=128,
+    temperature=1e-2,
+    across_samples=True,
+    **graph,
+)
+maps = dict(type='LocalGraphLoss', num_anchors=256, num_neighbors=128, reweighting='inert', **graph)
 points = dict(
-    type='LocalGraphLoss', num_anchors=6000, num_neighbors=128, reweighting='none', **graph)
+    type='LocalGraphLoss', num_anchors=6000, num_neighbors=128, reweighting='none', **graph
+)
 distill = dict(
     pointpillars=dict(local_graph=dict(student_tap='voxel_encoder', loss=pillars)),
     second=dict(
         local_graph_0=dict(student_tap='backbone.blocks.0', loss=maps),
-        local_graph_1=dict(student_tap='backbone.blocks.1', loss=maps)),
+        local_graph_1=dict(student_tap='backbone.blocks.1', loss=maps),
+    ),
     mvx=dict(
         local_graph=dict(
             student_tap='pts_neck.fpn_convs.0',
-            loss=maps | dict(graph_channels=64, reweighting='none'))),
-    pointrcnn=dict(local_graph=dict(student_tap='neck.FP_modules.3', loss=points)))
+            loss=maps | dict(graph_channels=64, reweighting='none'),
+        )
+    ),
+    pointrcnn=dict(local_graph=dict(student_tap='neck.FP_modules.3', loss=points)),
+)
 custom_hooks = [dict(type='DistillCheckpointHook')]

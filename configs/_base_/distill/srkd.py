@@ -6,19 +6,29 @@ distill = dict(
     terms=dict(
         kd=dict(
             student_tap='decode_head.conv_seg',
-            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3)),
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3),
+        ),
         affinity_point=dict(
-            student_tap='backbone', loss=dict(type='PointAffinityLoss', loss_weight=0.1)),
+            student_tap='backbone', loss=dict(type='PointAffinityLoss', loss_weight=0.1)
+        ),
         affinity_voxel=dict(
-            student_tap='backbone', loss=dict(type='VoxelAffinityLoss', loss_weight=0.1)),
+            student_tap='backbone', loss=dict(type='VoxelAffinityLoss', loss_weight=0.1)
+        ),
         channel=dict(
             student_tap='backbone',
-            connector=dict(type='LinearConnector', bias=False),  # a softmax over points undoes a bias
-            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=0.1)),
+            connector=dict(
+                type='LinearConnector', bias=False
+            ),  # a softmax over points undoes a bias
+            loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=0.1),
+        ),
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(
-                type='CrossSampleAffinityLoss', temperature=0.1, n_points=1024, loss_weight=0.1))))
+                type='CrossSampleAffinityLoss', temperature=0.1, n_points=1024, loss_weight=0.1
+            ),
+        ),
+    )
+)
 custom_hooks = [
     dict(type='DistillCheckpointHook'),
     dict(type='BatchCompositionHook'),

@@ -9,16 +9,26 @@ distill = dict(
     terms=dict(
         kd=dict(
             student_tap='decode_head.conv_seg',
-            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3)),
-        affinity_point=dict(student_tap='backbone', loss=dict(type='PointAffinityLoss', **affinity)),
-        affinity_voxel=dict(student_tap='backbone', loss=dict(type='VoxelAffinityLoss', **affinity)),
-        channel=dict(
-            loss=dict(type='ChannelKLLoss', **mean), **channel),
-        channel_voxel=dict(
-            loss=dict(type='VoxelChannelKLLoss', **mean), **channel),
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3),
+        ),
+        affinity_point=dict(
+            student_tap='backbone', loss=dict(type='PointAffinityLoss', **affinity)
+        ),
+        affinity_voxel=dict(
+            student_tap='backbone', loss=dict(type='VoxelAffinityLoss', **affinity)
+        ),
+        channel=dict(loss=dict(type='ChannelKLLoss', **mean), **channel),
+        channel_voxel=dict(loss=dict(type='VoxelChannelKLLoss', **mean), **channel),
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(
-                type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, loss_weight=0.1,
-                gather=True))))  # over all ranks: the 28 pairs of a batch of 8 on several GPUs, too
+                type='CrossSampleAffinityLoss',
+                temperature=2.0,
+                n_points=1024,
+                loss_weight=0.1,
+                gather=True,
+            ),
+        ),
+    )
+)  # over all ranks: the 28 pairs of a batch of 8 on several GPUs, too
 custom_hooks = [dict(type='DistillCheckpointHook')]

@@ -4,4 +4,6 @@ _base_ = './srkd_released_scannet.py'
 distill = dict(
     terms=dict(
         kd=dict(loss=dict(temperature=1.0, loss_weight=0.1)),
-        cross_sample=dict(loss=dict(temperature=1.0))))
+        cross_sample=dict(loss=dict(temperature=1.0)),
+    )
+)

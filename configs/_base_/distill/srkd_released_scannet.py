@@ -8,8 +8,8 @@ distill = dict(
     terms=dict(
         kd=dict(
             student_tap='decode_head.conv_seg',
-            loss=dict(
-                type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3, skip_ignored=True)),
+            loss=dict(type='SoftTargetKLLoss', temperature=2.0, loss_weight=0.3, skip_ignored=True),
+        ),
         mse_dec0=dict(student_tap='backbone.dec.dec0', connector=linear, loss=mse),
         mse_dec1=dict(student_tap='backbone.dec.dec1', connector=linear, loss=mse),
         mse_dec2=dict(student_tap='backbone.dec.dec2', connector=linear, loss=mse),
@@ -17,6 +17,14 @@ distill = dict(
         cross_sample=dict(
             student_tap='backbone',
             loss=dict(
-                type='CrossSampleAffinityLoss', temperature=2.0, n_points=1024, pairs='all',
-                loss_weight=0.001, gather=True))))
+                type='CrossSampleAffinityLoss',
+                temperature=2.0,
+                n_points=1024,
+                pairs='all',
+                loss_weight=0.001,
+                gather=True,
+            ),
+        ),
+    )
+)
 custom_hooks = [dict(type='DistillCheckpointHook')]

@@ -16,6 +16,9 @@ model = dict(
             dec_depths=(2, 2),
             dec_channels=(64, 64),
             dec_num_head=(4, 4),
-            dec_patch_size=(1024, 1024)),
+            dec_patch_size=(1024, 1024),
+        ),
         time_channels=128,
-        diffusion_steps=1000))
+        diffusion_steps=1000,
+    ),
+)

@@ -6,18 +6,24 @@ shrunk = dict(voxel_size=pillar[:2], pc_range=reach[:2], out_size_factor=2)
 model = dict(
     data_preprocessor=dict(
         voxel_layer=dict(
-            max_num_points=12, point_cloud_range=reach, voxel_size=pillar,
-            max_voxels=(6000, 12000))),
+            max_num_points=12, point_cloud_range=reach, voxel_size=pillar, max_voxels=(6000, 12000)
+        )
+    ),
     pts_voxel_encoder=dict(
-        voxel_size=pillar, point_cloud_range=reach,
-        norm_cfg=dict(type='PillarBatchNorm1d', eps=1e-3, momentum=0.01)),
+        voxel_size=pillar,
+        point_cloud_range=reach,
+        norm_cfg=dict(type='PillarBatchNorm1d', eps=1e-3, momentum=0.01),
+    ),
     pts_middle_encoder=dict(output_shape=(256, 128)),
     pts_backbone=dict(layer_nums=[1, 2, 2], out_channels=[64, 128, 128]),
     pts_neck=dict(
-        in_channels=[64, 128, 128], out_channels=[64, 64, 64], upsample_strides=[1, 2, 4]),
+        in_channels=[64, 128, 128], out_channels=[64, 64, 64], upsample_strides=[1, 2, 4]
+    ),
     pts_bbox_head=dict(in_channels=192, bbox_coder=shrunk),
     train_cfg=dict(
         pts=dict(
-            grid_size=[128, 256, 1], voxel_size=pillar, point_cloud_range=reach,
-            out_size_factor=2)),
-    test_cfg=dict(pts=shrunk))
+            grid_size=[128, 256, 1], voxel_size=pillar, point_cloud_range=reach, out_size_factor=2
+        )
+    ),
+    test_cfg=dict(pts=shrunk),
+)

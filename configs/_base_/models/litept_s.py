@@ -19,5 +19,7 @@ model = dict(
         qkv_bias=True,
         drop_path=0.3,
         shuffle_orders=True,
-        depth=12),
-    decode_head=dict(channels=72))
+        depth=12,
+    ),
+    decode_head=dict(channels=72),
+)

@@ -7,5 +7,7 @@ model = dict(
         encoder_channels=[8, 16, 32, 48],
         encoder_blocks=[1, 1, 1, 1],
         decoder_channels=[48, 32, 24, 16],
-        decoder_blocks=[1, 1, 1, 1]),
-    decode_head=dict(channels=16))
+        decoder_blocks=[1, 1, 1, 1],
+    ),
+    decode_head=dict(channels=16),
+)

@@ -7,5 +7,8 @@ model = dict(
     bbox_head=dict(
         num_classes=1,
         anchor_generator=dict(
-            ranges=[[0, -19.2, -1.78, 51.2, 19.2, -1.78]], sizes=[[3.9, 1.6, 1.56]])),
-    train_cfg=dict(assigner=[_base_.model.train_cfg.assigner[2]]))
+            ranges=[[0, -19.2, -1.78, 51.2, 19.2, -1.78]], sizes=[[3.9, 1.6, 1.56]]
+        ),
+    ),
+    train_cfg=dict(assigner=[_base_.model.train_cfg.assigner[2]]),
+)

@@ -5,7 +5,8 @@ num_classes = 19
 model = dict(
     type='MinkUNet',  # mmdet3d's voxel segmentor: backbone(voxels, coors) -> head -> raw points
     data_preprocessor=dict(
-        type='VoxelSegDataPreprocessor', voxel_size=voxel_size, max_voxels=102400),
+        type='VoxelSegDataPreprocessor', voxel_size=voxel_size, max_voxels=102400
+    ),
     backbone=dict(
         type='PointPillarsSegBackbone',
         in_channels=4,
@@ -16,17 +17,18 @@ model = dict(
             type='SECOND',
             out_channels=[64, 128, 256],
             layer_nums=[3, 5, 5],
-            layer_strides=[2, 2, 2]),
-        neck=dict(
-            type='SECONDFPN',
-            out_channels=[128, 128, 128],
-            upsample_strides=[1, 2, 4]),
-        out_channels=128),
+            layer_strides=[2, 2, 2],
+        ),
+        neck=dict(type='SECONDFPN', out_channels=[128, 128, 128], upsample_strides=[1, 2, 4]),
+        out_channels=128,
+    ),
     decode_head=dict(
         type='VoxelSegHead',
         channels=128,
         num_classes=num_classes,
         ignore_index=num_classes,
-        loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True)),
+        loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True),
+    ),
     train_cfg=dict(),
-    test_cfg=dict())
+    test_cfg=dict(),
+)

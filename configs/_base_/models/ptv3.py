@@ -4,7 +4,8 @@ num_classes = 20
 model = dict(
     type='MinkUNet',  # mmdet3d's voxel segmentor: backbone(voxels, coors) -> head -> raw points
     data_preprocessor=dict(
-        type='VoxelSegDataPreprocessor', voxel_size=voxel_size, max_voxels=102400),
+        type='VoxelSegDataPreprocessor', voxel_size=voxel_size, max_voxels=102400
+    ),
     backbone=dict(
         type='PointTransformerV3',
         in_channels=6,
@@ -23,25 +24,32 @@ model = dict(
         drop_path=0.3,
         shuffle_orders=True,
         # fixed, so that a sample's features do not depend on its batch; published weights want None
-        depth=12),
+        depth=12,
+    ),
     decode_head=dict(
         type='VoxelSegHead',
         channels=64,
         num_classes=num_classes,
         ignore_index=num_classes,
-        loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True)),
+        loss_decode=dict(type='mmdet.CrossEntropyLoss', avg_non_ignore=True),
+    ),
     train_cfg=dict(),
-    test_cfg=dict())
+    test_cfg=dict(),
+)
 sizes = dict(
     # SRKD's student: every width halved and the same number of heads
     half=dict(
         backbone=dict(enc_channels=(16, 32, 64, 128, 256), dec_channels=(32, 32, 64, 128)),
-        decode_head=dict(channels=32)),
+        decode_head=dict(channels=32),
+    ),
     # a teacher above 100 M parameters: every width times 1.5
     large=dict(
         backbone=dict(
             enc_channels=(48, 96, 192, 384, 768),
             enc_num_head=(3, 6, 12, 24, 48),
             dec_channels=(96, 96, 192, 384),
-            dec_num_head=(6, 6, 12, 24)),
-        decode_head=dict(channels=96)))
+            dec_num_head=(6, 6, 12, 24),
+        ),
+        decode_head=dict(channels=96),
+    ),
+)

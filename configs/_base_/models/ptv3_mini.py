@@ -13,5 +13,7 @@ model = dict(
         dec_num_head=(3, 4, 8),
         dec_patch_size=(128, 128, 128),
         drop_path=0.1,
-        depth=9),
-    decode_head=dict(channels=48))
+        depth=9,
+    ),
+    decode_head=dict(channels=48),
+)

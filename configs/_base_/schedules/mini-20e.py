@@ -5,14 +5,26 @@ warm_up = 1
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=0.02),
-    clip_grad=dict(max_norm=5.0))
+    clip_grad=dict(max_norm=5.0),
+)
 param_scheduler = [
     dict(
-        type='LinearLR', start_factor=0.1, begin=0, end=warm_up, by_epoch=True,
-        convert_to_iter_based=True),
+        type='LinearLR',
+        start_factor=0.1,
+        begin=0,
+        end=warm_up,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
     dict(
-        type='CosineAnnealingLR', T_max=max_epochs - warm_up, eta_min_ratio=1e-3, begin=warm_up,
-        end=max_epochs, by_epoch=True, convert_to_iter_based=True),
+        type='CosineAnnealingLR',
+        T_max=max_epochs - warm_up,
+        eta_min_ratio=1e-3,
+        begin=warm_up,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()

@@ -9,14 +9,26 @@ warm_up = 40  # 0.05 * 800
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05),
-    paramwise_cfg=dict(custom_keys={'block': dict(lr_mult=0.1)}))
+    paramwise_cfg=dict(custom_keys={'block': dict(lr_mult=0.1)}),
+)
 param_scheduler = [
     dict(
-        type='LinearLR', start_factor=0.1, begin=0, end=warm_up, by_epoch=True,
-        convert_to_iter_based=True),
+        type='LinearLR',
+        start_factor=0.1,
+        begin=0,
+        end=warm_up,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
     dict(
-        type='CosineAnnealingLR', T_max=max_epochs - warm_up, eta_min_ratio=1e-4, begin=warm_up,
-        end=max_epochs, by_epoch=True, convert_to_iter_based=True),
+        type='CosineAnnealingLR',
+        T_max=max_epochs - warm_up,
+        eta_min_ratio=1e-4,
+        begin=warm_up,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
 val_cfg = dict()

@@ -6,6 +6,7 @@ changes nothing, and a cure whose fault is absent (a GPU is there, a release men
 
 Modules are imported inside :func:`apply`, so ``projects.SRKD.losses`` needs torch alone.
 """
+
 from importlib import import_module
 
 CURES = (

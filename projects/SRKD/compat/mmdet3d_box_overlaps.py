@@ -8,6 +8,7 @@ Delete when: mmcv passes ``tests/test_compat/test_mmdet3d_boxes.py`` with the cu
 
 Tensors on a GPU keep mmcv's kernel: it was not looked at.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -33,6 +34,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.structures.bbox_3d import base_box3d
+
     if not hasattr(base_box3d.box_iou_rotated, 'original'):
         base_box3d.box_iou_rotated = _exact(base_box3d.box_iou_rotated)
     return True

@@ -5,6 +5,7 @@ Breaks: ``CBGSDataset`` divides by the number of frames of each class; a class w
 Where: mmdet3d 1.4.0 ``datasets/dataset_wrappers.py``: ``CBGSDataset._get_sample_indices``.
 Delete when: mmdet3d names such classes, or leaves them out.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -37,6 +38,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.datasets import CBGSDataset
+
     if not hasattr(CBGSDataset._get_sample_indices, 'original'):
         CBGSDataset._get_sample_indices = _named(CBGSDataset._get_sample_indices)
     return True

@@ -8,6 +8,7 @@ Where: mmdet3d 1.4.0 ``apis/inferencers/base_3d_inferencer.py``: ``Base3DInferen
     says (weights alone end in "KeyError: 'model'"); that text would be run as code.
 Delete when: predictions of several scans are as many as the scans, and none is lost.
 """
+
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,8 +20,9 @@ from ..base import UsageError
 from ..base.progress import progress
 
 
-def predict(self, inputs: Any, batch_size: int = 1, return_datasamples: bool = False,
-            **kwargs) -> dict[str, list]:
+def predict(
+    self, inputs: Any, batch_size: int = 1, return_datasamples: bool = False, **kwargs
+) -> dict[str, list]:
     """Stands for ``Base3DInferencer.__call__``; same arguments and result."""
     preprocess, forward, visualize, postprocess = self._dispatch_kwargs(**kwargs)
     scans = self._inputs_to_list(inputs, cam_type=preprocess.pop('cam_type', 'CAM2'))
@@ -40,8 +42,10 @@ def _check_names(scans: Sequence[dict]) -> None:
     name, count = Counter(map(os.path.basename, paths)).most_common(1)[0] if paths else ('', 0)
     if count > 1:
         same = [path for path in paths if os.path.basename(path) == name]
-        raise UsageError(f'{count} scans are called {name} ({same[0]}, {same[1]}), whose files in '
-                         'out_dir would overwrite each other: give them in several calls')
+        raise UsageError(
+            f'{count} scans are called {name} ({same[0]}, {same[1]}), whose files in '
+            'out_dir would overwrite each other: give them in several calls'
+        )
 
 
 def _with_config(original: Callable) -> Callable:
@@ -51,7 +55,8 @@ def _with_config(original: Callable) -> Callable:
         if not cfg:
             raise UsageError(
                 f"expected model='CONFIG.py' beside weights={weights!r}: the config in a "
-                'checkpoint is not run')
+                'checkpoint is not run'
+            )
         return original(self, cfg, weights, device)
 
     init_model.original = original
@@ -63,6 +68,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.apis.inferencers.base_3d_inferencer import Base3DInferencer
+
     Base3DInferencer.__call__ = predict
     if not hasattr(Base3DInferencer._init_model, 'original'):
         Base3DInferencer._init_model = _with_config(Base3DInferencer._init_model)

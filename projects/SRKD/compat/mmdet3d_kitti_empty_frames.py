@@ -8,6 +8,7 @@ Delete when: it skips frames without objects.
 
 No score depends on the order of frames, so those with objects are put first.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -39,6 +40,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.evaluation.metrics import kitti_metric
+
     if not hasattr(kitti_metric.kitti_eval, 'original'):
         kitti_metric.kitti_eval = _objects_first(kitti_metric.kitti_eval)
     return True

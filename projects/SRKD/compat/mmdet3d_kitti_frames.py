@@ -8,6 +8,7 @@ Where: mmdet3d 1.4.0 ``evaluation/metrics/kitti_metric.py``: ``KittiMetric.bbox2
     by the position.
 Delete when: they name files by the frame.
 """
+
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -37,15 +38,23 @@ def frame_name(info: Mapping) -> str:
 def _by_frame(original: Callable) -> Callable:
 
     @wraps(original)
-    def write(self, net_outputs: list, sample_idx_list: list, class_names: list,
-              pklfile_prefix: str | None = None, submission_prefix: str | None = None) -> list:
+    def write(
+        self,
+        net_outputs: list,
+        sample_idx_list: list,
+        class_names: list,
+        pklfile_prefix: str | None = None,
+        submission_prefix: str | None = None,
+    ) -> list:
         if submission_prefix is None:
             return original(self, net_outputs, sample_idx_list, class_names, pklfile_prefix)
         names = {index: frame_name(self.data_infos[index]) for index in sample_idx_list}
         name, count = Counter(names.values()).most_common(1)[0]
         if count > 1:
-            raise UsageError(f'{self.ann_file} has {count} frames named {name}, expected one: '
-                             'their files of a submission would overwrite each other')
+            raise UsageError(
+                f'{self.ann_file} has {count} frames named {name}, expected one: '
+                'their files of a submission would overwrite each other'
+            )
         os.makedirs(submission_prefix, exist_ok=True)
         with TemporaryDirectory(dir=submission_prefix) as part:
             annos = original(self, net_outputs, sample_idx_list, class_names, pklfile_prefix, part)
@@ -62,6 +71,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.evaluation import KittiMetric
+
     for name in METHODS:
         if not hasattr(getattr(KittiMetric, name), 'original'):
             setattr(KittiMetric, name, _by_frame(getattr(KittiMetric, name)))

@@ -5,6 +5,7 @@ Breaks: "The data pipeline in your config file must include loading step", or a 
 Where: mmdet3d 1.4.0 ``datasets/utils.py``: ``is_loading_function`` compares classes by ``in``.
 Delete when: it asks ``issubclass``.
 """
+
 import inspect
 from importlib.util import find_spec
 

@@ -13,6 +13,7 @@ Delete when: it gives the grid the voxels that its strides need.
 Each extent is rounded up to a multiple of 2 ** num_stages. The name of a scan is added where it is
 known, by ``mmdet3d_scan_names``.
 """
+
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from ..base import TooFewVoxelsError
 
 def _whole(original: Callable) -> Callable:
     from mmdet3d.models.backbones import minkunet_backbone as module
+
     tensor = module.SparseConvTensor
 
     def grid(edge: int, features: Tensor, coors: Tensor, shape: Sequence[int], batch_size: int):
@@ -53,7 +55,8 @@ def _check_rows(coors: Tensor, edge: int) -> None:
         raise TooFewVoxelsError(
             'batch norm in training needs at least 2 voxels at every stage, got 1 at the coarsest, '
             f'where {edge} x {edge} x {edge} voxels are one: use larger clouds, more of them per '
-            'batch, or fewer stages')
+            'batch, or fewer stages'
+        )
 
 
 def apply() -> bool:
@@ -61,6 +64,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.models import MinkUNetBackbone
+
     if not hasattr(MinkUNetBackbone.forward, 'original'):
         MinkUNetBackbone.forward = _whole(MinkUNetBackbone.forward)
     return True

@@ -5,6 +5,7 @@ Where: mmdet3d 1.4.0 ``evaluation/metrics/nuscenes_metric.py``: ``nusc_box_to_ca
     ``.cuda()``. Boxes of a LiDAR do not pass through it.
 Delete when: the function stays on the CPU, where all its inputs are.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None or torch.cuda.is_available():
         return False
     from mmdet3d.evaluation.metrics import nuscenes_metric
+
     if not hasattr(nuscenes_metric.nusc_box_to_cam_box3d, 'original'):
         nuscenes_metric.nusc_box_to_cam_box3d = _stays(nuscenes_metric.nusc_box_to_cam_box3d)
     return True

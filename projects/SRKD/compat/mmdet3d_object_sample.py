@@ -5,6 +5,7 @@ Breaks: each process walks through its own shuffled list of objects, so what a s
 Where: mmdet3d 1.4.0 ``datasets/transforms/dbsampler.py``: ``BatchSampler._sample``.
 Delete when: the sampler keeps no place in a list between two scans.
 """
+
 import random
 from importlib.util import find_spec
 
@@ -19,5 +20,6 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.datasets.transforms.dbsampler import BatchSampler
+
     BatchSampler._sample = _sample
     return True

@@ -7,6 +7,7 @@ Where: mmdet3d 1.4.0 imports them with ``mmdet3d.evaluation`` (``metrics/nuscene
     (``convert_utils.py``, ``utils.py``: also pyquaternion and shapely, which come with them).
 Delete when: it imports them where they are used.
 """
+
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -7,6 +7,7 @@ Delete when: mmdet3d computes these overlaps on a CPU.
 
 A module with the one function that is asked for takes the place of the original.
 """
+
 import sys
 from importlib.util import find_spec
 from types import ModuleType
@@ -19,9 +20,11 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None or find_spec('numba') is None:
         return False
     from numba import cuda
+
     if cuda.is_available():
         return False
     from ..ops.rotated_iou import rotate_iou_eval
+
     module = sys.modules.get(NAME) or ModuleType(NAME, __doc__)
     module.rotate_iou_gpu_eval = rotate_iou_eval
     sys.modules[NAME] = module

@@ -12,6 +12,7 @@ object, ten times as long where few overlap. Tensors on a GPU keep mmcv's kernel
 
 Shape letters: N boxes, k of them kept.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -36,6 +37,7 @@ def rotated_nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
         Rows (k,) int64 of the kept boxes, by descending score.
     """
     from ..ops.rotated_iou import rotated_iou
+
     boxes = torch.where(boxes.isfinite().all(dim=1, keepdim=True), boxes, 0)
     waiting = scores.argsort(descending=True, stable=True)
     kept = []
@@ -69,6 +71,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.models.layers import box3d_nms
+
     if not hasattr(box3d_nms.nms_rotated, 'original'):
         box3d_nms.nms_rotated = _exact(box3d_nms.nms_rotated)
     return True

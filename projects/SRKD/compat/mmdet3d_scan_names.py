@@ -7,6 +7,7 @@ Where: mmdet3d 1.4.0 ``models/detectors/base.py`` and ``models/segmentors/base.p
     the only place that sees every network's inputs beside the samples.
 Delete when: both name the scans of a batch that fails.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -27,7 +28,8 @@ def _told(original: Callable) -> Callable:
                 raise
             raise TooFewVoxelsError(
                 'batch norm in training needs at least 2 voxels at every stage, got 1: use larger '
-                'clouds, more of them per batch, or fewer stages') from None
+                'clouds, more of them per batch, or fewer stages'
+            ) from None
 
     return forward
 
@@ -38,6 +40,7 @@ def apply() -> bool:
         return False
     from mmdet3d.models import Base3DDetector
     from mmdet3d.models.segmentors import Base3DSegmentor
+
     for kind in (Base3DDetector, Base3DSegmentor):
         if not hasattr(kind.forward, 'original'):
             kind.forward = naming_scans(_told(kind.forward))

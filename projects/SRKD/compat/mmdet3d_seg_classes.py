@@ -7,6 +7,7 @@ Where: mmdet3d 1.4.0 ``datasets/seg3d_dataset.py``: ``Seg3DDataset.get_seg_label
     ``METAINFO``, unlike ``get_label_mapping`` beside it (ScanNet and S3DIS).
 Delete when: both follow the config.
 """
+
 from collections.abc import Mapping
 from importlib.util import find_spec
 
@@ -27,5 +28,6 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.datasets import Seg3DDataset
+
     Seg3DDataset.get_seg_label_mapping = get_seg_label_mapping
     return True

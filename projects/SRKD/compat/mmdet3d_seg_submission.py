@@ -6,6 +6,7 @@ Where: mmdet3d 1.4.0 ``evaluation/metrics/seg_metric.py``: ``SegMetric.format_re
     of the info files before 1.0.
 Delete when: it writes a submission of the info files of its own release.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -20,7 +21,8 @@ def _refusing(original: Callable) -> Callable:
         if submission_prefix is not None:
             raise UsageError(
                 f'SegMetric with submission_prefix={submission_prefix!r} cannot write a submission '
-                "in mmdet3d 1.4, expected type='SegMetricWithVoxels' and submission=dict(type=...)")
+                "in mmdet3d 1.4, expected type='SegMetricWithVoxels' and submission=dict(type=...)"
+            )
         original(self, *args, **kwargs)
 
     init.original = original
@@ -32,6 +34,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.evaluation import SegMetric
+
     if not hasattr(SegMetric.__init__, 'original'):
         SegMetric.__init__ = _refusing(SegMetric.__init__)
     return True

@@ -7,6 +7,7 @@ Where: mmdet3d 1.4.0 ``models/data_preprocessors/data_preprocessor.py``: ``voxel
     ``.cuda()``; ``models/detectors/voxelnet.py`` and others count a batch by its last voxel.
 Delete when: the method stays on the device of its input, and batches are counted by their clouds.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -41,7 +42,8 @@ def _check_last(coors: Tensor, points: list[Tensor], data_samples: list | None) 
         name = data_samples[last].get('lidar_path') if data_samples else None
         raise UsageError(
             f'cloud {name or f"number {last} of the batch"} has no point in the point_cloud_range, '
-            'expected at least one: filter such frames out of the info file, or widen the range')
+            'expected at least one: filter such frames out of the info file, or widen the range'
+        )
 
 
 def apply() -> bool:
@@ -49,6 +51,7 @@ def apply() -> bool:
     if find_spec('mmdet3d') is None:
         return False
     from mmdet3d.models.data_preprocessors import Det3DDataPreprocessor
+
     if not hasattr(Det3DDataPreprocessor.voxelize, 'original'):
         Det3DDataPreprocessor.voxelize = _stays(Det3DDataPreprocessor.voxelize)
     return True

@@ -8,6 +8,7 @@ Where: mmengine 0.10.7 ``fileio/backends/local_backend.py``: ``LocalBackend.put`
     ``_save_best_checkpoint``; ``runner/checkpoint.py``: ``find_latest_checkpoint``.
 Delete when: mmengine writes to a temporary file, renames it, and removes last.
 """
+
 import logging
 import re
 import zipfile
@@ -39,25 +40,35 @@ def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> N
 def save_with_step(self, runner, step: int, meta: dict) -> None:
     """Stands for ``CheckpointHook._save_checkpoint_with_step``; removes behind the new file."""
     from mmengine.dist import is_main_process
+
     name = self.filename_tmpl.format(step)
     self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
     runner.message_hub.update_info('last_ckpt', self.last_ckpt)
     kept, outdated = [], []
     if self.max_keep_ckpts > 0:
         kept = [*(number for number in self.keep_ckpt_ids if number != step), step]
-        outdated = kept[:-self.max_keep_ckpts]
+        outdated = kept[: -self.max_keep_ckpts]
         # if we are ended before they are removed, the resumed run finds them here and removes them
         runner.message_hub.update_info('keep_ckpt_ids', kept)
     runner.save_checkpoint(
-        self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
-        save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
-        backend_args=self.backend_args, **self.args)
+        self.out_dir,
+        name,
+        self.file_client_args,
+        save_optimizer=self.save_optimizer,
+        save_param_scheduler=self.save_param_scheduler,
+        meta=meta,
+        by_epoch=self.by_epoch,
+        backend_args=self.backend_args,
+        **self.args,
+    )
     if is_main_process():
         with write_whole(Path(runner.work_dir) / RECORD) as part:
             part.write_text(self.last_ckpt)
         for number in outdated:
-            _remove(self.file_backend, self.file_backend.join_path(
-                self.out_dir, self.filename_tmpl.format(number)))
+            _remove(
+                self.file_backend,
+                self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(number)),
+            )
     if self.max_keep_ckpts > 0:
         self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
@@ -95,8 +106,10 @@ def _best_after_good(original: Callable) -> Callable:
             original(self, runner, metrics)
         finally:
             self.file_backend = backend
-        new = {getattr(self, 'best_ckpt_path', None),
-               *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        new = {
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
         for path in waiting.outdated:
             if path not in new:
                 _remove(backend, path)
@@ -110,6 +123,7 @@ def _swept(original: Callable) -> Callable:
     @wraps(original)
     def before_train(self, runner) -> None:
         from mmengine.dist import is_main_process
+
         original(self, runner)
         if is_main_process():  # what a killed run has left half-written
             for folder in {Path(runner.work_dir), Path(self.out_dir)}:
@@ -144,6 +158,7 @@ def find_latest_checkpoint(path: str) -> str | None:
         UsageError: If there are checkpoints and none is whole.
     """
     from mmengine.logging import print_log
+
     whole, wrong = look_for_checkpoint(path)
     if wrong:
         found = f'resuming from the newest whole file {whole}' if whole else 'nothing to resume'
@@ -158,8 +173,12 @@ def look_for_checkpoint(path: str) -> tuple[str | None, str]:
     if '://' in named or (named and (Path(named).is_dir() or is_whole(named))):
         return named, ''
     folders = {Path(path)} | ({Path(named).parent} if named else set())
-    files = [file for folder in folders for file in folder.glob('*.pth')
-             if _RESUMABLE.fullmatch(file.name)]
+    files = [
+        file
+        for folder in folders
+        for file in folder.glob('*.pth')
+        if _RESUMABLE.fullmatch(file.name)
+    ]
     files.sort(key=lambda file: (file.stat().st_mtime_ns, file.name), reverse=True)
     whole = next(filter(is_whole, files), None)
     if not named:
@@ -167,8 +186,10 @@ def look_for_checkpoint(path: str) -> tuple[str | None, str]:
     else:
         wrong = f'{record} names {named}, which {"is torn" if Path(named).exists() else "is gone"}'
     if whole is None and (named or files):
-        raise UsageError(f'{wrong}, and {path} holds no whole checkpoint to resume from: train '
-                         'anew without --resume, or name a checkpoint by --resume PATH')
+        raise UsageError(
+            f'{wrong}, and {path} holds no whole checkpoint to resume from: train '
+            'anew without --resume, or name a checkpoint by --resume PATH'
+        )
     return None if whole is None else str(whole), wrong
 
 
@@ -179,12 +200,14 @@ def apply() -> bool:
     from mmengine import runner as runners
     from mmengine.fileio import LocalBackend
     from mmengine.hooks import CheckpointHook
+
     LocalBackend.put, LocalBackend.put_text = put, put_text
     for module in (runners, runners.runner, runners.checkpoint, runners._flexible_runner):
         module.find_latest_checkpoint = find_latest_checkpoint
     if not hasattr(CheckpointHook.before_train, 'original'):
         CheckpointHook._save_checkpoint_with_step = save_with_step
         CheckpointHook._save_best_checkpoint = _best_after_good(
-            CheckpointHook._save_best_checkpoint)
+            CheckpointHook._save_best_checkpoint
+        )
         CheckpointHook.before_train = _swept(CheckpointHook.before_train)
     return True

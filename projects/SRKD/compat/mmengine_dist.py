@@ -9,6 +9,7 @@ Delete when: mmengine picks device and backend by what is there.
 
 On when CUDA is missing. gloo takes nccl's place, since nccl then is a default and not a wish.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -37,8 +38,11 @@ def _cpu_wrapper(original: Callable) -> Callable:
         if model_wrapper_cfg is None and self.distributed:
             # `find_unused_parameters` is the one key that the default reads from the config
             model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
-                find_unused_parameters=self.cfg.get('find_unused_parameters', False))
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+            )
         return original(self, model_wrapper_cfg, model)
 
     wrap_model.original = original
@@ -51,6 +55,7 @@ def apply() -> bool:
         return False
     from mmengine.dist import utils
     from mmengine.runner import Runner
+
     for name in LAUNCHERS:
         function = getattr(utils, name)
         if not hasattr(function, 'original'):

@@ -6,6 +6,7 @@ Breaks: ``default_hooks=dict(reseed=None)``, the usual way to leave a hook out, 
 Where: mmengine 0.10.7 ``runner/runner.py``: ``Runner.register_default_hooks``, ``call_hook``.
 Delete when: mmengine drops every hook that is None, and no longer catches what hooks raise.
 """
+
 from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib.util import find_spec
@@ -18,8 +19,9 @@ def _without_none(original: Callable) -> Callable:
 
     @wraps(original)
     def register_default_hooks(self, hooks: Mapping | None = None) -> None:
-        hooks = {name: hook for name, hook in (hooks or {}).items()
-                 if hook is not None or name in _OWN}
+        hooks = {
+            name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OWN
+        }
         original(self, hooks)
 
     register_default_hooks.original = original
@@ -38,6 +40,7 @@ def apply() -> bool:
     if find_spec('mmengine') is None:
         return False
     from mmengine.runner import Runner
+
     if not hasattr(Runner.register_default_hooks, 'original'):
         Runner.register_default_hooks = _without_none(Runner.register_default_hooks)
     Runner.call_hook = call_hook

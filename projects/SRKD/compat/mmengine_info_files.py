@@ -7,6 +7,7 @@ Breaks: an info file that is cut, empty, text, of mmdet3d below 1.0 or of anothe
 Where: mmengine 0.10.7 ``dataset/base_dataset.py``: ``BaseDataset.load_data_list``.
 Delete when: mmengine names file and entry.
 """
+
 import pickle
 from functools import wraps
 from importlib.util import find_spec
@@ -128,8 +129,9 @@ def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
         raise UsageError(f'{where} lacks the key {error}') from error
     except _MISFORMED as error:
         said = ' '.join(str(error).split())
-        raise UsageError(f'{where} has another form than {type(dataset).__name__} reads: {said}') \
-            from error
+        raise UsageError(
+            f'{where} has another form than {type(dataset).__name__} reads: {said}'
+        ) from error
     _check_boxes_of(parsed, where)
     return parsed
 

@@ -10,6 +10,7 @@ Delete when: mmengine reads its own resume state with ``weights_only=True``.
 
 Local files and URLs go through :func:`~projects.SRKD.compat.safe_pickle.load_checkpoint`.
 """
+
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +27,13 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     return load_checkpoint(filename, map_location)
 
 
-def load_url(url: str, model_dir: str | None = None, map_location: Any = None,
-             progress: bool = True, **kwargs: Any) -> Any:
+def load_url(
+    url: str,
+    model_dir: str | None = None,
+    map_location: Any = None,
+    progress: bool = True,
+    **kwargs: Any,
+) -> Any:
     """Stands for torch's function of this name: downloads once, then reads without running code."""
     folder = Path(model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints'))
     path = folder / Path(urlparse(url).path).name
@@ -44,6 +50,7 @@ def apply() -> bool:
     if find_spec('mmengine') is None:
         return False
     from mmengine.runner import checkpoint
+
     checkpoint.load_from_local = load_from_local
     checkpoint.load_url = load_url
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)

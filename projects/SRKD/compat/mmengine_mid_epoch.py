@@ -8,6 +8,7 @@ Delete when: mmengine's loop begins behind the batches a checkpoint has seen.
 ``loop.first_batch``, set by whoever knows (``ReseedHook``), says how many that are; they are not
 loaded again.
 """
+
 from importlib.util import find_spec
 from itertools import islice
 
@@ -15,6 +16,7 @@ from itertools import islice
 def run_epoch(self) -> None:
     """Stands for mmengine's method; begins behind the first ``self.first_batch`` batches."""
     from ..datasets.sample_draws import with_batches
+
     self.runner.call_hook('before_train_epoch')
     self.runner.model.train()
     first, self.first_batch = self.first_batch, 0
@@ -33,6 +35,7 @@ def apply() -> bool:
     if find_spec('mmengine') is None:
         return False
     from mmengine.runner import EpochBasedTrainLoop
+
     EpochBasedTrainLoop.first_batch = 0
     EpochBasedTrainLoop.run_epoch = run_epoch
     return True

@@ -6,6 +6,7 @@ Breaks: weights of another network, or of a whole detector for its backbone, fil
 Where: mmengine 0.10.7 ``model/weight_init.py``: ``PretrainedInit.__call__``.
 Delete when: it refuses a file of which nothing fits.
 """
+
 import logging
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -29,29 +30,39 @@ def initialize(self, module: nn.Module) -> None:
     from mmengine.runner.checkpoint import load_state_dict
 
     from ..models.weights import compare_weights, read_checkpoint
+
     part = type(module).__name__
     name = f'init_cfg of {part}: checkpoint'
     weights, _ = read_checkpoint(self.checkpoint, name)
     source = f'{name} {self.checkpoint}'
     if self.prefix is not None:
         prefix = self.prefix.removesuffix('.') + '.'
-        inside = {key.removeprefix(prefix): value for key, value in weights.items()
-                  if key.startswith(prefix)}
+        inside = {
+            key.removeprefix(prefix): value
+            for key, value in weights.items()
+            if key.startswith(prefix)
+        }
         if not inside:
-            raise UsageError(f'{source} has no weights below prefix={self.prefix!r}, the nearest '
-                             f'is {nearest_name(prefix, _prefixes(weights))!r}')
+            raise UsageError(
+                f'{source} has no weights below prefix={self.prefix!r}, the nearest '
+                f'is {nearest_name(prefix, _prefixes(weights))!r}'
+            )
         weights, source = inside, f'{source}, prefix={self.prefix!r}'
     report = compare_weights(module, weights)
     if not report.matched:
-        raise UsageError(f'{source} fills nothing of it: {report}'
-                         f'{_advice(module.state_dict(), weights)}')
+        raise UsageError(
+            f'{source} fills nothing of it: {report}{_advice(module.state_dict(), weights)}'
+        )
     fitting = {key: value for key, value in weights.items() if key not in report.misshapen}
     load_state_dict(module, fitting, strict=False, logger='silent')
     missing = [key for key in report.missing if not key.endswith(_COUNTER)]
     lacking = len(missing) + len(report.misshapen)
-    print_log(f'{source} fills {report.total - lacking} of {report.total} weights; {lacking} stay '
-              f'as initialized, {len(report.unexpected)} of the file are left out',
-              logger='current', level=logging.WARNING if lacking else logging.INFO)
+    print_log(
+        f'{source} fills {report.total - lacking} of {report.total} weights; {lacking} stay '
+        f'as initialized, {len(report.unexpected)} of the file are left out',
+        logger='current',
+        level=logging.WARNING if lacking else logging.INFO,
+    )
     if hasattr(module, '_params_init_info'):
         update_init_info(module, init_info=self._get_init_info())
 
@@ -65,7 +76,7 @@ def _prefixes(keys: Iterable[str]) -> list[str]:
     """
     words = [key.split('.')[:-1] for key in keys]
     depth = max(map(len, words), default=0)
-    found = ('.'.join(word[:n + 1]) + '.' for n in range(depth) for word in words if len(word) > n)
+    found = ('.'.join(word[: n + 1]) + '.' for n in range(depth) for word in words if len(word) > n)
     return list(dict.fromkeys(found))
 
 
@@ -85,5 +96,6 @@ def apply() -> bool:
     if find_spec('mmengine') is None:
         return False
     from mmengine.model import PretrainedInit
+
     PretrainedInit.__call__ = initialize
     return True

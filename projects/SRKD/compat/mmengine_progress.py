@@ -5,6 +5,7 @@ Where: mmengine 0.10.7 ``utils/progressbar.py``: ``track_iter_progress`` writes 
     terminal or not; mmdet3d 1.4.0 calls it in ``evaluation/metrics`` (KITTI, nuScenes, Lyft).
 Delete when: it writes a line every few seconds into what is no terminal.
 """
+
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -25,6 +26,7 @@ def apply() -> bool:
         return False
     import mmengine
     from mmengine.utils import progressbar
+
     for module in (mmengine, mmengine.utils, progressbar):
         module.track_iter_progress = track_iter_progress
     return True

@@ -8,6 +8,7 @@ Where: mmengine 0.10.7 ``hooks/checkpoint_hook.py``: ``CheckpointHook._save_best
     ``_init_rule``.
 Delete when: mmdet3d's metrics say which of their scores is the main one.
 """
+
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -16,10 +17,22 @@ from importlib.util import find_spec
 from ..base import UsageError, nearest_name
 
 # by their last name, the better ones first: segmentation, nuScenes, KITTI, indoor, Waymo
-_MAIN = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (
-    'miou', 'NDS', r'Overall_3D_AP40_moderate.*', r'Overall_3D_AP11_moderate.*',
-    r'[^/]+_3D_AP40_moderate.*', r'[^/]+_3D_AP11_moderate.*', 'mAP', r'mAP_0\.50', r'mAP_.*',
-    r'L2 mAPH?', r'L1 mAPH?'))
+_MAIN = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        'miou',
+        'NDS',
+        r'Overall_3D_AP40_moderate.*',
+        r'Overall_3D_AP11_moderate.*',
+        r'[^/]+_3D_AP40_moderate.*',
+        r'[^/]+_3D_AP11_moderate.*',
+        'mAP',
+        r'mAP_0\.50',
+        r'mAP_.*',
+        r'L2 mAPH?',
+        r'L1 mAPH?',
+    )
+)
 
 _RULES = {
     # of KITTI, nuScenes, indoor
@@ -38,8 +51,9 @@ def main_score(names: Iterable[str]) -> str | None:
         'KITTI/Overall_3D_AP40_moderate'
     """
     names = list(names)
-    return next((name for main in _MAIN for name in names
-                 if main.fullmatch(name.rpartition('/')[2])), None)
+    return next(
+        (name for main in _MAIN for name in names if main.fullmatch(name.rpartition('/')[2])), None
+    )
 
 
 def _by_main_score(original: Callable) -> Callable:
@@ -54,14 +68,16 @@ def _by_main_score(original: Callable) -> Callable:
                 raise UsageError(
                     "default_hooks.checkpoint.save_best='auto' knows none of the scores of this "
                     f'validation ({", ".join(metrics)}): name one in save_best and say '
-                    "rule='greater' or rule='less'")
+                    "rule='greater' or rule='less'"
+                )
             if name is not None:
                 self._init_rule(self.rules if self.rules != [None] else ['greater'], [name])
         for name in self.key_indicators:
             if name != 'auto' and name not in metrics:
                 raise UsageError(
                     f'default_hooks.checkpoint.save_best={name!r} is no score of this validation, '
-                    f'the nearest is {nearest_name(name, metrics)!r}')
+                    f'the nearest is {nearest_name(name, metrics)!r}'
+                )
         original(self, runner, metrics)
 
     save_best.by_main_score = True
@@ -85,7 +101,8 @@ def _with_known_rules(original: Callable) -> Callable:
         except KeyError:
             raise UsageError(
                 f'default_hooks.checkpoint.rule is {", ".join(map(repr, rules))}, expected '
-                "'greater', 'less' or None") from None
+                "'greater', 'less' or None"
+            ) from None
         except ValueError:
             if len(rules) == 1:
                 rules = rules * len(key_indicators)
@@ -103,7 +120,8 @@ def _with_known_rules(original: Callable) -> Callable:
             raise UsageError(
                 f'default_hooks.checkpoint.save_best={name!r} does not tell whether more or '
                 "less of it is better, expected default_hooks.checkpoint.rule='greater' or "
-                "'less' beside it")
+                "'less' beside it"
+            )
         return rule
 
     return init_rule
@@ -114,6 +132,7 @@ def apply() -> bool:
     if find_spec('mmengine') is None:
         return False
     from mmengine.hooks import CheckpointHook
+
     method = CheckpointHook._save_best_checkpoint
     if not hasattr(method, 'by_main_score'):
         CheckpointHook._save_best_checkpoint = _by_main_score(method)

@@ -9,6 +9,7 @@ Where: mmengine 0.10.7 ``utils/package_utils.py``: ``is_installed``, ``get_insta
     ``Anchor3DHead.__init__``; torch's ``meshgrid`` as mmdet3d's anchors call it.
 Delete when: they use what they recommend.
 """
+
 import warnings
 from importlib.util import find_spec
 

@@ -5,6 +5,7 @@ Where: mmdet3d 1.4.0 ``datasets/transforms/dbsampler.py`` (ground-truth sampling
     nuScenes detection); mmdet 3.3.0 ``datasets/transforms/text_transformers.py``.
 Delete when: numpy 2 can be required (it has the name again) or mmdet3d no longer uses it.
 """
+
 import numpy as np
 
 NEEDED = 'long' not in vars(np)  # asking numpy itself warns

@@ -5,6 +5,7 @@ functions that build data (tensors, arrays, plain containers, mmengine's ``Histo
 other name becomes a class of inert :class:`Foreign` objects, so weights load beside objects of
 packages that are absent or hostile.
 """
+
 import collections
 import pickle
 import tarfile
@@ -105,12 +106,30 @@ def _table() -> dict[tuple[str, str], Any]:
     for core in ('numpy.core', 'numpy._core'):  # numpy 1 and 2
         builders[f'{core}.multiarray', '_reconstruct'] = _array
         builders[f'{core}.multiarray', 'scalar'] = _scalar
-    plain = (bool, int, float, complex, str, bytes, bytearray, slice,
-             list, tuple, dict, set, frozenset)
+    plain = (
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        bytearray,
+        slice,
+        list,
+        tuple,
+        dict,
+        set,
+        frozenset,
+    )
     for module in ('builtins', '__builtin__'):  # pickle protocol 2 writes the latter
         builders.update({(module, kind.__name__): kind for kind in plain})
-    builders.update({('torch', str(value).removeprefix('torch.')): value
-                     for value in vars(torch).values() if isinstance(value, torch.dtype)})
+    builders.update(
+        {
+            ('torch', str(value).removeprefix('torch.')): value
+            for value in vars(torch).values()
+            if isinstance(value, torch.dtype)
+        }
+    )
     try:
         from mmengine.config import ConfigDict
         from mmengine.logging import HistoryBuffer
@@ -174,15 +193,29 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
         with zipfile.ZipFile(path) as archive:
             script = any(Path(name).name == 'constants.pkl' for name in archive.namelist())
         if script:
-            raise UsageError(f'{path} is a TorchScript program; expected a checkpoint written by '
-                             'torch.save.')
+            raise UsageError(
+                f'{path} is a TorchScript program; expected a checkpoint written by torch.save.'
+            )
     elif tarfile.is_tarfile(path):
-        raise UsageError(f'{path} is a tar file; expected a checkpoint written by torch.save '
-                         '(PyTorch 0.4 or later).')
+        raise UsageError(
+            f'{path} is a tar file; expected a checkpoint written by torch.save '
+            '(PyTorch 0.4 or later).'
+        )
     try:
-        return torch.load(path, map_location=map_location, pickle_module=_PICKLE,
-                          weights_only=False)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, TypeError,
-            ValueError, AttributeError) as error:
-        raise UsageError(f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
-                         f'written by torch.save: {type(error).__name__}: {error}') from error
+        return torch.load(
+            path, map_location=map_location, pickle_module=_PICKLE, weights_only=False
+        )
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        raise UsageError(
+            f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
+            f'written by torch.save: {type(error).__name__}: {error}'
+        ) from error

@@ -11,6 +11,7 @@ Max-pooling and the making of pairs repeat exactly and are left alone, and so ar
 
 Shapes: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
 """
+
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -27,8 +28,9 @@ KINDS = {
 }
 
 
-def offset_pairs(indice_pairs: Tensor, counts: Tensor, inverse: bool,
-                 subm: bool) -> list[tuple[Tensor, Tensor] | None]:
+def offset_pairs(
+    indice_pairs: Tensor, counts: Tensor, inverse: bool, subm: bool
+) -> list[tuple[Tensor, Tensor] | None]:
     """Read spconv's pair table.
 
     A submanifold table is half written: the center is the identity and is left out, and the counts
@@ -44,7 +46,7 @@ def offset_pairs(indice_pairs: Tensor, counts: Tensor, inverse: bool,
         For each of the K offsets the rows to gather from and the rows to add to, int64; None is the
         identity.
     """
-    gather, scatter = indice_pairs.long().unbind(0)[::-1 if inverse else 1]
+    gather, scatter = indice_pairs.long().unbind(0)[:: -1 if inverse else 1]
     num_offsets = gather.shape[0]
     counts = counts.tolist()
     if subm:
@@ -60,15 +62,38 @@ def _route(original: Callable, inverse: bool, subm: bool) -> Callable:
     """``original`` for a GPU, :func:`pair_conv` for a CPU; same arguments as spconv's function."""
 
     @wraps(original)
-    def convolve(features, filters, indice_pairs, indice_pair_num, num_activate_out, algo,
-                 timer=None, bias=None, act_alpha=0.0, act_beta=0.0, act_type=None):
+    def convolve(
+        features,
+        filters,
+        indice_pairs,
+        indice_pair_num,
+        num_activate_out,
+        algo,
+        timer=None,
+        bias=None,
+        act_alpha=0.0,
+        act_beta=0.0,
+        act_type=None,
+    ):
         if features.is_cuda:
-            return original(features, filters, indice_pairs, indice_pair_num, num_activate_out,
-                            algo, timer, bias, act_alpha, act_beta, act_type)
+            return original(
+                features,
+                filters,
+                indice_pairs,
+                indice_pair_num,
+                num_activate_out,
+                algo,
+                timer,
+                bias,
+                act_alpha,
+                act_beta,
+                act_type,
+            )
         if act_type is not None and getattr(act_type, 'name', 'None_') != 'None_':
             raise NotImplementedError(
                 f'spconv was asked to fuse the activation {act_type.name} into a convolution of '
-                'CPU tensors; put the activation into a layer of its own.')
+                'CPU tensors; put the activation into a layer of its own.'
+            )
         weight = filters.flatten(1, -2)  # (C_out, K, C_in)
         pairs = offset_pairs(indice_pairs, indice_pair_num, inverse, subm)
         return pair_conv(features, weight, pairs, num_activate_out, bias)
@@ -82,6 +107,7 @@ def apply() -> bool:
     if find_spec('spconv') is None:
         return False
     from spconv.pytorch import functional
+
     for name, (inverse, subm) in KINDS.items():
         function = getattr(functional, name)
         if not hasattr(function, 'original'):

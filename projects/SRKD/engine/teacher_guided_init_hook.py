@@ -70,9 +70,7 @@ class TeacherGuidedInitHook(Hook):
         if left:
             runner.logger.info(f'{", ".join(left)} predict other things there: initialized anew')
 
-    def _order(
-        self, runner: Runner, theirs: tuple[str, ...] | None, source: str
-    ) -> Order | None:
+    def _order(self, runner: Runner, theirs: tuple[str, ...] | None, source: str) -> Order | None:
         """Rows of the student's predictions in a teacher that numbers its classes as ``theirs``."""
         own = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes')
         config = runner.cfg.get('model')

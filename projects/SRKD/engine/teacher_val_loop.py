@@ -55,7 +55,6 @@ class TeacherValLoop(ValLoop):
             self.evaluator.teacher.process(teacher.val_step(beside), beside)
         super().run_iter(idx, data_batch)
 
-
     def _name_classes(self, teacher: Teacher) -> None:
         meta = self.evaluator.dataset_meta or {}
         names, own = teacher.classes, tuple(meta.get('classes') or ())

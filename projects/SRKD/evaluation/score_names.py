@@ -57,8 +57,12 @@ def _kitti(metric: KittiMetric, meta: Mapping) -> list[str]:
 
 def _kitti_scores(classes: Sequence[str], views: Sequence[str]) -> list[str]:
     curves = list(product(views, ('AP11', 'AP40'), DIFFICULTIES))
-    names = [f'{each}_{view}_{curve}_{level}_{kind}'
-             for each in classes for view, curve, level in curves for kind in MIN_OVERLAPS]
+    names = [
+        f'{each}_{view}_{curve}_{level}_{kind}'
+        for each in classes
+        for view, curve, level in curves
+        for kind in MIN_OVERLAPS
+    ]
     if len(classes) > 1:
         names += [f'Overall_{view}_{curve}_{level}' for view, curve, level in curves]
     return names
@@ -84,8 +88,9 @@ def _indoor(metric: IndoorMetric, meta: Mapping) -> list[str]:
     names = []
     for limit in metric.iou_thr:
         names += [f'mAP_{limit:.2f}', f'mAR_{limit:.2f}']
-        names += [f'{each}_{kind}_{limit:.2f}'
-                  for each in meta['classes'] for kind in ('AP', 'rec')]
+        names += [
+            f'{each}_{kind}_{limit:.2f}' for each in meta['classes'] for kind in ('AP', 'rec')
+        ]
     return names
 
 

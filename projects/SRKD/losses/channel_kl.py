@@ -110,9 +110,7 @@ class ChannelKLLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor, batch: Tensor) -> Tensor:
         """Compute the loss of features (N, C) and sample ids (N,)."""
-        loss = channel_kl(
-            student, teacher, batch, self.temperature, self.direction, self.reduction
-        )
+        loss = channel_kl(student, teacher, batch, self.temperature, self.direction, self.reduction)
         scale = 1.0 if self.t2_scale else self.temperature**-2
         return loss * (self.loss_weight * scale)
 

@@ -97,9 +97,7 @@ def _check_cells(grid: DetectionGrid, layer: str) -> None:
             )
 
 
-def _check_strides(
-    model: Mapping, grid: DetectionGrid, role: str, layer: str
-) -> int | None:
+def _check_strides(model: Mapping, grid: DetectionGrid, role: str, layer: str) -> int | None:
     """Refuse a map that the layers cannot halve evenly; returns the stride of the output map."""
     strides, neck = _level_strides(model), _module(model, 'neck')
     if not strides or neck[1].get('type') != 'SECONDFPN':

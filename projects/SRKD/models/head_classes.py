@@ -109,9 +109,7 @@ def channel_meaning(
     return tuple(names) if inner in ('conv_seg', 'cls_layers', last) else None
 
 
-def channel_order(
-    student: Sequence[Hashable], teacher: Sequence[Hashable]
-) -> Tensor | None:
+def channel_order(student: Sequence[Hashable], teacher: Sequence[Hashable]) -> Tensor | None:
     """Put a teacher's channels into a student's order.
 
     Args:

@@ -19,9 +19,7 @@ from .classes import transforms
 RANGE_FILTERS = ('PointsRangeFilter', 'ObjectRangeFilter')
 
 
-def check_geometry_of_config(
-    cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')
-) -> None:
+def check_geometry_of_config(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
     """Refuse a config whose network, pipelines and metrics look at different places.
 
     A ``KittiMetric`` without ``pcd_limit_range``, whose own default drops what lies outside
@@ -71,9 +69,7 @@ def _filters(cfg: Config, splits: Sequence[str]) -> Iterator[tuple[str, Sequence
                     yield key, transform['point_cloud_range']
 
 
-def _limit_metrics(
-    cfg: Config, splits: Sequence[str], reach: Sequence[float], name: str
-) -> None:
+def _limit_metrics(cfg: Config, splits: Sequence[str], reach: Sequence[float], name: str) -> None:
     for split in splits:
         evaluator = cfg.get(f'{split}_evaluator')
         for metric in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:

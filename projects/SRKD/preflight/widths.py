@@ -164,8 +164,11 @@ def propagated(network: Mapping, role: str) -> Iterator[tuple[Width, Width]]:
     levels = [argument(backbone, 'PointNet2SAMSG', 'in_channels') - 3, *(levels[i] for i in kept)]
     entering = levels[-1]
     for number, (layer, level) in enumerate(zip(layers, levels[-2::-1])):
-        place = f'{role}.backbone.sa_channels and in_channels' if number == 0 else (
-            f'{role}.neck.fp_channels[{number - 1}][-1] beside a level of {role}.backbone')
+        place = (
+            f'{role}.backbone.sa_channels and in_channels'
+            if number == 0
+            else (f'{role}.neck.fp_channels[{number - 1}][-1] beside a level of {role}.backbone')
+        )
         yield (Width(place, entering + level),
                Width(f'{role}.neck.fp_channels[{number}][0]', layer[0]))  # fmt: skip
         entering = layer[-1]

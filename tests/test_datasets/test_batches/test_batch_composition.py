@@ -205,9 +205,7 @@ def test_pairs_make_rare_classes_comparable_and_keep_the_batch_varied(batch_size
     held = histogram > 0
     plain = np.random.default_rng(0).permutation(1200).reshape(-1, batch_size)
     pairs, clashes = compose(scene, histogram=histogram, batch_size=batch_size)
-    alike, _ = compose(
-        scene, histogram=histogram, batch_size=batch_size, group_size=batch_size
-    )
+    alike, _ = compose(scene, histogram=histogram, batch_size=batch_size, group_size=batch_size)
     assert clashes == 0
     assert rare_shared(pairs, held) > rare_shared(plain, held) + 0.2
     assert variety(plain, held) == pytest.approx(1, abs=0.1)
@@ -219,9 +217,7 @@ def test_pairs_make_rare_classes_comparable_and_keep_the_batch_varied(batch_size
 @pytest.mark.parametrize('n', [0, 1, 4, 34, 35, 36])
 def test_groups_that_do_not_fill_a_batch_lose_nothing(n, batch_size, group_size):
     scene, histogram = rooms(n, 6, 12, seed=n)
-    batches, _ = compose(
-        scene, histogram=histogram, batch_size=batch_size, group_size=group_size
-    )
+    batches, _ = compose(scene, histogram=histogram, batch_size=batch_size, group_size=group_size)
     assert sorted(np.concatenate([*batches, []]).tolist()) == list(range(n))
     assert {len(b) for b in batches[: n // batch_size]} <= {batch_size}
 

@@ -44,6 +44,7 @@ def text(old, new):
         before = path.read_text()
         assert old in before
         path.write_text(before.replace(old, new))
+
     return change
 
 
@@ -55,6 +56,7 @@ def written(content):
     def change(path):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
+
     return change
 
 
@@ -147,8 +149,11 @@ def test_a_cut_cloud_that_an_earlier_run_left_is_named(root):
     (root / SIZES).write_text(sizes)
     for path, content in labels.items():
         path.write_text(content)
-    with pytest.raises(UsageError, match='holds .* points where .*velodyne/00000..bin, cut to the '
-                       'image of 1242 x 375 pixels, gives .*: an earlier run .* remove '):
+    with pytest.raises(
+        UsageError,
+        match='holds .* points where .*velodyne/00000..bin, cut to the '
+        'image of 1242 x 375 pixels, gives .*: an earlier run .* remove ',
+    ):
         write_kitti_infos(root)
     shutil.rmtree(root / REDUCED)
     assert write_kitti_infos(root) == dict(train=1, val=1)
@@ -182,8 +187,11 @@ def test_unknown_2d_boxes_are_those_of_the_3d_boxes(root, unknown):
     rows = [row.split() for row in (root / LABEL).read_text().splitlines()]
     rows = [row[:4] + [unknown] * 4 + row[8:] for row in rows if row[0] != 'DontCare']
     (root / LABEL).write_text('\n'.join(map(' '.join, rows)))
-    with pytest.warns(UserWarning, match=f'{len(rows)} objects have no 2D box, the first in frame '
-                      '000001: theirs are computed from the 3D boxes'):
+    with pytest.warns(
+        UserWarning,
+        match=f'{len(rows)} objects have no 2D box, the first in frame '
+        '000001: theirs are computed from the 3D boxes',
+    ):
         write_kitti_infos(root)
     after = infos(root)[0]['instances']
     before = [thing for thing in before if thing['bbox_label'] >= 0]
@@ -208,8 +216,10 @@ def test_frames_named_twice_and_by_both_splits_are_counted_and_named(root):
         assert write_kitti_infos(root) == dict(train=2, val=2)
     said = [str(one.message) for one in said]
     assert 'train names 1 of its 1 frames more than once, the first is 000001' in said
-    assert ('1 of the 2 frames of val are trained on, the first is 000001: scores on them say '
-            'nothing of new frames') in said
+    assert (
+        '1 of the 2 frames of val are trained on, the first is 000001: scores on them say '
+        'nothing of new frames'
+    ) in said
     data = KittiDataset(data_root=f'{root}/', ann_file='kitti_infos_train.pkl',
                         data_prefix=dict(pts=REDUCED))  # fmt: skip
     assert [Path(data.get_data_info(i)['lidar_path']).is_file() for i in (0, 1)] == [True, True]
@@ -253,8 +263,7 @@ def test_a_root_that_cannot_be_written_to_is_named_first(root, monkeypatch):
 
 
 def test_labels_of_regions_are_those_of_the_object_benchmark_in_the_infos(root):
-    (root / LABEL).write_text(
-        'DontCare -1 -1 -10 500 150 560 180 -1000 -1000 -1000 -10 -1 -1 -1\n')
+    (root / LABEL).write_text('DontCare -1 -1 -10 500 150 560 180 -1000 -1000 -1000 -10 -1 -1 -1\n')
     write_kitti_infos(root)
     (thing,) = infos(root)[0]['instances']
     assert thing['bbox_3d'] == [-1000, -1000, -1000, -1, -1, -1, -10]
@@ -266,8 +275,11 @@ def test_a_size_that_the_image_contradicts_is_refused(root):
     Image.new('1', (1242, 375)).save(root / IMAGE)
     write_kitti_infos(root)
     Image.new('1', (1224, 370)).save(root / IMAGE)
-    with pytest.raises(UsageError, match='image_sizes.csv says that the image of frame 000001 has '
-                       r'1242 x 375 pixels \(width x height\), .*000001.png has 1224 x 370$'):
+    with pytest.raises(
+        UsageError,
+        match='image_sizes.csv says that the image of frame 000001 has '
+        r'1242 x 375 pixels \(width x height\), .*000001.png has 1224 x 370$',
+    ):
         write_kitti_infos(root)
 
 

@@ -108,7 +108,8 @@ def test_a_region_nobody_cares_for_has_the_box_that_the_object_benchmark_gives_i
     forms = ('-1 -1 -1 -1000 -1000 -1000 -10', '-1000 -1000 -1000 -10 -1 -1 -1',
              'nan 0 0 0 0 0 0')  # fmt: skip
     (tmp_path / 'a.txt').write_text(
-        ''.join(f'DontCare -1 -1 -10 500 150 560 180 {form}\n' for form in forms))
+        ''.join(f'DontCare -1 -1 -10 500 150 560 180 {form}\n' for form in forms)
+    )
     first, second, third = read_labels(tmp_path / 'a.txt')
     assert first == second == third
     assert first.camera_box == [-1000, -1000, -1000, -1, -1, -1, -10]
@@ -141,9 +142,12 @@ def test_a_calibration_is_extended_to_four_by_four(tmp_path):
     matrices = read_calibration(tmp_path / 'a.txt').matrices
     assert list(matrices) == ['P0', 'P2', 'P3', 'R0_rect', 'Tr_velo_to_cam']
     assert matrices['P2'].tolist() == [
-        [700, 0, 600, 45], [0, 700, 180, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
-    assert matrices['R0_rect'].tolist() == [
-        [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+        [700, 0, 600, 45],
+        [0, 700, 180, 1],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+    ]
+    assert matrices['R0_rect'].tolist() == [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize('old, new, said', [

@@ -156,7 +156,8 @@ def predict(root, score):
         scores = torch.from_numpy(score(rng, len(labels)))
         instances = dict(bboxes_3d=truth['gt_bboxes_3d'], labels_3d=labels, scores_3d=scores)
         samples.append(
-            dict(pred_instances_3d=instances, pred_instances={}, sample_idx=info['sample_idx']))
+            dict(pred_instances_3d=instances, pred_instances={}, sample_idx=info['sample_idx'])
+        )
     return data, samples
 
 
@@ -244,8 +245,16 @@ def with_sweeps(root):
             if not record['prev']:
                 continue
             token, name = f'{number:032d}', f'sweeps/LIDAR_TOP/sweep{number}.pcd.bin'
-            records.append({**record, 'token': token, 'is_key_frame': False, 'filename': name,
-                            'timestamp': record['timestamp'] - 50_000, 'next': record['token']})
+            records.append(
+                {
+                    **record,
+                    'token': token,
+                    'is_key_frame': False,
+                    'filename': name,
+                    'timestamp': record['timestamp'] - 50_000,
+                    'next': record['token'],
+                }
+            )
             by_token[record['prev']]['next'] = record['prev'] = token
             paths.append((root / name, root / record['filename']))
 
@@ -305,8 +314,11 @@ def test_masks_of_lidarseg_are_named_where_they_are_there(copy):
     assert len(set(named)) == 6 and all((folder / name).is_file() for name in named)
     assert not (copy / 'nuscenes_dbinfos_train.pkl').exists()
     (copy / records[0]['filename']).unlink()
-    with pytest.raises(FileMissingError, match='lidarseg.json names 9 masks of which 8 lie in '
-                       '.*lidarseg/v1.0-mini, the first that does not is .*_lidarseg.bin'):
+    with pytest.raises(
+        FileMissingError,
+        match='lidarseg.json names 9 masks of which 8 lie in '
+        '.*lidarseg/v1.0-mini, the first that does not is .*_lidarseg.bin',
+    ):
         write_nuscenes_infos(copy, 'v1.0-mini')
 
 
@@ -342,4 +354,5 @@ def test_infos_do_not_depend_on_where_the_data_lies(root, copy):
     before = {split: infos(root, split) for split in ('train', 'val')}
     write_nuscenes_infos(copy, 'v1.0-mini')
     assert mmengine.dump(before, file_format='json') == mmengine.dump(
-        {split: infos(copy, split) for split in ('train', 'val')}, file_format='json')
+        {split: infos(copy, split) for split in ('train', 'val')}, file_format='json'
+    )

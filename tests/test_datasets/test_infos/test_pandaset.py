@@ -38,7 +38,10 @@ def test_every_drive_is_split_by_time(tmp_path):
     root = write_drive(write_drive(tmp_path), '011', range(8))
     assert write_pandaset_infos(root) == dict(train=9, val=3)
     assert entries(root, 'val') == [
-        '002/velodyne/000012.bin', '011/velodyne/000006.bin', '011/velodyne/000007.bin']
+        '002/velodyne/000012.bin',
+        '011/velodyne/000006.bin',
+        '011/velodyne/000007.bin',
+    ]
     assert entries(root, 'train')[:3] == [f'002/velodyne/{i:06d}.bin' for i in (0, 4, 8)]
     assert write_pandaset_infos(root, ['002'], train_share=0.5) == dict(train=2, val=2)
 

@@ -34,7 +34,8 @@ def infos(root, split):
 def test_entries_are_those_of_mmdet3d_for_what_is_there(root):
     theirs = converter('semantickitti_converter')
     assert {split: list(SPLITS[split]) for split in SPLITS} == {
-        split: theirs.fold_split[split] for split in ('train', 'val')}
+        split: theirs.fold_split[split] for split in ('train', 'val')
+    }
     with pytest.warns(UserWarning, match='left out, .* sequences/01, .*, sequences/09$'):
         assert write_semantickitti_infos(root) == dict(train=3, val=2)
     for split in SPLITS:

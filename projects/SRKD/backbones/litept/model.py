@@ -40,9 +40,7 @@ class ConvBlock(nn.Module):
     def forward(self, cloud: PointCloud) -> PointCloud:
         """Return the cloud with new features of the same width."""
         if self.with_cp and torch.is_grad_enabled():
-            return cloud.replace(
-                checkpoint(self._residual, cloud.feat, cloud, use_reentrant=False)
-            )
+            return cloud.replace(checkpoint(self._residual, cloud.feat, cloud, use_reentrant=False))
         return cloud.replace(self._residual(cloud.feat, cloud))
 
     def _residual(self, feat: Tensor, cloud: PointCloud) -> Tensor:

@@ -40,9 +40,7 @@ def check_upstream(arguments: dict, network: type) -> None:
     for name, value in arguments.items():
         if name not in NEUTRAL:
             nearest = nearest_name(name, [*NEUTRAL, *own])
-            raise UsageTypeError(
-                f'{network.__name__} has no argument {name!r}, nearest: {nearest}'
-            )
+            raise UsageTypeError(f'{network.__name__} has no argument {name!r}, nearest: {nearest}')
         if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
             raise UsageError(
                 f'{network.__name__} knows {name} only as {NEUTRAL[name][0]}, got {value!r}'

@@ -208,8 +208,10 @@ not one of KITTI's; the nearest is Cyclist
 
 def _label(fields: list[str], where: str) -> Label:
     if len(fields) not in (len(_FIELDS), len(_FIELDS) + 1):
-        raise UsageError(f'{where} has {len(fields)} fields, expected the type, '
-                         f'{", ".join(_FIELDS[:-1])} and at most a score{_tracking(fields)}')
+        raise UsageError(
+            f'{where} has {len(fields)} fields, expected the type, '
+            f'{", ".join(_FIELDS[:-1])} and at most a score{_tracking(fields)}'
+        )
     if fields[0] != DONT_CARE:
         check_classes(fields[:1], where)
     region = fields[0] == DONT_CARE

@@ -37,8 +37,15 @@ def check_frames(root: Path, frames: Mapping[str, list[str]], files: Mapping[str
     Raises:
         FileMissingError: For the first one.
     """
-    places = [root / f'training/{place}' for place in
-              ('calib/{}.txt', 'label_2/{}.txt', 'velodyne_reduced/{}.bin', 'velodyne/{}.bin')]
+    places = [
+        root / f'training/{place}'
+        for place in (
+            'calib/{}.txt',
+            'label_2/{}.txt',
+            'velodyne_reduced/{}.bin',
+            'velodyne/{}.bin',
+        )
+    ]
     for split, names in frames.items():
         for name in names:
             paths = [Path(str(place).format(name)) for place in places]

@@ -75,8 +75,10 @@ def check_label_numbers(label: Mapping[str, float], where: str) -> None:
                          'outside the image, 0 to 1, or 2, a level of tracking labels')  # fmt: skip
     left, top, right, bottom = (label[name] for name in ('left', 'top', 'right', 'bottom'))
     if is_known((left, top, right, bottom)) and not (left < right and top < bottom):
-        raise UsageError(f'{where} has the 2D box {left:g} {top:g} {right:g} {bottom:g}, expected '
-                         'left < right and top < bottom, or four times -1 where it is unknown')
+        raise UsageError(
+            f'{where} has the 2D box {left:g} {top:g} {right:g} {bottom:g}, expected '
+            'left < right and top < bottom, or four times -1 where it is unknown'
+        )
 
 
 def check_projection(matrix: np.ndarray, where: str) -> None:

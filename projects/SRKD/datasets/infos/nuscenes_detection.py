@@ -246,7 +246,8 @@ def nuscenes_objects(root: Path, infos: list[dict], max_sweeps: int) -> Iterator
         max_sweeps: earlier scans whose points are taken along.
     """
     load = TRANSFORMS.build(
-        dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=5, use_dim=5))
+        dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=5, use_dim=5)
+    )
     add_sweeps = TRANSFORMS.build(
         dict(type='LoadPointsFromMultiSweeps', sweeps_num=max_sweeps, use_dim=[0, 1, 2, 3, 4],
              pad_empty_sweeps=True, remove_close=True, test_mode=True))  # fmt: skip

@@ -115,6 +115,4 @@ def _cosine_kl(
     backend: str,
 ) -> Tensor:
     student, teacher = l2_normalize(student), l2_normalize(teacher)
-    return cross_sample_kl(
-        student, teacher, batch, temperature, pairs, direction, backend=backend
-    )
+    return cross_sample_kl(student, teacher, batch, temperature, pairs, direction, backend=backend)

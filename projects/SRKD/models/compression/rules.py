@@ -127,9 +127,7 @@ def _separate_head(module: ModuleWidths, feed: list[Width]) -> list[Width]:
 @_rule('PointNet2SAMSG')
 def _set_abstraction(module: ModuleWidths, _: list[Width]) -> list[Width]:
     own = module['in_channels'] - 3  # of a point, without its position
-    leaving = [
-        _joined([scale[-1] for scale in scales]) for scales in module.narrow('sa_channels')
-    ]
+    leaving = [_joined([scale[-1] for scale in scales]) for scales in module.narrow('sa_channels')]
     for i, width in enumerate(module.narrow('aggregation_channels') or ()):
         leaving[i] = width or leaving[i]
     return [Width(own, own)] + [leaving[i] for i in module['out_indices']]
