@@ -39,7 +39,7 @@ def draw(batch: dict, samples: Mapping[str, Any], cfg: Any, path: Path) -> None:
         cfg.test_dataloader.dataset.metainfo.classes,
         palette_of(cfg),
         path,
-        title='First test room from above; colors are classes, black is wrong',
+        title='First test scan from above; colors are classes, black is wrong',
         ceiling=CEILING,
     )
 

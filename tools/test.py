@@ -22,6 +22,12 @@ def parse_args() -> argparse.Namespace:
         choices=['mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det'],
         help='how to draw; needed by --show and --show-dir',
     )
+    parser.add_argument(
+        '--ceiling',
+        type=float,
+        metavar='METERS',
+        help='leave points higher than this above the lowest out of drawings, e.g. 2.2 for rooms',
+    )
     parser.add_argument('--wait-time', type=float, default=2, help='seconds a window stays')
     parser.add_argument(
         '--cfg-options',

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+from mmengine.config import Config
 from processes import run_script
 from toy import minkunet, save_checkpoint
 from toy_rooms import write_room_config
@@ -202,6 +203,13 @@ def test_segmentations_are_drawn_without_a_display(tmp_path, monkeypatch):
     drawn = sorted((tmp_path / 'test').glob('*/drawings/*.png'))
     assert [path.name for path in drawn] == ['0.png', '1.png']
     assert matplotlib.image.imread(drawn[0]).std() > 0.05
+
+
+def test_the_ceiling_of_a_drawing_reaches_the_hook_that_draws():
+    cfg = Config()
+    launch._draw(cfg, False, 'drawings', 'lidar_seg', 0.3, 2.0, ceiling=2.2)
+    (hook,) = cfg.custom_hooks
+    assert (hook.folder, hook.ceiling, hook.score_thr) == ('drawings', 2.2, 0.3)
 
 
 def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_path):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from projects.SRKD.visualization import picture
-from projects.SRKD.visualization.picture import draw_scene, scene_miou
+from projects.SRKD.visualization.picture import draw_scene, scene_figure, scene_miou
 
 PALETTE = [[10, 200, 30], [20, 40, 250], [250, 240, 0]]
 CLASSES = ['floor', 'chair', 'lamp']
@@ -119,3 +119,18 @@ def test_a_far_point_does_not_shrink_the_scene(tmp_path, scene):
         amount(matplotlib.image.imread(tmp_path / f'{name}.png'), PALETTE[0]) for name in 'ab'
     )
     assert far > 0.8 * near > 0
+
+
+def test_the_legend_names_what_is_there_alone(scene):
+    points, truth = scene
+    labeled = truth != 9
+    for kept, prediction, words in (
+        (labeled, truth, ['floor', 'chair', 'right']),
+        (labeled, np.zeros_like(truth), ['floor', 'chair', 'right', 'wrong']),
+        (truth < 99, np.where(labeled, truth, 0), ['floor', 'chair', 'no label', 'right']),
+    ):
+        figure = scene_figure(
+            points[kept], truth[kept], {'net': prediction[kept]}, CLASSES, PALETTE
+        )
+        legend = figure.axes[2].get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == words

@@ -118,6 +118,7 @@ def test(
     task: str | None = None,
     score_thr: float = 0.1,
     wait_time: float = 2.0,
+    ceiling: float | None = None,
     tta: bool = False,
     **reading,
 ) -> dict[str, float]:
@@ -133,6 +134,7 @@ def test(
         task: How to draw, one of ``VISUAL_TASKS``; needed by ``show`` and ``show_dir``.
         score_thr: Least score of a drawn box.
         wait_time: Seconds a window stays.
+        ceiling: Meters above a scan's lowest point from where points are left out of a drawing.
         tta: Whether to average over the views of the config's ``tta_pipeline``.
         **reading: See :func:`read_config`.
 
@@ -147,7 +149,7 @@ def test(
     check_writable(cfg.work_dir, 'work_dir')
     check_checkpoint('checkpoint', checkpoint)
     if show or show_dir:
-        _draw(cfg, show, show_dir, task, score_thr, wait_time)
+        _draw(cfg, show, show_dir, task, score_thr, wait_time, ceiling)
     if tta:
         for key in ('tta_model', 'tta_pipeline'):
             if key not in cfg:
@@ -181,7 +183,13 @@ def leave(code: int = 0) -> None:
 
 
 def _draw(
-    cfg: Config, show: bool, folder: str | None, task: str | None, score_thr: float, wait: float
+    cfg: Config,
+    show: bool,
+    folder: str | None,
+    task: str | None,
+    score_thr: float,
+    wait: float,
+    ceiling: float | None = None,
 ) -> None:
     if task not in VISUAL_TASKS:
         raise UsageError(f'--show and --show-dir need --task, one of {", ".join(VISUAL_TASKS)}')
@@ -190,7 +198,8 @@ def _draw(
     elif task in ('lidar_det', 'lidar_seg'):
         import projects.SRKD.visualization.picture_hook  # noqa: F401 - registers the hook
 
-        hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder, score_thr=score_thr)
+        hook = dict(type='mmdet3d.PictureHook', task=task, folder=folder)
+        hook.update(score_thr=score_thr, ceiling=ceiling)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
         return
     if not cfg.get('default_hooks', {}).get('visualization'):

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from ..base import UsageError
 
 _UNLABELED = (0.85, 0.85, 0.85)
-_RIGHT, _WRONG = (0.80, 0.82, 0.84), (0.0, 0.0, 0.0)  # black is no class of a shipped data set
+# Pale and dark part for every eye, and neither is a class of a shipped data set.
+_RIGHT, _WRONG = (0.72, 0.85, 0.95), (0.0, 0.0, 0.0)
 _PANEL, _LEGEND = 3.6, 2.9  # inches: width of a panel, least height of a row
 _SEEN = 0.002  # share of the points on each side that may lie outside of the picture
 
@@ -150,11 +151,13 @@ def scene_figure(
             error = np.where(wrong[:, None], _WRONG, np.where(labeled[:, None], _RIGHT, 1.0))
             scatter(axes[1, column], error, f'wrong: {100 * share:.1f} % of these points')
     handles = [_dot(colors[i], classes[i]) for i in sorted(shown)]
-    if known:
+    if known and not labeled.all():
         handles.append(_dot(_UNLABELED, 'no label'))
     if judged:
         axes[1, 0].set_axis_off()
-        handles.append(_dot(_WRONG, 'wrong'))
+        handles.append(_dot(_RIGHT, 'right'))
+        if any((labeled & (labels != truth)).any() for labels in predictions.values()):
+            handles.append(_dot(_WRONG, 'wrong'))
         axes[1, 0].legend(handles=handles, loc='center', ncols=2, frameon=False, fontsize=9)
     else:
         figure.legend(
