@@ -83,7 +83,7 @@ def test_equal_seeds_give_equal_bytes_in_another_process_with_other_threads(room
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert digests(out) == digests(rooms)
     assert done.stdout == f'5 + 12 scans in {out}\n'
-    assert 'rooms 17/17' in done.stderr
+    assert 'rooms: 17/17' in done.stderr
 
 
 def test_scan_k_does_not_depend_on_the_counts(rooms, tmp_path):

@@ -43,7 +43,7 @@ def test_equal_seeds_give_equal_bytes_in_another_process_with_other_threads(layo
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert digests(out) == digests(here)
     assert done.stdout == f'4 + 2 scans in {out}\n'
-    assert 'streets 6/6' in done.stderr
+    assert 'streets: 6/6' in done.stderr
 
 
 @layouts

@@ -56,7 +56,7 @@ def test_it_keeps_and_shows_what_it_found(config):
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert '2/2' in done.stdout  # masks, read once though one scan repeats
+    assert '2/2' in done.stderr  # masks, read once though one scan repeats
     assert '3 scans, 1 scenes' in done.stdout
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
     assert rows['wall'] == ['4', '3', '100.0%', '0.00']
