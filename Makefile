@@ -1,5 +1,6 @@
 # make setup | demo | demo-detection | test | bench | lint | docs
 # make demo DEMO=smoke                   PYTHON=/path/to/python: your own environment instead of .venv
+#                                        BOOTSTRAP=python3.11: the interpreter that makes .venv
 #                                        TORCH_INDEX=URL: where to look for torch besides the default index
 PYTHON ?=
 BOOTSTRAP ?= python3
@@ -30,7 +31,10 @@ test: setup
 	exit $$status
 
 lint: setup
-	$(RUN) -m ruff check . && $(RUN) -m ruff format --check --quiet .
+	@status=0; \
+	$(RUN) -m ruff check . || status=1; \
+	$(RUN) -m ruff format --check --quiet . || status=1; \
+	exit $$status
 
 bench: setup
 	$(RUN) benchmarks/bm_all.py

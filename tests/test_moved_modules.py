@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +18,13 @@ def test_an_old_path_gives_todays_module_and_says_where_it_is(old):
     with pytest.warns(FutureWarning, match=f'{old} is {MOVED[old]} now'):
         module = importlib.import_module(old)
     assert module is today and module.__spec__ is spec and module.__name__ == MOVED[old]
+
+
+@pytest.mark.parametrize('old', MOVED)
+def test_no_old_path_takes_the_place_of_a_public_name(old):
+    parent, _, child = old.rpartition('.')
+    there = vars(importlib.import_module(parent)).get(child)
+    assert there is None or isinstance(there, ModuleType)
 
 
 def test_modules_inside_of_a_moved_folder_are_found_once():

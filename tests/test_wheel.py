@@ -16,9 +16,10 @@ from projects.SRKD.base import FileMissingError
 ROOT = Path(__file__).parents[1]
 STUDENT = 'mini/ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 PAIR = 'mini/srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
-NOT_OURS = shutil.ignore_patterns(
-    '.*', '__pycache__', '*.egg-info', 'build', 'work_dirs', 'data', 'realdata'
-)
+OURS = (
+    'projects', 'configs', 'tools', 'setup.py', 'setup.cfg', 'pyproject.toml', 'model-index.yml',
+    'README.md', 'LICENSE', 'NOTICE', *(['MANIFEST.in'] if (ROOT / 'MANIFEST.in').exists() else []),
+)  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +27,10 @@ def built(tmp_path_factory):
     """Folder with the unpacked wheel, built in a copy of the checkout that was built before."""
     folder = tmp_path_factory.mktemp('wheel')
     source = folder / 'source'
-    shutil.copytree(ROOT, source, ignore=NOT_OURS)
+    for name in OURS:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, source / name)
     stale = source / 'build' / 'lib' / 'projects' / 'SRKD' / 'left_from_an_older_build.py'
     stale.parent.mkdir(parents=True)
     stale.touch()
@@ -40,7 +44,8 @@ def built(tmp_path_factory):
 
 def python(built, folder, *words):
     """Run an interpreter for which the unpacked wheel is what is installed."""
-    return run([sys.executable, *words], cwd=folder, env={**os.environ, 'PYTHONPATH': str(built)})
+    path = os.pathsep.join([str(built), *filter(None, [os.environ.get('PYTHONPATH')])])
+    return run([sys.executable, *words], cwd=folder, env={**os.environ, 'PYTHONPATH': path})
 
 
 def shipped(folder):

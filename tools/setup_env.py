@@ -163,8 +163,8 @@ def write_constraints(found: dict) -> list[str]:
     free = {'spconv'}
     if found['torch'] and f'torch=={found["torch"].split("+")[0]}' not in lines:
         free |= {'torch', 'triton'}
-    if found['cuda'] or has_nvidia():
-        free.add('triton')
+    if found['cuda'] or has_nvidia() or (found['torch'] is None and not torch_index()):
+        free.add('triton')  # a torch built for CUDA brings its own
     file = Path(found['prefix']) / 'srkd-constraints.txt'
     file.write_text('\n'.join(line for line in lines if line.split('==')[0] not in free) + '\n')
     return ['-c', str(file)]
@@ -181,7 +181,7 @@ def install(python: str, found: dict) -> None:
     else:
         say(f'torch {found["torch"]} is there and stays')
     prefix = Path(found['prefix'])
-    spconv = found['spconv'] or [spconv_package(found['cuda'])]
+    spconv = found['spconv'] or [spconv_package(found['cuda'] if has_nvidia() else None)]
     lines = [
         line
         for line in REQUIREMENTS.read_text().splitlines()

@@ -3,7 +3,7 @@
 _base_ = './srkd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 model = dict(
     student=dict(data_preprocessor=dict(identity_columns=True)),
-    teacher=dict(cache='work_dirs/mini/teacher_cache'),
+    teacher=dict(cache='work_dirs/teacher_cache'),
 )
 identity = dict(type='AddPointIdentity')
 train_pipeline = [_base_.load[0], identity, *_base_.train_pipeline[1:]]

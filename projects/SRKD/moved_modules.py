@@ -1,6 +1,9 @@
 """Module paths of 0.1 that still import, with a warning; goes with 0.3.
 
 What is imported by its public name (``projects.SRKD.losses.affinity_mse``) never needed its path.
+Not here: what is now outside of the package (``studies``), and paths that are a function's name as
+well (``losses.cross_sample_kl``, ``datasets.scene_statistics``): importing the module would put it
+in the function's place.
 """
 
 import sys
@@ -17,7 +20,7 @@ _MOVES = {
     ('analysis', 'base'): 'provenance',
     ('datasets', 'base'): 'data_folder',
     ('datasets', 'datasets.batches'):
-        'batch_composition class_histogram cross_sample_batch_sampler scene_rule scene_statistics',
+        'batch_composition class_histogram cross_sample_batch_sampler scene_rule',
     ('datasets', 'datasets.infos'):
         'gt_database kitti kitti_clouds kitti_files kitti_images kitti_planes kitti_splits '
         'kitti_values nuscenes_detection nuscenes_schema pandaset points_in_boxes poses scannet200 '
@@ -34,6 +37,7 @@ _RENAMED = {
     'datasets.mini': 'projects.MiniScenes.rooms',
     'datasets.mini_streets': 'projects.MiniScenes.streets',
     'losses.centre_regression': 'losses.sparsekd.center_regression',
+    'models.row_norm': 'models.pillar_norm',
     'distill.teacher_cache': 'distill.cache.cached_teacher',
     'distill.teacher_cache_file': 'distill.cache.file',
     'distill.teacher_cache_folder': 'distill.cache.folder',

@@ -80,11 +80,12 @@ def test_srkd_on_real_scannet_scans(realdata, tmp_path, student):
     root = write_scannet_root(realdata, tmp_path / 'scannet')
     build = ptv3 if student == 'ptv3' else minkunet
     config = plain_config(root, tmp_path / 'run', {})
+    # the same scans every step: what falls is not luck of the augmentation
     config.train_dataloader.dataset.pipeline = [
         step
         for step in config.train_dataloader.dataset.pipeline
         if step.type not in ('RandomFlip3D', 'GlobalRotScaleTrans', 'RandomJitterPoints')
-    ]  # the same scans every step: what falls is not luck of the augmentation
+    ]
     student = build(8, voxel_size=0.15, num_classes=20)
     teacher = ptv3(16, voxel_size=0.15, num_classes=20)
     runner = srkd_run(config, student, teacher, dict(type='CubePartition'), tmp_path)

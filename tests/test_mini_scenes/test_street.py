@@ -66,7 +66,7 @@ def test_the_ego_car_drives_in_its_lane_on_the_road():
         assert place[2] == pytest.approx(street.build(time)[0].height(*place[:2]), abs=1e-9)
 
 
-def test_no_traveller_drives_into_the_ego_car():
+def test_no_traveler_drives_into_the_ego_car():
     for sequence in range(3):
         street = Street(0, sequence)
         for time in (0.0, 15.0):

@@ -15,7 +15,6 @@ from projects.SRKD.models.geometry import check_geometry, output_stride
 
 LAYER = 'data_preprocessor.voxel_layer'
 KITTI = [0, -39.68, -3, 69.12, 39.68, 1]
-NUSCENES = [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0]
 
 
 kept = cache(read)

@@ -32,9 +32,8 @@ merged = {  # raw ids of PandaSet's class list; the others have no label
     'barrier': (34, 35, 37, 39),  # pylons, road barriers, cones, construction barriers
     'other-static': (40, 42),  # rolling containers, other static object
 }
-label_map = {
-    raw: len(class_names) for raw in range(43)
-}  # 0; smoke, exhaust, spray, reflection, animals
+# without a class: 0; smoke, exhaust, spray, reflection, animals
+label_map = {raw: len(class_names) for raw in range(43)}
 label_map.update({raw: class_names.index(name) for name, ids in merged.items() for raw in ids})
 data_root = 'data/pandaset/'
 data_prefix = dict(pts='', pts_semantic_mask='')  # info files hold 002/velodyne/...

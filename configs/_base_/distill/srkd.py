@@ -16,9 +16,8 @@ distill = dict(
         ),
         channel=dict(
             student_tap='backbone',
-            connector=dict(
-                type='LinearConnector', bias=False
-            ),  # a softmax over points undoes a bias
+            # a softmax over points undoes a bias
+            connector=dict(type='LinearConnector', bias=False),
             loss=dict(type='ChannelKLLoss', temperature=2.0, loss_weight=0.1),
         ),
         cross_sample=dict(

@@ -26,9 +26,10 @@ distill = dict(
                 temperature=2.0,
                 n_points=1024,
                 loss_weight=0.1,
+                # over all ranks: the 28 pairs of a batch of 8 on several GPUs, too
                 gather=True,
             ),
         ),
     )
-)  # over all ranks: the 28 pairs of a batch of 8 on several GPUs, too
+)
 custom_hooks = [dict(type='DistillCheckpointHook')]

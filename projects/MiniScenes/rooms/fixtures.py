@@ -31,7 +31,7 @@ def toilet(rng: Rng) -> Piece:
 
 
 def basin(rng: Rng, x: float, y: float, z: float, w: float, d: float) -> Patches:
-    """A sink let into a surface at height z: rim, sunken bowl and tap; centerd at (x, y)."""
+    """A sink let into a surface at height z: rim, sunken bowl and tap; centered at (x, y)."""
     rgb = color(rng, 'pale', 'metal')
     a, b, sunk = w / 2, d / 2, rng.uniform(0.10, 0.16)
     bowl = box((x - a + 0.04, y - b + 0.04, z - sunk), (x + a - 0.04, y + b - 0.04, z + 0.01), rgb,
@@ -68,7 +68,7 @@ def washstand(rng: Rng) -> Piece:
 
 
 def frame(x0, x1, y0, y1, z, w, d, rgb) -> Patches:
-    """A surface at height z with a centerd rectangular hole of w by d."""
+    """A surface at height z with a centered rectangular hole of w by d."""
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     strips = [
         (x0, x - w / 2, y0, y1),

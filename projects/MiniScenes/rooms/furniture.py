@@ -1,6 +1,6 @@
 """Builders of furniture that stands on the floor of any room.
 
-A builder draws one instance: ``builder(rng) -> Piece``. Its frame: x along the back, centerd; y
+A builder draws one instance: ``builder(rng) -> Piece``. Its frame: x along the back, centered; y
 from the back (0) to the front; z up; meters. Sizes and colors of look-alikes overlap (arm chair
 and sofa, desk and table, cabinet and refrigerator): shape and surroundings must tell them apart.
 """

@@ -24,13 +24,13 @@ _STATIC, _PER_BLOCK = 40_000, 200  # instance numbers of what stands; of one blo
 
 
 class Lane(NamedTuple):
-    """A stream of travellers at one speed.
+    """A stream of travelers at one speed.
 
     Args:
         y: distance to the left of the center line.
         speed: meters per second, negative against the scanner's direction.
         spacing: meters between places.
-        deck: names in ``_TRAVELLERS``, ``''`` for nobody, dealt to the places after shuffling, so
+        deck: names in ``_TRAVELERS``, ``''`` for nobody, dealt to the places after shuffling, so
             that each street has its share of rare ones.
     """
 
@@ -52,7 +52,7 @@ _FEET = ('adult',) * 4 + ('child', 'worker') + ('',) * 12
 _CYCLES = ('bicyclist', 'bicyclist', '', '', '')
 _BUSY_FEET = ('adult',) * 8 + ('child', 'worker') + ('',) * 8
 _BUSY_CYCLES = ('bicyclist',) * 4 + ('',)
-_TRAVELLERS = dict(
+_TRAVELERS = dict(
     car=vehicles.car, truck=vehicles.truck, bus=vehicles.bus, bicyclist=vehicles.bicyclist,
     motorcyclist=vehicles.motorcyclist, road_train=vehicles.road_train,
     **{kind: partial(person, kind=kind) for kind in ('adult', 'child', 'worker')},
@@ -144,7 +144,7 @@ class Street:
 
     def _traffic(self, number: int, lane: Lane, ground: Ground, x: float, time: float
                  ) -> list[Solid]:  # fmt: skip
-        """Solids of the travellers of a lane; place 0 of the first lane is the ego car's."""
+        """Solids of the travelers of a lane; place 0 of the first lane is the ego car's."""
         solids, traveled = [], lane.speed * time
         first = int(np.ceil((x - REACH - traveled) / lane.spacing))
         last = int(np.floor((x + REACH - traveled) / lane.spacing))
@@ -160,7 +160,7 @@ class Street:
             heading = (1.0, 0.0) if lane.speed > 0 else (-1.0, 0.0)
             changes = dict(instance=_STATIC + number * _SLOTS + j % _SLOTS, moving=True)
             z = ground.height(at, y)
-            solids += [part.placed(at, y, z, heading, **changes) for part in _TRAVELLERS[name](rng)]
+            solids += [part.placed(at, y, z, heading, **changes) for part in _TRAVELERS[name](rng)]
         return solids
 
 

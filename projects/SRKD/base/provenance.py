@@ -28,6 +28,8 @@ def digest(*parts: Any) -> str:
 
 def commit() -> str:
     """Hash of the code, with ``+changes`` if tracked files differ; ``unknown`` without git."""
+    if not (ROOT / '.git').exists():
+        return 'unknown'  # installed: a repository around it is somebody else's
 
     def git(*words: str) -> str:
         return subprocess.run(

@@ -1,7 +1,7 @@
 """Exact IoU of rotated boxes on a CPU.
 
 Breaks: ``overlaps`` of 3D boxes is wrong where edges are collinear, from 0 to 3 instead of 1: a box
-    against itself turned by pi in 7.6 % of 20,000, moved by a micrometre in 1.75 %.
+    against itself turned by pi in 7.6 % of 20,000, moved by a micrometer in 1.75 %.
 Where: mmcv 2.1.0 ``ops/csrc/common/box_iou_rotated_utils.hpp``, called by mmdet3d 1.4.0
     ``structures/bbox_3d/base_box3d.py``: ``BaseInstance3DBoxes.overlaps``.
 Delete when: mmcv passes ``tests/test_compat/test_mmdet3d_boxes.py`` with the cure taken out.

@@ -38,7 +38,7 @@ def gaussian_heatmap(
 
     Args:
         coord: Centers of the rows' cells, (M, >= 2). The grid reaches from the lowest row to the
-            highest; boxes centerd outside are left out.
+            highest; boxes centered outside are left out.
         batch: Sample of every row, (M,) int64; a row with -1 gets zeros.
         boxes: B times (n_b, >= 7), see :mod:`~projects.SRKD.ops.boxes`.
         classes: B times (n_b,) int64; a box with -1 is left out.

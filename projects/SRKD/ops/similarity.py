@@ -36,12 +36,12 @@ def unit_spread(feat: Tensor) -> Tensor:
     .. math::
         \\frac{1}{N^2} \\sum_{ij} |f_i - f_j|^2 = \\frac{2}{N} \\sum_i |f_i - \\bar f|^2
 
-    which needs no pair at all. Identical rows are returned centerd, that is as zeros.
+    which needs no pair at all. Identical rows are returned centered, that is as zeros.
     """
-    centerd = feat - feat.mean(dim=0) if len(feat) else feat
-    spread = 2 * centerd.square().sum() / max(len(feat), 1)
+    centered = feat - feat.mean(dim=0) if len(feat) else feat
+    spread = 2 * centered.square().sum() / max(len(feat), 1)
     alive = spread > 0
-    return centerd * torch.where(alive, torch.where(alive, spread, 1).rsqrt(), 0)
+    return centered * torch.where(alive, torch.where(alive, spread, 1).rsqrt(), 0)
 
 
 def segment_mean(feat: Tensor, segment: Tensor, num_segments: int) -> Tensor:

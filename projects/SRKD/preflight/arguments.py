@@ -24,19 +24,12 @@ from .components import BUILDERS, Component, components
 
 _OURS = ('projects.',)  # packages whose annotations are tested
 _MARKS = ('type', '_scope_', '_delete_')
-# Arguments that a builder takes off or adds.
+# Arguments that a builder takes off.
 _TAKEN = {
     mmdet3d.HOOKS: ('priority',),
     mmdet3d.PARAM_SCHEDULERS: ('convert_to_iter_based',),
     mmdet3d.OPTIM_WRAPPERS: ('constructor', 'paramwise_cfg'),
     mmdet3d.LOOPS: ('by_epoch',),
-}  # fmt: skip
-_ADDED = {
-    mmdet3d.PARAM_SCHEDULERS: ('optimizer',),
-    mmdet3d.OPTIMIZERS: ('params',),
-    mmdet3d.LOOPS: ('runner', 'dataloader', 'evaluator'),
-    mmdet3d.DATA_SAMPLERS: ('dataset', 'sampler', 'batch_size'),
-    mmdet3d.VISBACKENDS: ('save_dir',),
 }  # fmt: skip
 # Builders of these hand their parts further arguments (train_cfg, widths of taps, a save_dir ...).
 _COMPLETE = (mmdet3d.DATASETS, mmdet3d.TRANSFORMS, mmdet3d.HOOKS, mmdet3d.METRICS)

@@ -12,10 +12,11 @@ from mmengine.runner import Runner
 from ..base import FileMissingError, UsageError, nearest_path
 from .built import Listing, built_datasets, frames_of, is_local, steps_of
 
+# by a word of the file's name
 _WRITES = {
     'kitti': 'tools/dataset_converters/kitti_infos.py',
     'nuscenes': 'tools/dataset_converters/nuscenes_infos.py',
-}  # by a word of the file's name
+}
 
 
 def check_database_files(cfg: Config, splits: Sequence[str]) -> None:

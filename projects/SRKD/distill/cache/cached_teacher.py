@@ -31,7 +31,7 @@ class CachedTeacher(Teacher):
         cache: Folder that ``tools/cache_teacher.py`` wrote.
 
     Raises:
-        UsageError: If no checkpoint is named.
+        UsageError: If no checkpoint is named for a config that is no file.
     """
 
     has_own_rows = True

@@ -48,7 +48,7 @@ def affinity_mse(
     groups is implied there, not stated.
 
     No pair is formed for groups of at least 1.5 C points. A distance does not change when features
-    are centerd, so center both networks per group, pad the narrower with zero columns, and write
+    are centered, so center both networks per group, pad the narrower with zero columns, and write
     :math:`\Delta = S - T`, :math:`P = S + T`, :math:`u_i = \Delta_i \cdot P_i = |s_i|^2 - |t_i|^2`
     and :math:`E = S S^\top - T T^\top = (\Delta P^\top + P \Delta^\top) / 2`. Then
 
@@ -125,7 +125,7 @@ class _AffinityMSE(torch.autograd.Function):
         for members, form in ((large & ~huge, _gram_form), (~large & ~huge, _pair_form)):
             which = members.nonzero().squeeze(1)
             for block, rows, real in padded_blocks(groups, which, block_rows):
-                own, taught = (_centerd(feat, rows, real, width) for feat in both)  # (g, m, C)
+                own, taught = (_centered(feat, rows, real, width) for feat in both)  # (g, m, C)
                 total, slope = form(own, taught, real, 8 * scale[block] if with_grad else None)
                 value = value + (scale[block] * total).sum()
                 if with_grad:
@@ -195,7 +195,7 @@ class _Sums(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Centerd rows of g groups."""
+    """Centered rows of g groups."""
 
     own: Tensor  # (g, m, C), as delta, total and spare
     delta: Tensor
@@ -261,8 +261,8 @@ class _Stream:
             yield _Rows.of(own, taught, *others)
 
 
-def _centerd(feat: Tensor, rows: Tensor, real: Tensor, width: int) -> Tensor:
-    """Fetch a block (g, m, C) in float64, centerd per group, zero in padding."""
+def _centered(feat: Tensor, rows: Tensor, real: Tensor, width: int) -> Tensor:
+    """Fetch a block (g, m, C) in float64, centered per group, zero in padding."""
     block = F.embedding(rows, feat).double()
     n = real.sum(dim=1)[:, None, None]
     # Padding repeats the first row.
