@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,11 +150,15 @@ def compile_mmcv(python: str, prefix: Path, limits: list[str], *extra: str) -> N
         )
 
 
-def write_constraints(found: dict) -> list[str]:
+def write_constraints(found: dict, index: Sequence[str] = ()) -> list[str]:
     """Write the tested versions that fit what was found; returns arguments for pip.
 
     Left out is what the machine decides: torch that is there, the triton of a build for GPUs, and
     the build of spconv. Another Python than the tested one gets what pip chooses.
+
+    Args:
+        found: See :func:`probe`.
+        index: Where torch will come from, see :func:`torch_index`.
     """
     if list(found['python']) != TESTED_PYTHON:
         tested, ours = ('.'.join(map(str, numbers)) for numbers in (TESTED_PYTHON, found['python']))
@@ -163,7 +168,7 @@ def write_constraints(found: dict) -> list[str]:
     free = {'spconv'}
     if found['torch'] and f'torch=={found["torch"].split("+")[0]}' not in lines:
         free |= {'torch', 'triton'}
-    if found['cuda'] or has_nvidia() or (found['torch'] is None and not torch_index()):
+    if found['cuda'] or has_nvidia() or (found['torch'] is None and not index):
         free.add('triton')  # a torch built for CUDA brings its own
     file = Path(found['prefix']) / 'srkd-constraints.txt'
     file.write_text('\n'.join(line for line in lines if line.split('==')[0] not in free) + '\n')
@@ -172,12 +177,13 @@ def write_constraints(found: dict) -> list[str]:
 
 def install(python: str, found: dict) -> None:
     """Bring the environment of ``python`` to the state that requirements.txt describes."""
-    tested = write_constraints(found)
+    index = torch_index() if found['torch'] is None else []
+    tested = write_constraints(found, index)
     if found['torch'] is None:
         say(f'{TORCH} ({"NVIDIA driver found" if has_nvidia() else "no NVIDIA driver"})')
-        pip(python, 'install', TORCH, *torch_index(), *tested)
+        pip(python, 'install', TORCH, *index, *tested)
         found = probe(python)
-        tested = write_constraints(found)
+        tested = write_constraints(found, index)
     else:
         say(f'torch {found["torch"]} is there and stays')
     prefix = Path(found['prefix'])

@@ -140,6 +140,21 @@ def test_what_the_machine_decides_is_not_held(tool, monkeypatch, tmp_path, torch
     assert 'numpy==1.26.4' in held
 
 
+def test_a_cpu_machine_that_reaches_pypi_alone_gets_no_packages_for_gpus(
+    tool, monkeypatch, tmp_path
+):
+    calls, found = fake_environment(tool, monkeypatch, tmp_path, None)
+    held = Path(tool.write_constraints(found, [])[1]).read_text()  # its own comes with it
+    assert 'triton==' not in held and 'torch==2.13.0' in held
+    assert 'triton==' in Path(tool.write_constraints(found, ['--index', 'cpu'])[1]).read_text()
+    monkeypatch.setattr(tool, 'has_nvidia', lambda: False)
+    monkeypatch.setattr(
+        tool, 'probe', lambda python: {**found, 'torch': '2.13.0+cu130', 'cuda': '13.0'}
+    )
+    tool.install('python', found)
+    assert 'spconv==2.3.8' in (tmp_path / 'srkd-requirements.txt').read_text().splitlines()
+
+
 def test_another_python_than_the_tested_gets_what_pip_chooses(tool, monkeypatch, tmp_path, capsys):
     _, found = fake_environment(tool, monkeypatch, tmp_path, '2.13.0')
     assert tool.write_constraints({**found, 'python': [3, 10]}) == []

@@ -14,7 +14,7 @@ from mmdet3d.datasets.transforms import loading
 from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
-from ..base import FileMissingError, UsageError, nearest_path
+from ..base import FileMissingError, UsageError, nearest_path, renamed
 from .label_map import nearest_ids
 from .point_values import check_point_values
 from .sweep_values import check_sweeps
@@ -85,13 +85,9 @@ class LoadPointsFromFile(_CheckedFiles, loading.LoadPointsFromFile):
         return super().transform(results)
 
 
-@TRANSFORMS.register_module()
-class LoadPointsChecked(LoadPointsFromFile):
-    """Name of :class:`LoadPointsFromFile` before 0.2; goes with 0.3."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        _tell_renamed('LoadPointsChecked', 'LoadPointsFromFile')
+LoadPointsChecked = TRANSFORMS.register_module(
+    module=renamed('LoadPointsChecked', LoadPointsFromFile)
+)
 
 
 @TRANSFORMS.register_module(force=True)
@@ -206,13 +202,9 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         )
 
 
-@TRANSFORMS.register_module()
-class LoadSegAnnotationsChecked(LoadAnnotations3D):
-    """Name of :class:`LoadAnnotations3D` before 0.2; goes with 0.3."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        _tell_renamed('LoadSegAnnotationsChecked', 'LoadAnnotations3D')
+LoadSegAnnotationsChecked = TRANSFORMS.register_module(
+    module=renamed('LoadSegAnnotationsChecked', LoadAnnotations3D)
+)
 
 
 def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width: int,
@@ -261,11 +253,3 @@ def _check_length(kind: str, path: str, mask: np.ndarray, results: dict) -> None
 def _dataset_name(results: dict) -> str:
     dataset = results.get('dataset')
     return 'the data set' if dataset is None else type(dataset).__name__
-
-
-def _tell_renamed(old: str, new: str) -> None:
-    warnings.warn(
-        f"type='{old}' is called type='{new}' now, as in mmdet3d, and goes with 0.3",
-        FutureWarning,
-        stacklevel=3,
-    )
