@@ -1,6 +1,6 @@
 """PointDistiller: local graphs around the points that matter.
 
-Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, E edges of
+Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, Q anchors of
 all samples, C channels (C_s of the student, C_t of the teacher), c channels of a graph feature.
 """
 
@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from ...base import UsageError
 from ...base.checks import check_choice, check_positive
 from ...ops import group_rows
-from ..checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
+from ..checks import check_ids, check_same_width, check_temperature, full_precision
 from .edge_graph import EdgeGraph
 from .importance import SCALES, channel_max, softmax_weight, top_rows
-from .local_graph import EDGES, edge_gap, nearest_in_feature_space
-from .streamed_edges import edge_mse, edge_peaks
+from .local_graph import EDGES, local_graph_mse, nearest_in_feature_space
 
 REWEIGHTING = ('softmax', 'graph', 'inert', 'none')
 GUARDS = ('frozen', 'normalized', 'none')
@@ -113,9 +112,9 @@ class LocalGraphLoss(nn.Module):
                 f'got {student_channels} and {teacher_channels}; set graph_channels=None to '
                 'compare edges as they are'
             )
-        ends = dict(edge=self.edge, relu=guard != 'normalized')
-        student = EdgeGraph(student_channels, channels, affine=guard != 'normalized', **ends)
-        teacher = EdgeGraph(teacher_channels, channels, affine=guard == 'none', **ends)
+        relu = guard != 'normalized'
+        student = EdgeGraph(student_channels, channels, affine=guard != 'normalized', relu=relu)
+        teacher = EdgeGraph(teacher_channels, channels, affine=guard == 'none', relu=relu)
         teacher.requires_grad_(guard != 'frozen')
         return nn.ModuleDict(dict(student=student, teacher=teacher))
 
@@ -153,22 +152,16 @@ class LocalGraphLoss(nn.Module):
                 f'{tuple(score.shape)}'
             )
         neighbors = self._neighbors(teacher, batch, score)
-        if not neighbors or student.shape[1] == 0:
-            # Every learned parameter takes part in every step: DDP need not search unused ones.
-            return sum((connected_zero(p) for p in self.parameters()), connected_zero(student))
+        sizes = [len(rows) for rows in neighbors]
         num_samples = len(torch.unique(batch[batch >= 0]))
-        scores = [score[rows[:, 0]] for rows in neighbors]
-        if self.graphs is None:
-            gap = edge_gap(student - teacher, neighbors, self.edge)  # (Q,)
-            return (gap * self._weight(scores, num_samples)).mean()
-        relu = self.graphs['student'].relu
-        own = self.graphs['student'].on_nodes(student, neighbors)
-        taught = self.graphs['teacher'].on_nodes(teacher, neighbors)
-        if self.reweighting == 'graph':
-            peaks = edge_peaks(*taught, neighbors, relu)
-            scores = peaks.split([len(rows) for rows in neighbors])
-        weight = self._weight(scores, num_samples)
-        return edge_mse(own, taught, neighbors, weight / len(weight), relu)
+
+        def weight(scores: Tensor) -> Tensor:
+            return self._weight(scores.split(sizes), num_samples)
+
+        if self.reweighting != 'graph' and neighbors:
+            weight = weight(score[torch.cat([rows[:, 0] for rows in neighbors])])
+        graphs = (None, None) if self.graphs is None else self.graphs.values()
+        return local_graph_mse(student, teacher, neighbors, weight, *graphs, self.edge)
 
     def _neighbors(self, teacher: Tensor, batch: Tensor, score: Tensor) -> list[Tensor]:
         """Find the anchors (first column) and neighbors of every sample, B times (Q_b, K_b)."""
