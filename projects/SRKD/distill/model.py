@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..base import UsageError
 from ..models.inference import for_inference
 from .classes import ClassAgreement
-from .matching import PointMatcher
+from .matched_points import Matcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
 
@@ -97,7 +97,7 @@ class DistillModel(BaseModel):
         """Return the teacher, given its config, checkpoint and the taps that terms read."""
 
     @abstractmethod
-    def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
+    def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> Matcher:
         """Return what pairs the rows of two taps, given both networks' inputs and samples."""
 
     def targets(self, data_samples: list) -> list:
