@@ -196,7 +196,7 @@ def test_cache_that_was_interrupted_goes_on(study, args, cached):
         study.run(args)
     assert [call[0] for call in calls(cached.log)] == ['cache']
     cached.fail.unlink()
-    (args.work_dir / f'{CACHED}_cache' / '000' / '000001.npz').unlink()
+    (args.work_dir / f'{CACHED}_cache' / '000' / '000001.npy').unlink()
     study.run(args)
     assert [(c[0], c[3]) for c in calls(cached.log)] == [('cache', 1)]  # of the scans before
 

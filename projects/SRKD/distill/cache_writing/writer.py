@@ -99,11 +99,13 @@ class CacheWriter:
         Raises:
             UsageError: If the folder holds a cache of something else.
         """
-        if not (found := self.cache.read('cache.json')):
+        if found := self.cache.read('cache.json'):
+            self._check_same(found)
+        for name in ('.cache.json', '.scenes.json', '*/.*.npy'):
+            for part in self.cache.folder.glob(f'{name}.*.part'):
+                part.unlink()
+        if not found:
             return list(range(len(self.scans)))
-        self._check_same(found)
-        for part in self.cache.folder.glob('*/.*.npz.*.part'):
-            part.unlink()
         left = []
         for file in range(len(self.scans)):
             path = self.cache.path(file)

@@ -6,20 +6,19 @@ all samples, C channels (C_s of the student, C_t of the teacher), c channels of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from ...base import UsageError
 from ...base.checks import check_choice, check_positive
 from ...ops import group_rows
-from ..checks import check_ids, check_same_width, check_temperature, full_precision
+from ..checks import check_ids, check_same_width, full_precision
 from .edge_graph import EdgeGraph
-from .importance import SCALES, channel_max, softmax_weight, top_rows
+from .importance import channel_max, top_rows
 from .local_graph import EDGES, local_graph_mse, nearest_in_feature_space
+from .weights import SoftmaxWeights, Weights, build_weights, with_old_arguments
 
-REWEIGHTING = ('softmax', 'graph', 'inert', 'none')
+SOFTMAX = SoftmaxWeights()
 GUARDS = ('frozen', 'normalized', 'none')
 
 
@@ -46,12 +45,9 @@ class LocalGraphLoss(nn.Module):
             256 (bird's eye view) in the release.
         num_neighbors: K, the anchor included, or all nodes where there are fewer; 128 (256) in the
             release.
-        reweighting: Weights of anchors: ``'softmax'`` of their importance, ``'graph'`` softmax of
-            the teacher's largest graph feature (the paper, for points), ``'inert'`` the number of
-            samples (the release, on maps), ``'none'``.
-        temperature: Of the softmax; 0.01 to 0.0001 in the release, on raw scores.
-        scale: How scores are scaled before: ``'minmax'``, ``'log1p'`` or ``'none'``, see
-            :func:`softmax_weight`.
+        reweighting: Before 0.2 the kind of ``weights``; goes with 0.3, like the next two.
+        temperature: Before 0.2 that of ``weights``.
+        scale: Before 0.2 that of ``weights``.
         edge: As in :func:`local_graph_mse`.
         across_samples: Take anchors and neighbors from all samples together, N for all, as the
             release does with pillars.
@@ -59,6 +55,9 @@ class LocalGraphLoss(nn.Module):
             initialized, ``'normalized'`` trains both but ends them in the normalization, which
             keeps their variance at one; ``'none'`` is the paper.
         loss_weight: 2 in the release.
+        weights: Of anchors: ``dict(type='SoftmaxWeights', temperature=0.1, scale='minmax')`` (the
+            default), the paper's ``GraphWeights`` for points, the release's ``InertWeights`` on
+            maps, anything that is called like them, or None: all alike.
 
     Raises:
         UsageError: If an argument is out of range, unknown or missing.
@@ -73,23 +72,23 @@ class LocalGraphLoss(nn.Module):
         graph_channels: int | None = 32,
         num_anchors: int = 6000,
         num_neighbors: int = 128,
-        reweighting: str = 'softmax',
-        temperature: float = 0.1,
-        scale: str = 'minmax',
+        reweighting: str | None = None,
+        temperature: float | None = None,
+        scale: str | None = None,
         edge: str = 'concat',
         across_samples: bool = False,
         guard: str = 'frozen',
         loss_weight: float = 1.0,
+        *,
+        weights: Weights | dict | None = SOFTMAX,
     ) -> None:
         super().__init__()
         check_positive(num_anchors=num_anchors, num_neighbors=num_neighbors)
-        check_temperature(temperature)
-        check_choice('reweighting', reweighting, REWEIGHTING)
-        check_choice('scale', scale, SCALES)
         check_choice('edge', edge, EDGES)
         check_choice('guard', guard, GUARDS)
         self.num_anchors, self.num_neighbors = num_anchors, num_neighbors
-        self.reweighting, self.temperature, self.scale = reweighting, temperature, scale
+        weights = build_weights(weights)
+        self.weights = with_old_arguments(weights, reweighting, temperature, scale)
         self.edge, self.across_samples = edge, across_samples
         self.loss_weight = loss_weight
         self.equal_width = graph_channels is None  # a term checks it while building
@@ -100,8 +99,10 @@ class LocalGraphLoss(nn.Module):
             self.graphs = self._build_graphs(
                 student_channels, teacher_channels, graph_channels, guard
             )
-        elif reweighting == 'graph':
-            raise UsageError("reweighting='graph' needs graphs: set graph_channels, for example 32")
+        elif getattr(self.weights, 'needs_graphs', False):
+            raise UsageError(
+                f'{type(self.weights).__name__} needs graphs: set graph_channels, for example 32'
+            )
 
     def _build_graphs(
         self, student_channels: int | None, teacher_channels: int | None, channels: int, guard: str
@@ -152,14 +153,10 @@ class LocalGraphLoss(nn.Module):
                 f'{tuple(score.shape)}'
             )
         neighbors = self._neighbors(teacher, batch, score)
-        sizes = [len(rows) for rows in neighbors]
-        num_samples = len(torch.unique(batch[batch >= 0]))
-
-        def weight(scores: Tensor) -> Tensor:
-            return self._weight(scores.split(sizes), num_samples)
-
-        if self.reweighting != 'graph' and neighbors:
-            weight = weight(score[torch.cat([rows[:, 0] for rows in neighbors])])
+        weight = None
+        if self.weights is not None and neighbors:
+            scores = [score[rows[:, 0]] for rows in neighbors]
+            weight = self.weights(scores, len(torch.unique(batch[batch >= 0])))
         graphs = (None, None) if self.graphs is None else self.graphs.values()
         return local_graph_mse(student, teacher, neighbors, weight, *graphs, self.edge)
 
@@ -172,14 +169,6 @@ class LocalGraphLoss(nn.Module):
             anchors = rows[top_rows(score[rows], self.num_anchors)]
             found.append(nearest_in_feature_space(teacher, anchors, rows, self.num_neighbors))
         return found
-
-    def _weight(self, scores: Sequence[Tensor], num_samples: int) -> Tensor:
-        """Weigh the anchors of all samples, (Q,), by their scores, B times (Q_b,)."""
-        if self.reweighting in ('softmax', 'graph'):
-            weights = [softmax_weight(each, self.temperature, self.scale) for each in scores]
-            return torch.cat(weights)
-        even = num_samples if self.reweighting == 'inert' else 1
-        return torch.full_like(torch.cat(list(scores)), even)
 
     def _check_widths(self, student: Tensor, teacher: Tensor) -> None:
         if self.graphs is None:
