@@ -185,7 +185,9 @@ def test_a_model_without_terms_is_refused(tmp_path):
     'training', 'forward', 'parameters', 'to', 'float', 'clear', 'add_module',
 ])  # fmt: skip
 def test_a_term_name_that_cannot_be_kept_or_logged_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match='a term is named by an identifier without "loss".*got'):
+    with pytest.raises(
+        ValueError, match='name of a term must be an identifier without "loss".*but got'
+    ):
         distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), **{name: KD})
 
 

@@ -105,8 +105,7 @@ def test_a_wrapped_model_is_reached(tmp_path):
 def test_a_model_without_a_scale_is_refused(tmp_path):
     with pytest.raises(
         TypeError,
-        match='needs a model with the attribute distill_scale, such as '
-        'DistillSegmentor, but got Student',
+        match='must have distill_scale, as DistillSegmentor has, but got Student',
     ):
         train(tmp_path, DistillScheduleHook(), Student())
 
@@ -120,9 +119,9 @@ def test_by_iterations_a_pass_over_the_data_is_an_epoch(tmp_path):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (dict(begin_epoch=-1), 'should be >= 0, but got begin_epoch=-1'),
+        (dict(begin_epoch=-1), 'must be at least 0, but got begin_epoch=-1'),
         (dict(fade_epochs=-1), 'but got begin_epoch=0, fade_epochs=-1'),
-        (dict(fade_epochs=2), 'fade_epochs=2 follow end_epoch, but end_epoch is None'),
+        (dict(fade_epochs=2), 'must be an epoch for fade_epochs=2 to follow, but got None'),
         (dict(begin_epoch=3, end_epoch=2), 'at least begin_epoch=3, but got end_epoch=2'),
     ],
 )

@@ -208,8 +208,8 @@ def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
     """Paths of a term's taps in the student and in the teacher."""
     if not name.isidentifier() or 'loss' in name or hasattr(_NO_TERMS, name):
         raise UsageError(
-            f'a term is named by an identifier without "loss" (it is logged as loss_NAME) that is '
-            f'no attribute of a module (such as keys, type, training), got {name!r}'
+            f'the name of a term must be an identifier without "loss" (it is logged as loss_NAME) '
+            f'and no attribute of a module (such as keys, type, training), but got {name!r}'
         )
     if 'student_tap' not in term:
         raise UsageError(f'term {name!r} has no student_tap, expected a module path of the student')

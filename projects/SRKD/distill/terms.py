@@ -100,7 +100,7 @@ class DistillTerm(nn.Module):
         weight = getattr(self.loss, 'loss_weight', 1.0)
         if not (isinstance(weight, Number) and math.isfinite(weight) and weight >= 0):
             raise UsageError(
-                f'loss_weight of term {self.name!r} must be finite and at least 0, got {weight}'
+                f'loss_weight of term {self.name!r} must be finite and at least 0, but got {weight}'
             )
         for role, tap in (('student', self.student_tap), ('teacher', self.teacher_tap)):
             if getattr(self.loss, 'reads_predictions', False) and 'head' not in tap:

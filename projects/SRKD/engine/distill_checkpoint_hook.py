@@ -26,7 +26,7 @@ class DistillCheckpointHook(Hook):
         model = unwrap(runner.model)
         if not hasattr(model, 'keeps_connectors'):
             raise UsageTypeError(
-                'DistillCheckpointHook needs a distillation model (DistillSegmentor, ...), got '
+                'the model of DistillCheckpointHook must distill (DistillSegmentor, ...), but got '
                 f'{type(model).__name__}: remove the hook or wrap the model'
             )
         model.keeps_connectors = True

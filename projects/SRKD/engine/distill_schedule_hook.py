@@ -50,17 +50,16 @@ class DistillScheduleHook(Hook):
     ) -> None:
         if begin_epoch < 0 or fade_epochs < 0:
             raise UsageError(
-                'begin_epoch and fade_epochs should be >= 0, but got '
+                'begin_epoch and fade_epochs must be at least 0, but got '
                 f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}'
             )
         if end_epoch is None and fade_epochs:
             raise UsageError(
-                f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
-                'expected an epoch'
+                f'end_epoch must be an epoch for fade_epochs={fade_epochs} to follow, but got None'
             )
         if end_epoch is not None and end_epoch < begin_epoch:
             raise UsageError(
-                f'end_epoch should be at least begin_epoch={begin_epoch}, '
+                f'end_epoch must be at least begin_epoch={begin_epoch}, '
                 f'but got end_epoch={end_epoch}'
             )
         self.begin_epoch = begin_epoch
@@ -83,9 +82,8 @@ class DistillScheduleHook(Hook):
         """
         if not hasattr(unwrap(runner.model), 'distill_scale'):
             raise UsageTypeError(
-                'DistillScheduleHook needs a model with the attribute distill_scale, '
-                'such as DistillSegmentor, but got '
-                f'{type(unwrap(runner.model)).__name__}.'
+                'the model of DistillScheduleHook must have distill_scale, as DistillSegmentor '
+                f'has, but got {type(unwrap(runner.model)).__name__}'
             )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:

@@ -275,10 +275,10 @@ def test_teacher_and_importance_are_detached():
         (dict(graph_channels=0), 'graph_channels must be positive, but got 0'),
         (
             dict(weights=dict(type='Softmax')),
-            "weights type must be .*; did you mean 'SoftmaxWeights'",
+            "weights type must be .*, nearest: 'SoftmaxWeights'",
         ),
-        (dict(edge='cat'), "edge must be one of .*; did you mean 'concat'"),
-        (dict(guard='freeze'), "guard must be one of .*; did you mean 'frozen'"),
+        (dict(edge='cat'), "edge must be one of .*, nearest: 'concat'"),
+        (dict(guard='freeze'), "guard must be one of .*, nearest: 'frozen'"),
         (dict(student_channels=None), 'graphs need student_channels .* got None and 4; set graph'),
         (
             dict(weights=dict(type='GraphWeights'), graph_channels=None),
