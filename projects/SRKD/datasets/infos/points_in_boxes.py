@@ -1,7 +1,7 @@
 """Which points lie in which upright boxes.
 
-Letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle, yaw
-counter-clockwise about z from +x; meters and radians.
+Shape letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle,
+yaw counter-clockwise about z from +x; meters and radians.
 """
 
 from __future__ import annotations
