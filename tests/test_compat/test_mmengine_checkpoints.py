@@ -178,7 +178,9 @@ def test_scores_of_mmdet3d_need_no_rule(score, rule):
 def test_a_score_that_tells_no_rule_asks_for_one():
     with pytest.raises(UsageError, match="save_best='wall' does not tell .*rule='greater'"):
         CheckpointHook(save_best=['miou', 'wall'])
-    with pytest.raises(UsageError, match="checkpoint.rule is 'more', expected 'greater', 'less'"):
+    with pytest.raises(
+        UsageError, match="checkpoint.rule must be 'greater', 'less' or None, but got 'more'"
+    ):
         CheckpointHook(save_best='wall', rule='more')
 
 

@@ -150,7 +150,7 @@ TABLE = {
         (f'{WEIGHTS}.temprature', 2, f'{WEIGHTS}: SoftmaxWeights .*nearest: temperature'),
         (f'{WEIGHTS}.temperature', 'hot', f'{WEIGHTS}.temperature: .*float'),
         (f'{WEIGHTS}.temperature', 0, 'temperature must be positive'),
-        (f'{WEIGHTS}.scale', 'log', "did you mean 'log1p'"),
+        (f'{WEIGHTS}.scale', 'log', "nearest: 'log1p'"),
         (WEIGHTS, dict(type='InertWeights'), None),
         (f'{BACKBONE}.norm_cfg', dict(type='BN2d', epsilon=1), 'norm_cfg: BN2d .*nearest: eps'),
         (f'{BACKBONE}.norm_cfg', dict(type='BN2d', eps='1'), 'norm_cfg.eps: BN2d expects '),

@@ -1,6 +1,6 @@
 """Surfaces made of flat patches, the only primitive of the procedural rooms.
 
-Everything is a parallelogram or a triangle, so that sampling is one vectorised formula without
+Everything is a parallelogram or a triangle, so that sampling is one vectorized formula without
 trigonometry: points come out equal on every platform.
 
 Letters: P patches, n points. Lengths in meters, colors 0..1, z up.

@@ -26,7 +26,7 @@ _MARGIN = 0.05  # meters between solids and box: half of the echoes of a face sc
 class StreetObject(NamedTuple):
     """One object; (instance, kind) names it in all scans of a sequence.
 
-    A lorry and the trailer it draws share the instance, but not the kind.
+    A truck and the trailer it draws share the instance, but not the kind.
 
     Args:
         kind: name in ``kinds.KINDS``.

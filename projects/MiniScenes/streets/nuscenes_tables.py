@@ -239,7 +239,7 @@ def attribute_of(kind: str, moving: bool) -> str:
 
 
 def _write_map(folder: Path, tables: _Tables, name: str, log: str, profile, end: float) -> None:
-    """A mask of carriageway and sidewalks, 255 in 0, its first row at the greatest y."""
+    """A mask of roadway and sidewalks, 255 in 0, its first row at the greatest y."""
     token = tables.token('map', name)
     height = int(2 * _SHIFT[1] / _PIXEL)
     mask = np.zeros((height, int(end / _PIXEL)), np.uint8)

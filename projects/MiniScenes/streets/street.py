@@ -185,7 +185,7 @@ def _lanes(rng: np.random.Generator, profile: Profile, speed: float, busy: bool)
              Lane(edge, -rng.uniform(3.5, 5), rng.uniform(20, 34), cycles)]  # fmt: skip
     for side, sign in enumerate((-1, 1)):
         for part, way in ((0.55, 1), (0.85, -1)):
-            away = profile.kerb_at(side) + part * profile.sidewalk[side]
+            away = profile.curb_at(side) + part * profile.sidewalk[side]
             pace = way * rng.uniform(1.0, 1.6)
             lanes.append(Lane(sign * away, pace, rng.uniform(7, 14), feet))
     return lanes

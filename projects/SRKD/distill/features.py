@@ -72,7 +72,7 @@ def read_features(output: object) -> Features:
         got = type(output).__name__
     raise UsageTypeError(
         'a tap must see features of rows: a tensor (N, C), a map (B, C, H, W), a PointCloud or a '
-        f'SparseConvTensor, got {got}: tap a module whose output is one of these'
+        f'SparseConvTensor, but got {got}: tap a module whose output is one of these'
     )
 
 

@@ -42,7 +42,7 @@ class BatchCompositionHook(Hook):
     def __init__(self, interval: int | None = None, window: float | None = None) -> None:
         if interval is not None and interval <= 0:
             raise UsageError(
-                f'interval should be a positive number of iterations, but got interval={interval}'
+                f'interval must be a positive number of iterations, but got interval={interval}'
             )
         self.interval = interval
         self.window = window

@@ -67,7 +67,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
         if len(size) != 3 or min(size) <= 0:
             raise UsageError(
                 f'voxel_size of {type(self).__name__} must be one or three positive lengths in '
-                f'meters, got {voxel_size}'
+                f'meters, but got {voxel_size}'
             )
         self.voxel = True
         self.voxel_size = size

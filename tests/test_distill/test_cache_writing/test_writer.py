@@ -241,8 +241,8 @@ def test_other_options_need_another_folder(config, options):
     ('logits', 'match'),
     [
         ('top20', 'logits=top20 leaves nothing out, as the teacher has 20 classes: expected full'),
-        ('top', "full or topK .*, got 'top'"),
-        ('best', "full or topK .*, got 'best'"),
+        ('top', "full or topK .*, but got 'top'"),
+        ('best', "full or topK .*, but got 'best'"),
     ],
 )
 def test_logits_that_cannot_be_kept_are_refused(config, logits, match):

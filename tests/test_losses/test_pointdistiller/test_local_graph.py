@@ -232,7 +232,7 @@ SMALL = dict(student=(3, 2), teacher=(3, 2), neighbors=torch.tensor([[0, 1]]))
             r'weight must have shape \(1,\), .* got \(1, 1\)',
         ),
         (dict(neighbors=[torch.tensor([[0, 1]]), torch.tensor([[3]])]), 'but span 3 to 3'),
-        (dict(edge='subtract'), "edge must be one of .*; did you mean 'sub'"),
+        (dict(edge='subtract'), "edge must be one of .*, nearest: 'sub'"),
         (dict(student_graph=nn.Linear(4, 3)), r'one shape, but got \(1, 2, 3\) and \(1, 2, 4\)'),
     ],
 )

@@ -159,7 +159,7 @@ def test_importance_may_be_given():
 
 def test_term_builds_and_reads_it_as_it_is():
     pytest.importorskip('mmdet3d')
-    from projects.SRKD.distill.matching import MatchedPoints
+    from projects.SRKD.distill.matched_points import MatchedPoints
     from projects.SRKD.distill.terms import DistillTerm
 
     options = dict(student_channels=3, teacher_channels=4, num_anchors=6, num_neighbors=4)
@@ -275,10 +275,10 @@ def test_teacher_and_importance_are_detached():
         (dict(graph_channels=0), 'graph_channels must be positive, but got 0'),
         (
             dict(weights=dict(type='Softmax')),
-            "weights type must be .*; did you mean 'SoftmaxWeights'",
+            "weights type must be .*, nearest: 'SoftmaxWeights'",
         ),
-        (dict(edge='cat'), "edge must be one of .*; did you mean 'concat'"),
-        (dict(guard='freeze'), "guard must be one of .*; did you mean 'frozen'"),
+        (dict(edge='cat'), "edge must be one of .*, nearest: 'concat'"),
+        (dict(guard='freeze'), "guard must be one of .*, nearest: 'frozen'"),
         (dict(student_channels=None), 'graphs need student_channels .* got None and 4; set graph'),
         (
             dict(weights=dict(type='GraphWeights'), graph_channels=None),

@@ -50,10 +50,10 @@ def test_a_function_of_ones_own_weighs_anchors():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(type='GraphWeight'), "must be one of .*; did you mean 'GraphWeights'"),
+        (dict(type='GraphWeight'), "must be one of .*, nearest: 'GraphWeights'"),
         (dict(temperature=1.0), 'weights type must be one of .*, but got None'),
         (dict(type='GraphWeights', temperature=0.0), 'temperature must be positive and finite'),
-        (dict(type='SoftmaxWeights', scale='log'), "scale must be .*; did you mean 'log1p'"),
+        (dict(type='SoftmaxWeights', scale='log'), "scale must be .*, nearest: 'log1p'"),
     ],
 )
 def test_bad_weights_are_refused(options, message):
@@ -101,8 +101,8 @@ def test_old_arguments_work_and_name_their_successor(old, weights, successor):
     ('options', 'message'),
     [
         (dict(temperature=0.0), 'temperature must be positive and finite, but got 0.0'),
-        (dict(reweighting='soft'), "reweighting must be one of .*; did you mean 'softmax'"),
-        (dict(scale='log'), "scale must be one of .*; did you mean 'log1p'"),
+        (dict(reweighting='soft'), "reweighting must be one of .*, nearest: 'softmax'"),
+        (dict(scale='log'), "scale must be one of .*, nearest: 'log1p'"),
         (dict(scale='none', weights=max), 'scale cannot change .*builtin.*, expected Softmax'),
     ],
 )

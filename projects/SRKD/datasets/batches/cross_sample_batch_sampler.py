@@ -75,15 +75,13 @@ class CrossSampleBatchSampler(BatchSampler):
         statistics: SceneStatistics | None = None,
     ) -> None:
         if not isinstance(sampler, Sampler):
-            raise UsageTypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
+            raise UsageTypeError(f'sampler must be a torch Sampler, but got {sampler}')
         counts = dict(batch_size=batch_size, candidates=candidates, group_size=group_size)
         for name, value in counts.items():
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise UsageError(
-                    f'{name} should be a positive integer value, but got {name}={value}'
-                )
+                raise UsageError(f'{name} must be a positive integer, but got {name}={value}')
         if not window >= 0:
-            raise UsageError(f'window should be a number of seconds >= 0, but got window={window}')
+            raise UsageError(f'window must be a number of seconds >= 0, but got window={window}')
         self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -97,8 +95,8 @@ class CrossSampleBatchSampler(BatchSampler):
             statistics = _statistics_of_all_ranks(dataset)
         elif dataset is not None and len(statistics) != len(dataset):
             raise UsageError(
-                f'statistics should cover the {len(dataset)} scans of the data set, '
-                f'but cover {len(statistics)}'
+                f'statistics must cover the {len(dataset)} scans of the data set, '
+                f'but got those of {len(statistics)}'
             )
         self.statistics = statistics
         self._prepare(statistics)

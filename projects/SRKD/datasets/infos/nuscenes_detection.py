@@ -70,7 +70,7 @@ def write_nuscenes_infos(
     if version not in SPLITS:
         raise UsageError(
             f'version of nuScenes must be one of {", ".join(SPLITS)}, whose splits the devkit '
-            f'knows, got {version!r}'
+            f'knows, but got {version!r}'
         )
     check_tables(root, version)
     if not os.access(root, os.W_OK):

@@ -81,7 +81,7 @@ class CacheWriter:
         if logits == 'full':
             return None
         if not logits.startswith('top') or not logits[3:].isdigit() or int(logits[3:]) < 1:
-            raise UsageError(f'logits are stored as full or topK (top8, say), got {logits!r}')
+            raise UsageError(f'logits must be full or topK (top8, say), but got {logits!r}')
         tapped = [tap for tap in self.teacher.paths if _is_logits(tap)]
         widths = [self.teacher.widths[tap] for tap in tapped]
         if not tapped or int(logits[3:]) >= min(widths):

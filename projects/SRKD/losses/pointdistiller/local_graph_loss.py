@@ -110,7 +110,7 @@ class LocalGraphLoss(nn.Module):
         if student_channels is None or teacher_channels is None:
             raise UsageError(
                 'graphs need student_channels and teacher_channels, the widths of both taps, but '
-                f'got {student_channels} and {teacher_channels}; set graph_channels=None to '
+                f'but got {student_channels} and {teacher_channels}; set graph_channels=None to '
                 'compare edges as they are'
             )
         relu = guard != 'normalized'
