@@ -141,6 +141,17 @@ def test_a_weight_may_be_made_of_the_teachers_largest_graph_feature(lifted):
     torch.testing.assert_close(value, reference(student, teacher, neighbors, 3 * peaks, graphs))
 
 
+@pytest.mark.parametrize('graph', [None, EdgeGraph(3, 4).double(), nn.Linear(6, 2).double()])
+def test_samples_without_anchors_change_nothing(graph):
+    student, teacher, neighbors, weight = make(9, (4, 7))
+    nobody = torch.zeros(0, 3).long()
+    values = [
+        local_graph_mse(student, teacher, samples, weight, graph, graph)
+        for samples in ([nobody, neighbors, nobody], [neighbors])
+    ]
+    assert torch.equal(*values)
+
+
 def test_without_edges_the_graphs_parameters_take_part():
     student, teacher, _, _ = make(4, (1, 1))
     graphs = [EdgeGraph(3, 4).double() for _ in range(2)]
@@ -232,6 +243,10 @@ SMALL = dict(student=(3, 2), teacher=(3, 2), neighbors=torch.tensor([[0, 1]]))
             r'weight must have shape \(1,\), .* got \(1, 1\)',
         ),
         (dict(neighbors=[torch.tensor([[0, 1]]), torch.tensor([[3]])]), 'but span 3 to 3'),
+        (
+            dict(neighbors=[torch.tensor([[0, 1]]), torch.zeros(2, 0).long()]),
+            r'must hold at least the anchors in every sample, but got \(1, 2\), \(2, 0\)',
+        ),
         (dict(edge='subtract'), "edge must be one of .*, nearest: 'sub'"),
         (dict(student_graph=nn.Linear(4, 3)), r'one shape, but got \(1, 2, 3\) and \(1, 2, 4\)'),
     ],

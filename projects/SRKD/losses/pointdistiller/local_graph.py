@@ -75,6 +75,7 @@ def local_graph_mse(
     check_choice('edge', edge, EDGES)
     samples = [neighbors] if isinstance(neighbors, Tensor) else list(neighbors)
     num_anchors = _check_neighbors(samples, len(student))
+    samples = [rows for rows in samples if len(rows)]
     if not callable(weight):
         _check_weight(weight, num_anchors)
     graphs = student_graph, teacher_graph
@@ -92,25 +93,11 @@ def local_graph_mse(
         weight = _weight(weight, num_anchors, student, lambda: edge_peaks(*taught, samples, relu))
         return edge_mse(own, taught, samples, weight / num_anchors, relu)
     if plain and not callable(weight):
-        gap, peaks = edge_gap(student - teacher, samples, edge), None  # (Q,)
+        gap, peaks = edge_gap(student - teacher, samples, edge), None
     else:
-        own, taught = (
-            _graph_features(feat, neighbors, graph, edge)
-            for feat, graph in zip((student, teacher), graphs)
-        )
-        if own.shape != taught.shape:
-            raise UsageError(
-                'student_graph and teacher_graph must give graph features of one shape, but got '
-                f'{tuple(own.shape)} and {tuple(taught.shape)}'
-            )
-        square = (own - taught).square().mean(dim=-1)  # (Q, K) or (E,)
-        gap = torch.cat([each.mean(dim=1) for each in _per_sample(square, samples)])
-
-        def peaks() -> Tensor:
-            largest = _per_sample(taught.detach().amax(dim=-1), samples)
-            return torch.cat([each.amax(dim=1) for each in largest])
-
-    return (gap * _weight(weight, num_anchors, gap, peaks)).mean()
+        edges = samples[0] if isinstance(neighbors, Tensor) else samples
+        gap, peaks = _built_gap(student, teacher, edges, graphs, edge)
+    return (gap * _weight(weight, num_anchors, gap, lambda: peaks)).mean()
 
 
 def _check_neighbors(samples: Sequence[Tensor], num_rows: int) -> int:
@@ -129,6 +116,11 @@ def _check_neighbors(samples: Sequence[Tensor], num_rows: int) -> int:
                 f'neighbors must lie in [0, {num_rows}), the rows of student and teacher, but span '
                 f'{int(low)} to {int(high)}'
             )
+    if len({bool(rows.shape[1]) for rows in samples if len(rows)}) > 1:
+        raise UsageError(
+            'neighbors must hold at least the anchors in every sample, but got '
+            f'{", ".join(str(tuple(rows.shape)) for rows in samples)}'
+        )
     return sum(len(rows) for rows in samples)
 
 
@@ -158,6 +150,30 @@ def _check_weight(weight: Tensor | None, num_anchors: int) -> None:
 def _streamed(student: Graph | None, teacher: Graph | None) -> bool:
     both = isinstance(student, EdgeGraph) and isinstance(teacher, EdgeGraph)
     return both and student.relu == teacher.relu
+
+
+def _built_gap(
+    student: Tensor,
+    teacher: Tensor,
+    neighbors: Tensor | Sequence[Tensor],
+    graphs: tuple[Graph | None, Graph | None],
+    edge: str,
+) -> tuple[Tensor, Tensor]:
+    """Mean square and largest teacher's graph feature of every anchor, (Q,), all edges built."""
+    own, taught = (
+        _graph_features(feat, neighbors, graph, edge)
+        for feat, graph in zip((student, teacher), graphs)
+    )
+    if own.shape != taught.shape:
+        raise UsageError(
+            'student_graph and teacher_graph must give graph features of one shape, but got '
+            f'{tuple(own.shape)} and {tuple(taught.shape)}'
+        )
+    samples = [neighbors] if isinstance(neighbors, Tensor) else neighbors
+    square = _per_sample((own - taught).square().mean(dim=-1), samples)
+    largest = _per_sample(taught.detach().amax(dim=-1), samples)
+    gap = torch.cat([each.mean(dim=1) for each in square])
+    return gap, torch.cat([each.amax(dim=1) for each in largest])
 
 
 def _graph_features(
