@@ -32,7 +32,8 @@ class Student(BaseModel):
 
 
 class DistilledStudent(Student):
-    distill_scale = 1.0
+    def set_distill_scale(self, scale):
+        self.distill_scale = scale
 
 
 def train(tmp_path, hook, model=None, max_epochs=4, **kwargs):
@@ -105,9 +106,17 @@ def test_a_wrapped_model_is_reached(tmp_path):
 def test_a_model_without_a_scale_is_refused(tmp_path):
     with pytest.raises(
         TypeError,
-        match='must have distill_scale, as DistillSegmentor has, but got Student',
+        match='must have set_distill_scale, as DistillSegmentor has, but got Student',
     ):
         train(tmp_path, DistillScheduleHook(), Student())
+
+
+def test_a_model_of_before_has_its_attribute_set_with_a_warning(tmp_path):
+    model = Student()
+    model.distill_scale = 1.0
+    with pytest.warns(FutureWarning, match=r'calls set_distill_scale\(scale\) now, which Student'):
+        train(tmp_path, DistillScheduleHook(begin_epoch=1), model, max_epochs=2)
+    assert model.seen == [0, 0, 1, 1]
 
 
 def test_by_iterations_a_pass_over_the_data_is_an_epoch(tmp_path):

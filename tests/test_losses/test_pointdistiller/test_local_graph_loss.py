@@ -159,7 +159,7 @@ def test_importance_may_be_given():
 
 def test_term_builds_and_reads_it_as_it_is():
     pytest.importorskip('mmdet3d')
-    from projects.SRKD.distill.matching import MatchedPoints
+    from projects.SRKD.distill.matched_points import MatchedPoints
     from projects.SRKD.distill.terms import DistillTerm
 
     options = dict(student_channels=3, teacher_channels=4, num_anchors=6, num_neighbors=4)
