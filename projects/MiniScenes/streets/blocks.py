@@ -33,9 +33,9 @@ class Block(NamedTuple):
     """One block.
 
     Args:
-        things: what stands there.
+        things: What stands there.
         junction: (start, end) of a side street, equal for none.
-        front: kind of the land behind the sidewalk on the right and the left.
+        front: Kind of the land behind the sidewalk on the right and the left.
     """
 
     things: list[Thing]

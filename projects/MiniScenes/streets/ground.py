@@ -24,13 +24,13 @@ class Profile(NamedTuple):
 
     Args:
         waves: (3, k) amplitude (m), wave number (1/m) and phase of the hills.
-        tilt: slope to the left.
-        road: half width of the roadway.
-        parking: width of the parking strip on the right and the left, 0 for none.
-        sidewalk: width of the sidewalks on the right and the left.
-        curb: height of the curb.
-        bank: slope of the land behind the sidewalks, >= 0.
-        lines: whether the edges of the lanes are marked.
+        tilt: Slope to the left.
+        road: Half width of the roadway.
+        parking: Width of the parking strip on the right and the left, 0 for none.
+        sidewalk: Width of the sidewalks on the right and the left.
+        curb: Height of the curb.
+        bank: Slope of the land behind the sidewalks, >= 0.
+        lines: Whether the edges of the lanes are marked.
     """
 
     waves: np.ndarray
@@ -55,8 +55,8 @@ class Ground(NamedTuple):
     """The ground of B blocks in a row.
 
     Args:
-        profile: of the street.
-        first: number of the first block.
+        profile: Of the street.
+        first: Number of the first block.
         junction: (B, 2) where a side street begins and ends, empty where both are equal.
         front: (B, 2) kind behind the sidewalk on the right and the left, rows of ``kinds.KINDS``.
     """

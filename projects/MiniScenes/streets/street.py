@@ -27,10 +27,10 @@ class Lane(NamedTuple):
     """A stream of travelers at one speed.
 
     Args:
-        y: distance to the left of the center line.
-        speed: meters per second, negative against the scanner's direction.
-        spacing: meters between places.
-        deck: names in ``_TRAVELERS``, ``''`` for nobody, dealt to the places after shuffling, so
+        y: Distance to the left of the center line.
+        speed: Meters per second, negative against the scanner's direction.
+        spacing: Meters between places.
+        deck: Names in ``_TRAVELERS``, ``''`` for nobody, dealt to the places after shuffling, so
             that each street has its share of rare ones.
     """
 
@@ -63,9 +63,9 @@ class Street:
     """The street of one sequence.
 
     Args:
-        seed: of the data set.
-        sequence: number of the sequence.
-        busy: more people on foot and on bicycles; all else stays as it is.
+        seed: Of the data set.
+        sequence: Number of the sequence.
+        busy: More people on foot and on bicycles; all else stays as it is.
     """
 
     def __init__(self, seed: int, sequence: int, busy: bool = False) -> None:

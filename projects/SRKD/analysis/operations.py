@@ -3,7 +3,7 @@
 A multiplication and an addition are two operations (FLOPs). Linear layers, dense and sparse
 convolutions and attention are counted; normalization, activation and pooling are not.
 
-Shapes: N input sites, M output sites; rows are (batch, x, y, z).
+Shape letters: N input sites, M output sites; rows are (batch, x, y, z).
 """
 
 from collections import defaultdict

@@ -45,7 +45,7 @@ def check_limits(**limits: tuple[float, float, float]) -> None:
     """Refuse values outside their limits.
 
     Args:
-        limits: by name: value, least and greatest.
+        limits: By name: value, least and greatest.
 
     Raises:
         UsageError: For the first value that lies outside.

@@ -1,6 +1,6 @@
 """Transforms of loaded points: the intensity's unit, and the identity of raw points.
 
-Letters: n points, D columns of a point.
+Shape letters: n points, D columns of a point.
 """
 
 from __future__ import annotations

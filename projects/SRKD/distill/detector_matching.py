@@ -1,7 +1,7 @@
 """Matching for detectors: voxels of one grid, cells of a bird's eye view, points of a cloud.
 
-Shapes: B samples, N voxels of one network, S rows at a student's tap, R at a teacher's, M matched
-rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
+Shape letters: B samples, N voxels of one network, S rows at a student's tap, R at a teacher's, M
+matched rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """What a tap holds: the features of one module's output, whatever carries them.
 
-Shapes: N rows, C channels, B samples, H x W cells of a bird's eye view.
+Shape letters: N rows, C channels, B samples, H x W cells of a bird's eye view.
 """
 
 from collections.abc import Callable

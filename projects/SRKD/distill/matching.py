@@ -3,8 +3,8 @@
 Teacher and student may voxelize differently, so rows are matched through raw points: raw point ->
 finest row -> stage row, each network in its own grid.
 
-Shapes: P raw points of the batch, N finest rows (voxels) of one network, S rows at a student's
-tap, R rows at a teacher's, M matched rows, C channels.
+Shape letters: P raw points of the batch, N finest rows (voxels) of one network, S rows at a
+student's tap, R rows at a teacher's, M matched rows, C channels.
 """
 
 from functools import cached_property

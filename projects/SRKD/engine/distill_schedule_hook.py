@@ -35,12 +35,12 @@ class DistillScheduleHook(Hook):
     iterations as all processes together need to show every sample once.
 
     Args:
-        begin_epoch: first epoch with distillation.
-        end_epoch: first epoch without full distillation; None: never.
-        fade_epochs: epochs from ``end_epoch`` on during which the scale falls linearly.
+        begin_epoch: First epoch with distillation.
+        end_epoch: First epoch without full distillation; None: never.
+        fade_epochs: Epochs from ``end_epoch`` on during which the scale falls linearly.
 
     Raises:
-        UsageError: if the epochs are negative, out of order, or a fade has no end to follow.
+        UsageError: If the epochs are negative, out of order, or a fade has no end to follow.
 
     Example:
         >>> hook = DistillScheduleHook(begin_epoch=1, end_epoch=3, fade_epochs=3)
@@ -81,7 +81,7 @@ class DistillScheduleHook(Hook):
         """Refuse what cannot be scheduled.
 
         Raises:
-            UsageTypeError: if the model has no ``set_distill_scale``.
+            UsageTypeError: If the model has no ``set_distill_scale``.
         """
         model = unwrap(runner.model)
         if hasattr(model, 'set_distill_scale'):

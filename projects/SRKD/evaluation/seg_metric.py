@@ -1,6 +1,6 @@
 """Segmentation scores on raw points and, told apart, on voxels.
 
-Letters: n raw points of a scan, V voxels, L classes.
+Shape letters: n raw points of a scan, V voxels, L classes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Grid sampling for voxel segmentors, on the device of its input.
 
-Shapes: n points of one sample, C point features, V voxels of one sample, N voxels of the batch.
+Shape letters: n points of one sample, C point features, V voxels of one sample, N voxels of the
+batch.
 """
 
 import torch

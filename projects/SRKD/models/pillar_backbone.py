@@ -1,6 +1,6 @@
 """PointPillars as the backbone of a voxel segmentor.
 
-Shapes: N rows of the batch, B samples, P occupied pillars, C_in row features, C channels.
+Shape letters: N rows of the batch, B samples, P occupied pillars, C_in row features, C channels.
 """
 
 import math

@@ -4,7 +4,7 @@ Source: Lang et al., PointPillars (CVPR 2019), section 2.1. Pillars hold any num
 the paper samples 100, and plain torch serves every device (mmcv's ``DynamicScatter``, which
 mmdet3d's ``DynamicPillarFeatureNet`` needs, has no CPU kernel).
 
-Shapes: N rows of the batch, P occupied pillars, C_in row features, C channels.
+Shape letters: N rows of the batch, P occupied pillars, C_in row features, C channels.
 """
 
 from collections.abc import Sequence

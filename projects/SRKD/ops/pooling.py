@@ -1,6 +1,6 @@
 """Rows gathered in cells: maximum, number, and a batch norm that says what a batch lacks.
 
-Shapes: N rows, M cells, C channels.
+Shape letters: N rows, M cells, C channels.
 """
 
 import torch

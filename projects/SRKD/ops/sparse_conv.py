@@ -2,7 +2,7 @@
 
 The one place where the sparse backend is chosen, see :func:`sparse_backend`.
 
-Shapes: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
+Shape letters: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
 """
 
 from __future__ import annotations

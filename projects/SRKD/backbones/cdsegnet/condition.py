@@ -1,6 +1,6 @@
 """The noise branch of CDSegNet: a small PTv3 that knows the diffusion's time step.
 
-Shapes: N rows, C channels, B samples, T time channels.
+Shape letters: N rows, C channels, B samples, T time channels.
 """
 
 from collections.abc import Sequence

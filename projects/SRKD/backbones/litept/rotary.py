@@ -1,6 +1,6 @@
 """PointROPE: attention that sees how far apart voxels are.
 
-Shapes: N rows, C channels, H heads, D = C / H channels per head.
+Shape letters: N rows, C channels, H heads, D = C / H channels per head.
 """
 
 import torch

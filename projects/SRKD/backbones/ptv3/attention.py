@@ -1,6 +1,6 @@
 """Multi-head attention inside the patches of a serialized cloud.
 
-Shapes: N rows, T slots, C channels, H heads, D = C / H, P patches of W slots.
+Shape letters: N rows, T slots, C channels, H heads, D = C / H, P patches of W slots.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Space-filling curves: one integer per voxel, near in space when near in value.
 
-Shapes: N voxels.
+Shape letters: N voxels.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """What the networks on serialized voxels share: stem, encoder, decoder and the forward around them.
 
-Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
+Shape letters: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
 """
 
 from collections.abc import Sequence

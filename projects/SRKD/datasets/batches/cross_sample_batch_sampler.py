@@ -36,24 +36,24 @@ class CrossSampleBatchSampler(BatchSampler):
     batches, pairs of one scene remain and ``relaxed_pairs`` counts those of the last epoch.
 
     Args:
-        sampler: yields the indices of this rank. An infinite one is composed in stretches of
+        sampler: Yields the indices of this rank. An infinite one is composed in stretches of
             ``len(sampler)`` indices.
-        batch_size: scans per batch.
-        drop_last: whether to leave out the last ``len(sampler) % batch_size`` indices of
+        batch_size: Scans per batch.
+        drop_last: Whether to leave out the last ``len(sampler) % batch_size`` indices of
             ``sampler``. mmengine takes no ``drop_last`` beside a ``batch_sampler``: write it here.
-        window: seconds below which two scans of one sequence count as the same place.
-        candidates: scans considered for each group; more find better company, in proportional
+        window: Seconds below which two scans of one sequence count as the same place.
+        candidates: Scans considered for each group; more find better company, in proportional
             time.
-        group_size: scans chosen for each other by the classes that they share; a batch is a random
+        group_size: Scans chosen for each other by the classes that they share; a batch is a random
             draw of such groups. 1 only keeps scans of one place apart. More sounds right for a
             relation loss and cost 7 (2 scans) to 13 mIoU (all of a batch) of 39 on mini rooms
             (``studies/results/NOTES.md``).
-        seed: of the composition; None takes the seed of ``sampler``.
-        statistics: facts about the data set, if they are known already.
+        seed: Of the composition; None takes the seed of ``sampler``.
+        statistics: Facts about the data set, if they are known already.
 
     Raises:
-        UsageTypeError: if ``sampler`` is not a ``Sampler``.
-        UsageError: if a number is out of range, or ``statistics`` of another length.
+        UsageTypeError: If ``sampler`` is not a ``Sampler``.
+        UsageError: If a number is out of range, or ``statistics`` of another length.
 
     Example:
         .. code-block:: python

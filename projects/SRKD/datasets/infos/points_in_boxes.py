@@ -1,7 +1,7 @@
 """Which points lie in which upright boxes.
 
-Letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle, yaw
-counter-clockwise about z from +x; meters and radians. A point on a face lies in the box.
+Shape letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle,
+yaw counter-clockwise about z from +x; meters and radians. A point on a face lies in the box.
 
 Why not mmdet3d's own: its ``points_in_rbbox`` leaves out points on the faces of a box (nuScenes'
 devkit counts them, and scans of procedural streets have some), counts a point of NaN in every box,

@@ -13,8 +13,8 @@ The file is an ``.npy`` of one record, so its own header tells where each array 
 ``crc32``           ``()`` uint32          of all other fields, their names and their types
 ==================  =====================  =====================================================
 
-Shapes: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels) of the
-teacher, R rows at a tap, C channels or L classes, M rows read.
+Shape letters: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels)
+of the teacher, R rows at a tap, C channels or L classes, M rows read.
 """
 
 import math

@@ -8,7 +8,7 @@ Layout of a cache, written by ``tools/cache_teacher.py``::
 
 The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
 
-Shapes: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
+Shape letters: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
 """
 
 import json

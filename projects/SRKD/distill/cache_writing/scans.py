@@ -1,7 +1,7 @@
 """What a teacher is shown of a config's training scans: each clean, or in the views of ReplayViews.
 
-Shapes: P points of a file of the cache (a clean scan or a view), n of them shown to the teacher, D
-columns of a point.
+Shape letters: P points of a file of the cache (a clean scan or a view), n of them shown to the
+teacher, D columns of a point.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Runs a teacher once over training scans and stores what the terms of a distillation config need.
 
-Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
+Shape letters: P points of a scan or view, N finest rows (voxels) of the teacher in it.
 """
 
 import json
