@@ -1,6 +1,5 @@
-# A teacher small enough to be committed (fp16 below 5 MB); its student's widths divide its own. It is
-# taught on other rooms than any student: tools/make_mini_data.py scannet --scenes 400 --val-scenes 60
-# --seed 2 --out data/mini_scannet_teacher
+# The teacher of size m is taught on other rooms than any student:
+# tools/make_mini_data.py scannet --scenes 400 --val-scenes 60 --seed 2 --out data/mini_scannet_teacher
 _base_ = [
     '../_base_/models/ptv3_mini.py',
     '../_base_/datasets/mini-scannet-seg.py',
@@ -8,15 +7,7 @@ _base_ = [
     '../_base_/mini_runtime.py',
 ]
 data_root = 'data/mini_scannet_teacher/'
-model = dict(
-    backbone=dict(
-        enc_channels=(32, 48, 96, 144),
-        enc_num_head=(2, 3, 6, 9),
-        dec_channels=(32, 48, 96),
-        dec_num_head=(2, 3, 6),
-    ),
-    decode_head=dict(channels=32),
-)
+model = _base_.sizes.m
 train_dataloader = dict(dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

@@ -34,4 +34,14 @@ sizes = dict(
         ),
         decode_head=dict(channels=16),
     ),
+    # a teacher small enough to be committed (fp16 below 5 MB); the student's widths divide its own
+    m=dict(
+        backbone=dict(
+            enc_channels=(32, 48, 96, 144),
+            enc_num_head=(2, 3, 6, 9),
+            dec_channels=(32, 48, 96),
+            dec_num_head=(2, 3, 6),
+        ),
+        decode_head=dict(channels=32),
+    ),
 )
