@@ -79,13 +79,6 @@ def paired_difference(gains: Sequence[float]) -> PairedDifference:
         raise ValueError(f'gains must be one or more finite numbers, but got {list(gains)}')
     mean = float(values.mean())
     std, bca, t = _spread(values)
-    signs = stats.permutation_test(
-        (values,),
-        np.mean,
-        permutation_type='samples',
-        n_resamples=np.inf if len(values) <= _EXACT_PAIRS else _RESAMPLES,
-        rng=np.random.default_rng(0),
-    )
     ahead = np.where(values == 0, 0.5, values > 0)
     return PairedDifference(
         tuple(values.tolist()),
@@ -93,9 +86,23 @@ def paired_difference(gains: Sequence[float]) -> PairedDifference:
         std,
         bca,
         t,
-        min(float(signs.pvalue), 1.0),
+        _sign_flip_p(values),
         float(ahead.mean()),
     )
+
+
+def _sign_flip_p(values: np.ndarray) -> float:
+    if len(values) == 1:
+        return 1.0  # of two signs both lie as far out
+    exact = len(values) <= _EXACT_PAIRS
+    found = stats.permutation_test(
+        (values,),
+        np.mean,
+        permutation_type='samples',
+        n_resamples=np.inf if exact else _RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return min(float(found.pvalue), 1.0)
 
 
 def _spread(values: np.ndarray) -> tuple[float, tuple[float, float], tuple[float, float]]:

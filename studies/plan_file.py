@@ -1,6 +1,7 @@
 """Plans read from TOML files; their form is told in ``studies/plans/README.md``."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from studies.plan import Arm, Comparison, Figure, Plan, TeacherPlan
 PLANS = ROOT / 'studies' / 'plans'
 _SECTIONS = {'title', 'question', 'pairs', 'test', 'metrics', 'baseline', 'data', 'teachers',
              'arms', 'primary', 'secondary', 'control', 'figure'}  # fmt: skip
+_NAMED = re.compile(r'\{\w+\}')  # a literal dict does not look so
 _ARM = {'config', 'epochs', 'options', 'teacher', 'grid', 'minutes', 'shorter', 'pairs'}
 
 
@@ -70,7 +72,7 @@ class _Reader:
         claims = [claim.name for claim in compared[0]]
         for control in compared[2]:
             for ended in control.ends:
-                self._known(f'control.{control.name}.ends', ended, claims, 'primary comparison')
+                self._known(f'control.{control.name}.ends', ended, claims, 'a primary comparison')
         return Plan(
             name=self.path.stem,
             title=self.content['title'],
@@ -119,7 +121,7 @@ class _Reader:
         self._keys(where, of, _ARM, ('config',))
         config = self._file(f'{where}.config', of['config'])
         if 'teacher' in of:
-            self._known(f'{where}.teacher', of['teacher'], teachers, 'teacher')
+            self._known(f'{where}.teacher', of['teacher'], teachers, 'a teacher')
         own = self._pairs(f'{where}.pairs', of['pairs']) if 'pairs' in of else pairs
         grid = of.get('grid', {})
         found = []
@@ -153,8 +155,7 @@ class _Reader:
             if value == f'{{{name}}}':
                 return known
             value = value.replace(f'{{{name}}}', str(known))
-        rest = value.replace('{pair}', '')
-        if '{' in rest and not rest.lstrip().startswith(('{', '[')):
+        if set(_NAMED.findall(value)) - {'{pair}'}:
             raise UsageError(
                 f'{self.path}: {where} must hold names of the grid or {{pair}} in braces, '
                 f'but got {value!r}'
@@ -189,8 +190,9 @@ class _Reader:
         where = f'figure[{index}]'
         self._keys(where, of, {'title', 'x', 'lines', 'log'}, ('title', 'x', 'lines'))
         for name in of['lines']:
-            grid = self._known(f'{where}.lines', name, self._section('arms'), 'arm')
-            self._known(f'{where}.x', of['x'], grid.get('grid', {}), f'axis of the grid of {name}')
+            arm = self._known(f'{where}.lines', name, self._section('arms'), 'an arm')
+            axis = f'an axis of the grid of {name}'
+            self._known(f'{where}.x', of['x'], arm.get('grid', {}), axis)
         return Figure(of['title'], of['x'], tuple(of['lines']), of.get('log', True))
 
     def _section(self, name: str) -> dict:
@@ -212,7 +214,7 @@ class _Reader:
         for key in of:
             if key not in allowed:
                 near = nearest_name(key, allowed)
-                raise UsageError(f'{place} must not hold {key!r}, did you mean {near!r}?')
+                raise UsageError(f'{place} must not hold {key!r}, nearest: {near!r}')
         for key in needed:
             if key not in of:
                 raise UsageError(f'{place} must hold {key!r}, but has {sorted(of)}')
@@ -220,12 +222,12 @@ class _Reader:
     def _known(self, where: str, name: Any, known: Any, kind: str) -> Any:
         if name not in known:
             near = nearest_name(name, known)
-            hint = f', the nearest is {near!r}' if near else ''
-            raise UsageError(f'{self.path}: {where} must name a {kind}, but got {name!r}{hint}')
+            hint = f', nearest: {near!r}' if near else ''
+            raise UsageError(f'{self.path}: {where} must name {kind}, but got {name!r}{hint}')
         return known[name] if isinstance(known, dict) else name
 
     def _arm(self, where: str, name: str, arms: Mapping[str, Arm]) -> str:
-        self._known(where, name, arms, 'planned arm')
+        self._known(where, name, arms, 'a planned arm')
         return name
 
     def _pairs(self, where: str, found: Any) -> tuple[int, ...]:

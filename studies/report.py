@@ -243,7 +243,7 @@ class Report:
         for arm in self.plan.arms.values():
             first = arm.name.removesuffix(''.join(f'-{value}' for value in arm.point.values()))
             scores = list(self.scores(arm.name).values())
-            if first not in figure.lines or not scores:
+            if first not in figure.lines or figure.x not in arm.point or not scores:
                 continue
             rest = [f'{v} {k}' for k, v in arm.point.items() if k != figure.x]
             curves.setdefault(' '.join([first, *rest]), {})[arm.point[figure.x]] = scores
