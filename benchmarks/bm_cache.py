@@ -73,7 +73,7 @@ def measure(pair: str, folder: Path, args: argparse.Namespace) -> None:
     config = cached_config(pair, folder)
     writer = CacheWriter(config, device=args.device)
     write_cache(writer)
-    size = sum(path.stat().st_size for path in writer.cache.folder.rglob('*.npz'))
+    size = sum(path.stat().st_size for path in writer.cache.folder.rglob('*.npy'))
     dataset = DATASETS.build(config.train_dataloader.dataset)
     torch.manual_seed(0)
     batch = pseudo_collate([dataset[i] for i in range(args.clouds)])

@@ -78,7 +78,7 @@ def plain(student: Tensor, teacher: Tensor, loss: LocalGraphLoss) -> Tensor:
         k = min(loss.num_neighbors, len(teacher))
         neighbors = square_distances(teacher[anchors], teacher).topk(k, largest=False).indices
         spread = score[anchors] - score[anchors].min()
-        weight = (spread / spread.max() / loss.temperature).softmax(dim=0) * len(anchors)
+        weight = (spread / spread.max() / loss.weights.temperature).softmax(dim=0) * len(anchors)
     taught = graph(teacher, neighbors, loss.graphs['teacher'])
     own = graph(student, neighbors, loss.graphs['student'])
     return ((own - taught).square() * weight[:, None]).mean()

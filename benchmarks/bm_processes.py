@@ -104,7 +104,7 @@ def work(rank: int, world: int, threads: int, folder: Path, args: argparse.Names
         )
     wrap = DistributedDataParallel if world > 1 else nn.Identity()
     model = build(PAIR, folder, 'cpu')
-    model.keeps_connectors = True  # there is no runner whose hook would
+    model.tell_connectors_are_kept()  # there is no runner whose hook would
     certain = wrap(without_chance(model))
     found = gradients(certain, own_share(room_batch(args.clouds, CHECKED, VOXEL_SIZE), rank, world))
     share = own_share(room_batch(args.clouds, args.voxels, VOXEL_SIZE), rank, world)

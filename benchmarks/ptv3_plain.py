@@ -4,7 +4,7 @@ The formulas and the parameters are those of our network, whose modules are call
 compute alike (linear maps, norms, MLPs, drop path); everything between them is written plainly.
 Random draws come in the same order, so that equal seeds give equal training steps.
 
-Shapes: N rows, C channels, H heads, O orders, W slots of a patch.
+Shape letters: N rows, C channels, H heads, O orders, W slots of a patch.
 """
 
 from __future__ import annotations

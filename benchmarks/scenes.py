@@ -1,6 +1,6 @@
 """Clouds for benchmarks, made on the spot: streets and rooms with a wanted number of voxels.
 
-Letters: N voxels.
+Shape letters: N voxels.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class Metric(NamedTuple):
 
     key: str  # in what it logs
     title: str
-    scale: float = 1.0  # to per cent
+    scale: float = 1.0  # to percent
 
     def value(self, scores: Mapping[str, float]) -> float:
         """Its value as logged.
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
         return scores[self.key]
 
     def percent(self, scores: Mapping[str, float]) -> float:
-        """Its value in per cent.
+        """Its value in percent.
 
         Example:
             >>> MIOU.percent({'miou': 0.25})

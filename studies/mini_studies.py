@@ -154,6 +154,7 @@ def named_row(text: str, study: Study) -> Row:
         return Row(name, Path(config).resolve(), study.rows[0].name)
     if name not in known:
         raise UsageError(
-            f'{name!r} is none of {", ".join(known)}: write {name}=CONFIG to add a network'
+            f'a network must be one of {", ".join(known)}, but got {name!r}: write {name}=CONFIG '
+            'to add one'
         )
     return known[name]

@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> str:
 
     def store(name: str, config: Path, teacher: Future) -> tuple[Path, str, dict]:
         stored = runs.cache_teacher(name, f'write {name}', config, *inputs(config, teacher))
-        size = sum(path.stat().st_size for path in stored[0].glob('*/*.npz'))
+        size = sum(path.stat().st_size for path in stored[0].glob('*/*.npy'))
         return *stored, {'bytes': size, 'seconds': runs.note(name)['seconds']}
 
     def score(

@@ -30,14 +30,14 @@ CACHE = """
 import json, pathlib, sys
 config, folder = sys.argv[1], pathlib.Path(sys.argv[3])
 options = dict(word.split('=', 1) for word in sys.argv if '=' in word)
-found = len(list(folder.glob('*/*.npz')))
+found = len(list(folder.glob('*/*.npy')))
 with open({log!r}, 'a') as log:
     log.write(json.dumps(['cache', pathlib.Path(config).stem, options, found]) + '\\n')
 failing = pathlib.Path({fail!r}).exists()
 (folder / '000').mkdir(exist_ok=True)
 (folder / 'cache.json').write_text(json.dumps(dict(finished=not failing)))
 for scan in range(1 if failing else 2):
-    (folder / '000' / f'00000{{scan}}.npz').write_bytes(bytes(600_000))
+    (folder / '000' / f'00000{{scan}}.npy').write_bytes(bytes(600_000))
 if failing:
     sys.exit('no space left')
 """

@@ -124,7 +124,7 @@ def recall_steps(scores, objects, steps=40):
 
 
 def kitti_ap(truth, found, view, name, difficulty, min_overlap):
-    """AP11, AP40 and the area under the curve in per cent, and the number of objects.
+    """AP11, AP40 and the area under the curve in percent, and the number of objects.
 
     Overlaps of a frame are kept in ``truth[i]['pairs']``.
     """

@@ -7,23 +7,29 @@ import torch
 from projects.SRKD.losses.pointdistiller.local_graph import edge_features
 
 # As papers and release take them, save the paper's temperature: 0.01 would leave one anchor of six.
-RAW = dict(scale='none', guard='none', loss_weight=2.0)
+RAW = dict(guard='none', loss_weight=2.0)
+
+
+def softmax(temperature=0.1, scale='none', kind='SoftmaxWeights'):
+    return dict(type=kind, temperature=temperature, scale=scale)
+
+
 PRESETS = {
-    'paper, voxels': dict(count=True, temperature=0.5, **RAW),
-    'paper, points': dict(reweighting='graph', temperature=0.5, **RAW),
-    'released, pillars': dict(count=True, across_samples=True, temperature=0.01, **RAW),
-    'released, maps': dict(reweighting='inert', temperature=1e-4, **RAW),
-    'released, points': dict(reweighting='none', temperature=1e-3, **RAW),
+    'paper, voxels': dict(count=True, weights=softmax(0.5), **RAW),
+    'paper, points': dict(weights=softmax(0.5, kind='GraphWeights'), **RAW),
+    'released, pillars': dict(count=True, across_samples=True, weights=softmax(0.01), **RAW),
+    'released, maps': dict(weights=dict(type='InertWeights'), **RAW),
+    'released, points': dict(weights=None, **RAW),
     'fixed': dict(),
     'fixed, minmax counts': dict(count=True),
-    'fixed, counts': dict(count=True, scale='log1p', temperature=1.0),
+    'fixed, counts': dict(count=True, weights=softmax(1.0, 'log1p')),
     'both trained, normalized': dict(guard='normalized', edge='sub'),
     'no graphs': dict(graph_channels=None),
     'no graphs, differences': dict(graph_channels=None, edge='sub', loss_weight=0.5),
 }
 DEFAULTS = dict(
-    count=False, graph_channels=5, reweighting='softmax', temperature=0.1, scale='minmax',
-    edge='concat', across_samples=False, guard='frozen', loss_weight=1.0,
+    count=False, graph_channels=5, weights=softmax(scale='minmax'), edge='concat',
+    across_samples=False, guard='frozen', loss_weight=1.0,
 )  # fmt: skip
 
 
@@ -76,22 +82,23 @@ def reference(loss, name, student, teacher, batch, count, num_anchors=6, num_nei
 
 
 def weights(options, members, graph, score, peak, num_samples):
-    if options['reweighting'] in ('inert', 'none'):
-        return [num_samples if options['reweighting'] == 'inert' else 1] * len(members)
-    own = [peak[q] if options['reweighting'] == 'graph' else score[graph[q][1]] for q in members]
+    named = options['weights'] or {}
+    if 'temperature' not in named:
+        return [num_samples if named else 1] * len(members)
+    own = [peak[q] if named['type'] == 'GraphWeights' else score[graph[q][1]] for q in members]
     low, high = min(own), max(own)
-    if options['scale'] == 'minmax':
+    if named['scale'] == 'minmax':
         own = [(s - low) / ((high - low) or 1) for s in own]
-    elif options['scale'] == 'log1p':
+    elif named['scale'] == 'log1p':
         own = [math.log1p(s) for s in own]
-    powers = [math.exp((s - max(own)) / options['temperature']) for s in own]
+    powers = [math.exp((s - max(own)) / named['temperature']) for s in own]
     return [len(own) * power / sum(powers) for power in powers]
 
 
 def with_every_edge(loss, student, teacher, batch):
     """The loss of LocalGraphLoss from edges (E, 2C) that are built, by autograd.
 
-    Neighbors and weights are taken from the loss: the loop above is their reference.
+    Neighbors and weights are the loss's own: the loop above is their reference.
     """
     neighbors = loss._neighbors(teacher, batch, teacher.amax(dim=1))
     sizes = [rows.numel() for rows in neighbors]
@@ -106,9 +113,11 @@ def with_every_edge(loss, student, teacher, batch):
         for role, feat in (('student', student), ('teacher', teacher))
     )
     gap = torch.cat([part.mean(dim=1) for part in per_sample((own - taught).square().mean(dim=1))])
-    if loss.reweighting == 'graph':
-        scores = [part.amax(dim=1) for part in per_sample(taught.detach().amax(dim=1))]
-    else:
+    weight = torch.ones_like(gap)
+    if loss.weights is not None:
         scores = [teacher.amax(dim=1)[rows[:, 0]] for rows in neighbors]
-    weight = loss._weight(scores, len(batch[batch >= 0].unique()))
+        weight = loss.weights(scores, len(batch[batch >= 0].unique()))
+        if callable(weight):
+            peaks = [part.amax(dim=1) for part in per_sample(taught.detach().amax(dim=1))]
+            weight = weight(torch.cat(peaks))
     return loss.loss_weight * (gap * weight).mean()

@@ -41,6 +41,13 @@ def test_every_folder_of_the_package_is_a_room_of_the_plan():
     assert there == set(ROOMS)
 
 
+def test_every_folder_of_tests_mirrors_a_room_or_a_folder_of_the_repository():
+    there = {path.parent.relative_to(ROOT / 'tests').parts[0]
+             for path in (ROOT / 'tests').glob('test_*/**/test_*.py')}  # fmt: skip
+    others = ('mini_scenes', 'docs', 'tools', 'studies', 'benchmarks')
+    assert there == {f'test_{name}' for name in (*ROOMS, *others)}
+
+
 def test_no_arrow_runs_up():
     up = []
     for path in files_below(PACKAGE):

@@ -21,7 +21,7 @@ def configs(folder: str) -> list[Path]:
 
 
 def is_pair(path: Path) -> bool:
-    """Whether a config distils."""
+    """Whether a config distills."""
     return 'teacher' in read(path).model
 
 

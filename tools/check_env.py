@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 # package -> (lowest supported, first unsupported or None, what it is for)
 SUPPORTED = {
@@ -33,7 +34,11 @@ SPCONV = (
     'spconv-cu118',
     'spconv-triton',
 )
-MEND = 'make setup'
+# In an installed wheel there is nothing to make: the two commands of docs/install.md.
+PIP = (
+    'install torch==2.13.0 "setuptools<82" wheel ninja psutil "numpy<2"',
+    'install --no-build-isolation "srkd[mmdet3d]" spconv==2.3.8',
+)
 WINDOWS = 'windows of mmdet3d'
 
 
@@ -145,6 +150,20 @@ def check_project() -> Line:
         sys.path[:] = before
 
 
+def advice() -> str:
+    """What mends an environment: of the checkout that this file is in, or of an installed wheel."""
+    if (Path(__file__).resolve().parents[1] / 'Makefile').is_file():
+        own = '' if '.venv' in sys.prefix else f' PYTHON={sys.executable}'
+        return f'To mend it: make setup{own}'
+    first, second = (f'{sys.executable} -m pip {words}' for words in PIP)
+    return (
+        f'To mend it, one after the other:\n  {first}\n  MMCV_WITH_OPS=1 {second}\n'
+        'Without an NVIDIA GPU add to the first: --extra-index-url '
+        'https://download.pytorch.org/whl/cpu; with one, take the spconv of your CUDA version '
+        '(spconv-cu118 to spconv-cu126, beyond that spconv-triton)'
+    )
+
+
 def main() -> int:
     """Print all findings and, if one is wrong, the command that mends them."""
     lines = [
@@ -164,8 +183,7 @@ def main() -> int:
         )
     wrong = [line.name for line in lines if line.wrong]
     if wrong:
-        own = '' if '.venv' in sys.prefix else f' PYTHON={sys.executable}'
-        print(f'\nnot usable: {", ".join(wrong)}. To mend it: {MEND}{own}')
+        print(f'\nnot usable: {", ".join(wrong)}. {advice()}')
     else:
         print('\nusable')
     return int(bool(wrong))

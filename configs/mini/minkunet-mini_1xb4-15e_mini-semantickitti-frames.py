@@ -6,13 +6,6 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(voxel_size=0.4),
-    backbone=dict(  # three stages: with four, spconv refuses clouds less than 16 voxels high
-        in_channels=4,
-        num_stages=3,
-        encoder_channels=[8, 16, 32],
-        encoder_blocks=[1, 1, 1],
-        decoder_channels=[32, 24, 16],
-        decoder_blocks=[1, 1, 1],
-    ),
+    backbone=dict(in_channels=4, **_base_.sizes.three_stages.backbone),
     decode_head=dict(num_classes=19, ignore_index=19),
 )

@@ -4,11 +4,6 @@ model = dict(
     _delete_=True,
     type='DistillDetector',
     student=_base_.model,
-    teacher=dict(
-        config='{{ fileDirname }}/point-rcnn_8xb2_kitti-3d-3class.py',
-        checkpoint='https://download.openmmlab.com/mmdetection3d/'
-        'v1.0.0_models/point_rcnn/'
-        'point_rcnn_2x8_kitti-3d-3classes_20211208_151344.pth',
-    ),
+    teacher=_base_.published,
     terms=_base_.distill.pointrcnn,
 )

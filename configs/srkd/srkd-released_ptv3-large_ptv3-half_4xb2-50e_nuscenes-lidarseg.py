@@ -11,5 +11,7 @@ model = dict(
 )
 # The release's own cycle for its distillation configs, which is not that of its baseline.
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-rise, fall = _base_.param_scheduler
-param_scheduler = [dict(rise, end=5), dict(fall, begin=5, T_max=45)]
+param_scheduler = [
+    dict(_base_.param_scheduler[0], end=5),
+    dict(_base_.param_scheduler[1], begin=5, T_max=45),
+]

@@ -8,5 +8,7 @@ model = dict(
 )
 # The release's own cycle for its distillation configs, which is not that of its baseline.
 optim_wrapper = dict(optimizer=dict(lr=0.002))
-rise, fall = _base_.param_scheduler
-param_scheduler = [dict(rise, end=400), dict(fall, begin=400, T_max=400)]
+param_scheduler = [
+    dict(_base_.param_scheduler[0], end=400),
+    dict(_base_.param_scheduler[1], begin=400, T_max=400),
+]

@@ -7,8 +7,4 @@ model = dict(
     super_voxels=_base_.super_voxels,
     terms=_base_.distill.terms,
 )
-train_dataloader = dict(
-    drop_last=False,  # the batch sampler's own argument
-    # only keeps scans of a place apart: scans of one kind in a batch cost mIoU where we measured
-    batch_sampler=dict(type='CrossSampleBatchSampler', drop_last=True),
-)
+train_dataloader = _base_.batches

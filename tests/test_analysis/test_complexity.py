@@ -52,7 +52,9 @@ def test_percentiles_are_ordered_and_memory_is_honest():
 
 
 def test_nothing_to_measure_is_refused():
-    with pytest.raises(ValueError, match='at least one scene and one repeat, got 0 and 10'):
+    with pytest.raises(
+        ValueError, match='scenes and repeats must be at least 1 each, but got 0 and 10'
+    ):
         measure(build(minkunet()), [])
 
 

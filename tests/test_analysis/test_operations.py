@@ -87,6 +87,26 @@ def test_dense_layers_agree_with_torchs_own_counter(layer, shape):
     assert sum(ours.flops.values()) == theirs.get_total_flops() > 0
 
 
+def test_products_outside_of_layers_are_counted():
+    with count_operations(nn.Identity()) as counter:
+        torch.ones(3, 4) @ torch.ones(4, 5)
+        torch.ones(2, 3, 4) @ torch.ones(2, 4, 5)
+    assert counter.flops == {'linear': 2 * 3 * 4 * 5, 'attention': 2 * 2 * 3 * 4 * 5}
+
+
+def test_dense_and_sparse_layers_in_turn_are_counted_once_each():
+    coors, dense_layer, sparse = sites(150), nn.Linear(4, 4), SubMConv3d(4, 4, 3)
+    network = nn.ModuleList([dense_layer, sparse])
+    with count_operations(network) as counter:
+        feat = torch.ones(150, 4)
+        for _ in range(2):
+            feat = sparse(dense_layer(feat), SparseGrid(coors))
+    pairs = count_pairs(coors, coors, (3, 3, 3), padding=(1, 1, 1))
+    expected = {'linear': 2 * 2 * 150 * 16, 'sparse convolution': 2 * 2 * pairs * 16}
+    assert counter.flops == expected
+    assert not sparse._forward_hooks and not sparse._forward_pre_hooks
+
+
 @pytest.mark.parametrize('kernel', [1, 3, 5])
 def test_own_sparse_convolution_multiplies_what_is_counted(kernel):
     coors = sites(150)

@@ -255,12 +255,12 @@ def test_training_learns_which_half_of_a_room_a_voxel_is_in():
     [
         (
             dict(enc_num_head=(1, 2, 3)),
-            r'multiple of 6 channels, got 8 \(24 channels, 3 heads\)',
+            r'multiple of 6 channels, but got 8 \(24 channels, 3 heads\)',
         ),
-        (dict(enc_attn=(True,)), '3 encoder stages need 3 values .* and 2 per dec'),
+        (dict(enc_attn=(True,)), '3 encoder stages must hold 3 values, .* stride 2'),
         (dict(order=('z', 'hilbrt')), "got 'hilbrt', nearest: hilbert"),
-        (dict(stride=(2, 3)), r'stride must hold powers of two .*, got \(2, 3\)'),
-        (dict(drop_path=1.0), r'drop_path must lie in \[0, 1\), got 1.0'),
+        (dict(stride=(2, 3)), r'stride must hold powers of two .*, but got \(2, 3\)'),
+        (dict(drop_path=1.0), r'drop_path must lie in \[0, 1\), but got 1.0'),
         (dict(depth=17), 'between 1 and 16'),
     ],
 )

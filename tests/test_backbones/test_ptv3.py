@@ -309,7 +309,7 @@ def test_checkpointing_changes_neither_values_nor_gradients():
 
 def test_a_single_voxel_cannot_be_normalized_in_training():
     feat, coors = voxels((1,))
-    with pytest.raises(ValueError, match='needs at least 2 voxels at every stage, got 1'):
+    with pytest.raises(ValueError, match='needs at least 2 voxels at every stage, but got 1'):
         small()(feat, coors)
 
 
@@ -331,15 +331,15 @@ def test_every_parameter_has_a_gradient(device):
 @pytest.mark.parametrize(
     ('arguments', 'error', 'message'),
     [
-        (dict(enable_rpe=True), ValueError, 'knows enable_rpe only as False, got True'),
+        (dict(enable_rpe=True), ValueError, 'enable_rpe of .* must be False, but got True'),
         (dict(enc_chanels=(1,)), TypeError, "no argument 'enc_chanels', nearest: enc_channels"),
         (dict(order=('z', 'hilbrt')), ValueError, "got 'hilbrt', nearest: hilbert"),
-        (dict(stride=(2, 3)), ValueError, r'stride must hold powers of two .*, got \(2, 3\)'),
-        (dict(drop_path=1.0), ValueError, r'drop_path must lie in \[0, 1\), got 1.0'),
-        (dict(order=()), ValueError, 'at least one of z, z-trans, .*, got none'),
+        (dict(stride=(2, 3)), ValueError, r'stride must hold powers of two .*, but got \(2, 3\)'),
+        (dict(drop_path=1.0), ValueError, r'drop_path must lie in \[0, 1\), but got 1.0'),
+        (dict(order=()), ValueError, 'at least one of z, z-trans, .*, but got none'),
         (dict(depth=17), ValueError, 'between 1 and 16'),
-        (dict(dec_depths=(1,)), ValueError, '3 encoder stages need 3 values .* and 2 per dec'),
-        (dict(enc_num_head=(3, 2, 3)), ValueError, '3 heads do not divide 8 channels'),
+        (dict(dec_depths=(1,)), ValueError, '3 encoder stages must hold 3 values, .* stride 2'),
+        (dict(enc_num_head=(3, 2, 3)), ValueError, 'a multiple of the 3 heads, but got 8'),
     ],
 )
 def test_a_bad_argument_is_refused(arguments, error, message):
@@ -349,13 +349,15 @@ def test_a_bad_argument_is_refused(arguments, error, message):
 
 def test_bad_voxels_are_refused():
     feat, coors = voxels((5, 3))
-    with pytest.raises(ValueError, match=r'features \(N, 4\) and voxels .* got \(8, 3\) and'):
+    with pytest.raises(
+        ValueError, match=r'features must be \(N, 4\) and voxels .* got \(8, 3\) and'
+    ):
         small()(feat[:, :3], coors)
     twice = torch.cat([coors, coors[2:3]])
     with pytest.raises(ValueError, match=f'distinct, but .* {re.escape(str(coors[2].tolist()))}'):
         small()(torch.cat([feat, feat[2:3]]), twice)
     coors[4, 1] = -3
-    with pytest.raises(ValueError, match='must not be negative, got -3: subtract the minimum'):
+    with pytest.raises(ValueError, match='must not be negative, but got -3: subtract the minimum'):
         small()(feat, coors)
 
 

@@ -39,7 +39,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 
 def test_values_outside_their_limits_are_refused():
     check_limits(scans=(1, 1, 5))
-    with pytest.raises(ValueError, match='^beams must lie between 2 and 64, got 65$'):
+    with pytest.raises(ValueError, match='^beams must lie between 2 and 64, but got 65$'):
         check_limits(scans=(5, 1, 5), beams=(65, 2, 64))
 
 

@@ -30,7 +30,7 @@ def test_a_step_that_does_more_than_its_parts_is_noticed(benchmark, tmp_path):
     bm_step = benchmark('bm_step')
     model = bm_step.build('mini', tmp_path, 'cpu')
     batch = benchmark('scenes').room_batch(2, 150, 0.1)
-    model.distill_scale = 2.0  # the step weighs its terms, the parts do not
+    model.set_distill_scale(2.0)  # the step weighs its terms, the parts do not
     with pytest.raises(AssertionError):
         bm_step.check(model, batch)
 

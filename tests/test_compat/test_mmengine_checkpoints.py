@@ -3,22 +3,20 @@
 The suite tries a sample of the steps; SRKD_EVERY_KILL=1 tries all (two minutes).
 """
 
-import multiprocessing
 import os
 import signal
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from killed import Killer, forked
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint as load
-from processes import DEADLINE
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -88,54 +86,9 @@ def train(work_dir, **checkpoint):
     return runner
 
 
-class Killer:
-    """Ends this process by SIGKILL at the n-th step of writing, or half-way through a file.
-
-    Steps are what Python tells its audit hooks: opening for writing, renaming and removing files.
-    """
-
-    def __init__(self, at, halfway):
-        self.at, self.halfway, self.seen = at, halfway, 0
-        if halfway:
-            write = Path.write_bytes
-
-            def write_half(path, content):
-                write(path, content[: len(content) // 2])
-                self.step()
-                return write(path, content)
-
-            Path.write_bytes = write_half
-        else:
-            sys.addaudithook(self.hear)
-
-    def hear(self, event, args):
-        if event not in ('open', 'os.rename', 'os.remove'):
-            return
-        name = str(args[0])
-        writes = event != 'open' or args[2] & (os.O_WRONLY | os.O_RDWR)
-        if writes and ('.pth' in name or 'last_checkpoint' in name):
-            self.step()
-
-    def step(self):
-        self.seen += 1
-        if self.seen == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def forked(function, *args):
-    """Call in a fork, which has mmdet3d imported; returns the exit code."""
-    # autograd's threads, which there are beside a GPU, outlive no fork
-    kind = 'spawn' if torch.cuda.is_available() else 'fork'
-    process = multiprocessing.get_context(kind).Process(target=function, args=args)
-    process.start()
-    process.join(DEADLINE)
-    assert process.exitcode is not None, 'a process hangs'
-    return process.exitcode
-
-
 def _killed(folder, at, halfway):
     torch.set_num_threads(1)
-    killer = Killer(at, halfway)
+    killer = Killer(at, ('.pth', 'last_checkpoint'), halfway)
     train(folder)
     (folder / 'steps').write_text(str(killer.seen))
 
@@ -225,7 +178,9 @@ def test_scores_of_mmdet3d_need_no_rule(score, rule):
 def test_a_score_that_tells_no_rule_asks_for_one():
     with pytest.raises(UsageError, match="save_best='wall' does not tell .*rule='greater'"):
         CheckpointHook(save_best=['miou', 'wall'])
-    with pytest.raises(UsageError, match="checkpoint.rule is 'more', expected 'greater', 'less'"):
+    with pytest.raises(
+        UsageError, match="checkpoint.rule must be 'greater', 'less' or None, but got 'more'"
+    ):
         CheckpointHook(save_best='wall', rule='more')
 
 

@@ -133,7 +133,7 @@ def test_accumulation_steps_every_second_time_and_state_is_restored():
 @pytest.mark.parametrize(
     'wrong, message',
     [
-        (dict(dtype='float16'), r"computes in dtype='bfloat16', but got dtype='float16'"),
+        (dict(dtype='float16'), r"must be 'bfloat16', but got 'float16'"),
         (dict(loss_scale=512.0), 'scales no loss; remove loss_scale'),
     ],
 )

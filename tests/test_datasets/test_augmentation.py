@@ -268,7 +268,7 @@ def test_identities_survive_the_mixing_of_mmdet3d(name, kwargs):
 @pytest.mark.parametrize(
     'name, kwargs, message',
     [
-        ('ChromaticJitter', dict(p=1.5), r'p must be a probability in \[0, 1\], got p=1.5'),
+        ('ChromaticJitter', dict(p=1.5), r'p must be a probability in \[0, 1\], but got p=1.5'),
         ('ChromaticJitter', dict(std=0), 'std'),
         ('ChromaticTranslation', dict(ratio=-1), 'ratio'),
         ('ChromaticAutoContrast', dict(blend=2), 'blend must be a probability'),
@@ -287,7 +287,7 @@ def test_bad_arguments_are_refused(name, kwargs, message):
 @pytest.mark.parametrize('name', COLOR)
 def test_colors_that_are_none_are_refused(name):
     bare = dict(points=DepthPoints(torch.rand(5, 3), points_dim=3))
-    with pytest.raises(ValueError, match='needs colored points, got no attributes'):
+    with pytest.raises(ValueError, match='needs colored points, but got no attributes'):
         apply(bare, name)
     with pytest.raises(ValueError, match='place it before NormalizePointsColor'):
         apply(scan(color_scale=1.0), name)

@@ -86,12 +86,14 @@ def test_another_number_of_raw_ids_than_classes_is_refused(root, ids):
     metainfo = dict(classes=METAINFO['classes'], seg_valid_class_ids=ids)
     match = (
         r"LabelMapSegDataset needs metainfo\['seg_label_mapping'\], or .*'seg_valid_class_ids'\] "
-        rf'of one raw id for each of its 3 classes, got {len(ids)}'
+        rf'of one raw id for each of its 3 classes, but got {len(ids)}'
     )
     with pytest.raises(ValueError, match=match):
         dataset(root, metainfo)
 
 
 def test_a_data_set_without_classes_is_refused(root):
-    with pytest.raises(ValueError, match=r"LabelMapSegDataset needs metainfo\['classes'\], got"):
+    with pytest.raises(
+        ValueError, match=r"LabelMapSegDataset needs metainfo\['classes'\], but got"
+    ):
         dataset(root, dict(seg_label_mapping={0: 0}))

@@ -244,9 +244,9 @@ def test_intensities_are_divided_and_nothing_else():
     points = LiDARPoints(tensor.clone(), points_dim=5)
     moved = DivideIntensity(255)(dict(points=points))['points'].tensor
     torch.testing.assert_close(moved, tensor / torch.tensor([1.0, 1, 1, 255, 1]))
-    with pytest.raises(ValueError, match='expects points of at least 4 columns .* got 3'):
+    with pytest.raises(ValueError, match='must have at least 4 columns .* got 3'):
         DivideIntensity()(dict(points=LiDARPoints(tensor[:, :3], points_dim=3)))
-    with pytest.raises(ValueError, match='divisor of DivideIntensity must be positive, got 0'):
+    with pytest.raises(ValueError, match='divisor of DivideIntensity must be positive, but got 0'):
         DivideIntensity(0)
 
 
@@ -310,7 +310,9 @@ def test_identities_are_exact_up_to_2_to_the_24th():
     results = AddPointIdentity()(dict(points=points, sample_idx=2**24))
     assert results['points'].tensor[:, -1].tolist() == [2**24] * 3
     assert results['points'].tensor[:, -2].tolist() == [0, 1, 2]
-    match = r'numbers at most 2\^24 = 16777216 scans exactly in float32, got 16777217 in here.bin'
+    match = (
+        r'numbers at most 2\^24 = 16777216 scans exactly in float32, but got 16777217 in here.bin'
+    )
     with pytest.raises(ValueError, match=match):
         AddPointIdentity()(dict(points=points, sample_idx=2**24 + 1, lidar_path='here.bin'))
     many = DepthPoints(torch.zeros(1, 3).expand(2**24 + 1, 3), points_dim=3)

@@ -94,5 +94,5 @@ def test_the_converter_writes_again_what_the_generator_wrote(root, monkeypatch, 
 def test_the_generator_refuses_in_one_line(root, monkeypatch, misuse):
     with misuse('^make_mini_data.py: .* is not an empty folder'):
         run(monkeypatch, 'make_mini_data.py', 'nuscenes-detection', '--out', root, *SMALL)
-    with misuse('scenes must lie between 1 and 8, got 9'):
+    with misuse('scenes must lie between 1 and 8, but got 9'):
         run(monkeypatch, 'make_mini_data.py', 'nuscenes-detection', '--out', root, '--scenes', 9)

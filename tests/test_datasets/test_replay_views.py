@@ -190,9 +190,9 @@ def test_workers_and_epochs_show_different_views(config):
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(views=0), 'views of ReplayViews must be an integer of at least 1, got 0'),
-        (dict(views=2.0), 'views of ReplayViews must be an integer of at least 1, got 2.0'),
-        (dict(seed=-1), 'seed of ReplayViews must be an integer of at least 0, got -1'),
+        (dict(views=0), 'views of ReplayViews must be an integer of at least 1, but got 0'),
+        (dict(views=2.0), 'views of ReplayViews must be an integer of at least 1, but got 2.0'),
+        (dict(seed=-1), 'seed of ReplayViews must be an integer of at least 0, but got -1'),
     ],
 )
 def test_what_is_no_count_is_refused(options, match):
@@ -207,7 +207,9 @@ def test_numbered_points_are_refused(config):
 
 def test_transforms_that_do_not_pack_are_refused(config):
     data = dataset(config, JITTER, pack=False)
-    match = r"ReplayViews end without packing, .* Pack3DDetInputs included, got keys \['dataset'"
+    match = (
+        r"ReplayViews end without packing, .* Pack3DDetInputs included, but got keys \['dataset'"
+    )
     with pytest.raises(ValueError, match=match):
         data[0]
 

@@ -204,7 +204,9 @@ def test_a_loss_that_needs_what_its_rows_lack_is_refused_with_the_cure(checkpoin
 
 def test_a_segmentor_is_refused(checkpoint):
     terms = dict(map=PILLARS['map'] | dict(student_tap='backbone', teacher_tap='neck'))
-    with pytest.raises(TypeError, match='got a student of type MinkUNet: use DistillSegmentor'):
+    with pytest.raises(
+        TypeError, match='must be a detector, but got a MinkUNet: use DistillSegmentor'
+    ):
         detector_distiller(minkunet(8), pointpillars(16), checkpoint, terms)
 
 

@@ -152,7 +152,7 @@ def test_a_perfect_student_has_no_distillation_loss(tmp_path):
 
 
 def test_without_distillation_the_teacher_is_not_run_and_every_parameter_has_a_gradient(model):
-    model.distill_scale = 0.0
+    model.set_distill_scale(0.0)
     losses = model.loss(**model.data_preprocessor(batch(), True))
     total(losses).backward()
     assert not model.teacher.built
@@ -164,7 +164,7 @@ def test_scale_multiplies_the_distillation_losses_alone(model):
     data = model.data_preprocessor(batch(), True)
     model.eval()
     full = model.loss(**data)
-    model.distill_scale = 0.25
+    model.set_distill_scale(0.25)
     quarter = model.loss(**data)
     torch.testing.assert_close(quarter['loss_kd'], full['loss_kd'] * 0.25)
     torch.testing.assert_close(quarter['loss_sem_seg'], full['loss_sem_seg'])
@@ -185,7 +185,9 @@ def test_a_model_without_terms_is_refused(tmp_path):
     'training', 'forward', 'parameters', 'to', 'float', 'clear', 'add_module',
 ])  # fmt: skip
 def test_a_term_name_that_cannot_be_kept_or_logged_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match='a term is named by an identifier without "loss".*got'):
+    with pytest.raises(
+        ValueError, match='name of a term must be an identifier without "loss".*but got'
+    ):
         distiller(minkunet(8), minkunet(8), str(tmp_path / 'unused.pth'), **{name: KD})
 
 
@@ -197,7 +199,7 @@ def test_a_term_never_takes_the_place_of_a_loss_of_the_student(tmp_path):
     message = 'model.terms.sem_seg would take the place of loss_sem_seg'
     with pytest.raises(ValueError, match=message):
         model.loss(**data)
-    model.distill_scale = 0.0
+    model.set_distill_scale(0.0)
     with pytest.raises(ValueError, match=message):
         model.loss(**data)
 

@@ -77,7 +77,7 @@ def test_a_file_without_weights_is_refused(checkpoint):
 def test_a_missing_checkpoint_or_none_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere.pth does not exist'):
         load_strictly(build(minkunet(8)), str(tmp_path / 'nowhere.pth'))
-    with pytest.raises(ValueError, match='random weights distils noise'):
+    with pytest.raises(ValueError, match='random weights distills noise'):
         LiveTeacher(minkunet(8), None)
 
 

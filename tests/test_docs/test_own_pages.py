@@ -17,7 +17,7 @@ from markdown_pages import ROOT, commands, named_files
 from mmengine.config import Config
 from toy import build
 
-from projects.SRKD.distill.matching import MatchedPoints
+from projects.SRKD.distill.matched_points import MatchedPoints
 
 LOSS = (ROOT / 'docs/own_loss.md').read_text()
 SCANS = (ROOT / 'docs/own_dataset.md').read_text()

@@ -32,7 +32,8 @@ class Student(BaseModel):
 
 
 class DistilledStudent(Student):
-    distill_scale = 1.0
+    def set_distill_scale(self, scale):
+        self.distill_scale = scale
 
 
 def train(tmp_path, hook, model=None, max_epochs=4, **kwargs):
@@ -105,10 +106,17 @@ def test_a_wrapped_model_is_reached(tmp_path):
 def test_a_model_without_a_scale_is_refused(tmp_path):
     with pytest.raises(
         TypeError,
-        match='needs a model with the attribute distill_scale, such as '
-        'DistillSegmentor, but got Student',
+        match='must have set_distill_scale, as DistillSegmentor has, but got Student',
     ):
         train(tmp_path, DistillScheduleHook(), Student())
+
+
+def test_a_model_of_before_has_its_attribute_set_with_a_warning(tmp_path):
+    model = Student()
+    model.distill_scale = 1.0
+    with pytest.warns(FutureWarning, match=r'calls set_distill_scale\(scale\) now, which Student'):
+        train(tmp_path, DistillScheduleHook(begin_epoch=1), model, max_epochs=2)
+    assert model.seen == [0, 0, 1, 1]
 
 
 def test_by_iterations_a_pass_over_the_data_is_an_epoch(tmp_path):
@@ -120,9 +128,9 @@ def test_by_iterations_a_pass_over_the_data_is_an_epoch(tmp_path):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (dict(begin_epoch=-1), 'should be >= 0, but got begin_epoch=-1'),
+        (dict(begin_epoch=-1), 'must be at least 0, but got begin_epoch=-1'),
         (dict(fade_epochs=-1), 'but got begin_epoch=0, fade_epochs=-1'),
-        (dict(fade_epochs=2), 'fade_epochs=2 follow end_epoch, but end_epoch is None'),
+        (dict(fade_epochs=2), 'must be an epoch for fade_epochs=2 to follow, but got None'),
         (dict(begin_epoch=3, end_epoch=2), 'at least begin_epoch=3, but got end_epoch=2'),
     ],
 )

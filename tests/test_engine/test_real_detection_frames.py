@@ -135,7 +135,7 @@ def distilled(model, family, monkeypatch):
     torch.manual_seed(0)
     np.random.seed(0)
     network = MODELS.build(Config(dict(model=config)).model).train()
-    network.keeps_connectors = True
+    network.tell_connectors_are_kept()
     return network
 
 

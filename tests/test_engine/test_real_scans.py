@@ -18,7 +18,7 @@ TERMS = ('loss_kd', 'loss_affinity_point', 'loss_affinity_voxel', 'loss_channel'
 
 
 def srkd_run(config: Config, student: dict, teacher: dict, partition: dict, folder) -> Runner:
-    """Train ``teacher`` for some steps, then distil it into ``student``; returns that runner."""
+    """Train ``teacher`` for some steps, then distill it into ``student``; returns that runner."""
     config.optim_wrapper.optimizer.lr = 5e-3
     config.train_cfg = dict(by_epoch=True, max_epochs=STEPS, val_interval=STEPS)
     config.default_hooks.checkpoint.interval = STEPS

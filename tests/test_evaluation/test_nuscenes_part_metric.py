@@ -67,7 +67,7 @@ MINI = dict(CLASSES, version='v1.0-mini')
 
 @pytest.mark.parametrize(('samples', 'meta', 'message'), [
     (range(4), {}, 'dataset_meta of NuScenesMetric names no classes'),
-    (range(4), CLASSES, 'version in the dataset_meta of NuScenesMetric is None, mmdet3d scores '),
+    (range(4), CLASSES, 'version in the dataset_meta of NuScenesMetric must be .*, but got None'),
     (range(4), dict(CLASSES, version='v1.0-trainval'),
      'the tables .*v1.0-trainval do not exist, .*; the nearest name there is .*v1.0-mini'),
     ((), MINI, 'has no predictions of .*nuscenes_infos_val.pkl'),

@@ -83,7 +83,7 @@ def test_class_counts_that_differ_are_refused():
 
 
 def test_unknown_directions_are_refused():
-    with pytest.raises(ValueError, match="did you mean 'teacher_student'"):
+    with pytest.raises(ValueError, match="nearest: 'teacher_student'"):
         SoftTargetKLLoss(direction='teacher')
 
 

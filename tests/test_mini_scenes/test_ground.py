@@ -8,7 +8,7 @@ from projects.MiniScenes.streets.kinds import ID, NAMES
 
 PROFILE = Profile(
     waves=np.array([[0.2], [1 / 40], [0.3]]), tilt=0.01, road=4.0, parking=(2.0, 0.0),
-    sidewalk=(2.0, 3.0), kerb=0.14, bank=0.03, lines=False,
+    sidewalk=(2.0, 3.0), curb=0.14, bank=0.03, lines=False,
 )  # fmt: skip
 JUNCTION = np.array([[0.0, 0.0], [55.0, 63.0]])  # a side street in the second block only
 FRONT = np.array([[ID['terrain'], ID['other_ground']], [ID['parking'], ID['terrain']]])
@@ -41,7 +41,7 @@ def test_the_center_line_is_dashed():
     assert [kind(x, 0.0) for x in (19.0, 22.0, 25.0)] == ['lane_marking', 'road', 'lane_marking']
 
 
-def test_kerbs_are_as_high_as_said_and_the_road_falls_to_them():
+def test_curbs_are_as_high_as_said_and_the_road_falls_to_them():
     low, high = GROUND.height(20.0, 3.999), GROUND.height(20.0, 4.001)
     assert high - low == pytest.approx(0.14, abs=1e-3)
     crown = GROUND.height(20.0, 0.0) + 0.01 * 3.999 - low
@@ -67,7 +67,7 @@ def test_rays_end_where_a_walk_along_them_dips_below_the_ground():
     origin = np.array([45.0, -1.5, GROUND.height(45.0, -1.5) + 1.8])
     distance, slant, kinds = GROUND.cast(origin, rays)
     steps = np.arange(0.5, 60, 0.01)
-    kerbs = 0
+    curbs = 0
     for ray, reach, what in zip(rays.T, distance, kinds):
         x, y, z = (origin + steps[:, None] * ray).T
         raised, names = GROUND.zone(x, y)
@@ -76,8 +76,8 @@ def test_rays_end_where_a_walk_along_them_dips_below_the_ground():
         if names[first] == names[first - 2]:
             assert what == names[first]
         else:
-            kerbs += raised[first] and not raised[first - 2]
-    assert kerbs > 3 and ((slant > 0) & (slant <= 1)).all()
+            curbs += raised[first] and not raised[first - 2]
+    assert curbs > 3 and ((slant > 0) & (slant <= 1)).all()
 
 
 def test_rays_into_the_sky_meet_nothing():

@@ -195,7 +195,7 @@ def test_ground_truth_scores_what_its_count_allows(streets, monkeypatch):
     ('azimuth_steps', 4, '16 and 10000'),
 ])  # fmt: skip
 def test_impossible_values_are_refused(tmp_path, name, value, limits):
-    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, got {value}'):
+    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, but got {value}'):
         write_kitti(tmp_path / 'streets', **{name: value})
 
 

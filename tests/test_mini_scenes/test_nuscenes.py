@@ -115,5 +115,5 @@ def test_ego_poses_bring_standing_cars_of_two_scans_together(tmp_path):
     ('scenes', 0, '1 and 5000'), ('val_scenes', -1, '0 and 5000'), ('beams', 33, '2 and 32'),
 ])  # fmt: skip
 def test_impossible_values_are_refused(tmp_path, name, value, limits):
-    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, got {value}'):
+    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, but got {value}'):
         write_nuscenes(tmp_path / 'streets', **{name: value})

@@ -199,5 +199,5 @@ def test_a_scene_does_not_depend_on_counts(root, tmp_path):
     ('period', 2.0, '0.01 and 1.5'),
 ])  # fmt: skip
 def test_impossible_values_are_refused(tmp_path, name, value, limits):
-    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, got {value}'):
+    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, but got {value}'):
         write_nuscenes_detection(tmp_path / 'streets', **{name: value})

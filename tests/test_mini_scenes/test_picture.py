@@ -46,5 +46,5 @@ def test_labels_of_another_scan_are_refused_in_one_sentence(tmp_path, monkeypatc
     scan = f'a={tmp_path}/a.bin,{tmp_path}/a.label'
     with misuse('a.label has 2 labels for 3 points$'):
         run(monkeypatch, tmp_path / 'x.png', scan, scan)
-    with misuse("'a' is not of the form NAME=POINTS,LABELS$"):
+    with misuse("NAME=POINTS,LABELS, but got 'a'$"):
         run(monkeypatch, tmp_path / 'x.png', 'a', 'b')

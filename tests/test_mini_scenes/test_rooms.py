@@ -255,7 +255,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
 ])  # fmt: skip
 def test_impossible_counts_are_refused(tmp_path, name, value, limits):
     counts = {'scenes': 1, 'val_scenes': 1, 'points': 500, name: value}
-    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, got {value}'):
+    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, but got {value}'):
         write_scannet(tmp_path / 'rooms', seed=0, **counts)
 
 

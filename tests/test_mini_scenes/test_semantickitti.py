@@ -97,5 +97,5 @@ def test_poses_bring_standing_things_of_two_scans_together(streets):
     ('beams', 65, '2 and 64'), ('azimuth_steps', 4, '16 and 10000'), ('period', 0, '0.01 and 60'),
 ])  # fmt: skip
 def test_impossible_values_are_refused(tmp_path, name, value, limits):
-    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, got {value}'):
+    with pytest.raises(ValueError, match=f'{name} must lie between {limits}, but got {value}'):
         write_semantickitti(tmp_path / 'streets', **{name: value})

@@ -228,5 +228,5 @@ def test_inference_sets_no_training_and_nothing_else_is_taken():
     cfg = dict(type='CompressedDetector', detector=small('pointpillars'), compression=4)
     network = build({**cfg, 'train_cfg': None})
     assert network.train_cfg is None and network.bbox_head.train_cfg is None
-    with pytest.raises(UsageError, match='train_cfg of CompressedDetector can be None alone'):
+    with pytest.raises(UsageError, match='train_cfg of CompressedDetector must be None'):
         build({**cfg, 'train_cfg': dict(pos_weight=1)})

@@ -260,7 +260,7 @@ def test_the_default_config_labels_every_point_of_a_real_scan(realdata):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(in_channels=2), r'in_channels of .* must be at least 3 \(x, y, z .*\), got 2'),
+        (dict(in_channels=2), r'in_channels of .* must be at least 3 \(x, y, z .*\), but got 2'),
         (dict(pillar_size=0.3), 'spans 8 m along x.*no multiple of pillar_size 0.3'),
         (
             dict(bev_range=(-4, -2, 4, 3)),
@@ -286,7 +286,9 @@ def test_a_backbone_whose_parts_do_not_fit_is_refused(changes, message):
 
 def test_rows_of_another_width_are_refused(network):
     feat, coors = rows()
-    with pytest.raises(ValueError, match=r'features \(N, 6\) and voxels \(N, 4\), got \(200, 4\)'):
+    with pytest.raises(
+        ValueError, match=r'features must be \(N, 6\) and voxels \(N, 4\), but got \(200, 4\)'
+    ):
         network(feat[:, :4], coors)
     with pytest.raises(ValueError, match=r'got \(200, 6\) and \(200, 3\)'):
         network(feat, coors[:, 1:])

@@ -119,9 +119,9 @@ def test_borders_of_the_map_are_normalized_to_one():
         ((0, 0, 10.1, 10), 0.2, 'spans 10.1 m along x.*no multiple.*0.2: the nearest is 10 m'),
         ((0, -5.3, 10, 5), 0.5, 'spans 10.3 m along y.*no multiple.*0.5: the nearest is 10.5 m'),
         ((0, 0, 0.2, 1), 0.5, 'spans 0.2 m along x.*the nearest is 0.5 m'),
-        ((1, 0, -1, 10), 0.2, r'positive lengths in meters, got \(-2, 10\) and 0.2'),
+        ((1, 0, -1, 10), 0.2, r'positive lengths in meters, but got \(-2, 10\) and 0.2'),
         ((0, 0, 10, 10), 0, 'positive lengths in meters'),
-        ((0, 0, -3, 10, 10, 1), 0.2, 'must be x_min, y_min, x_max, y_max, got 6 numbers'),
+        ((0, 0, -3, 10, 10, 1), 0.2, 'must be x_min, y_min, x_max, y_max, but got 6 numbers'),
     ],
 )
 def test_a_range_that_is_no_map_of_pillars_is_refused(bev_range, pillar_size, message):

@@ -287,7 +287,7 @@ BAD = [
     (rotate_iou_eval, (FIVE.numpy(), np.full((1, 5), np.inf)),
      'query_boxes must hold finite numbers, but x of its box 0 is inf'),
     (rotated_iou, (FIVE, FIVE, 'over_frist'),
-     "criterion must be one of .* got 'over_frist'; did you mean 'over_first'"),
+     "criterion must be one of .* got 'over_frist', nearest: 'over_first'"),
     (rotate_iou_eval, (FIVE.numpy(), FIVE.numpy(), 3),
      r'criterion must be one of \[-1, 0, 1, 2\] .* but got 3'),
 ]  # fmt: skip

@@ -36,6 +36,7 @@ SAME = object()
 GONE = object()
 TRAIN = 'train_dataloader'
 DATA = 'train_dataloader.dataset'
+WEIGHTS = 'model.terms.local_graph.loss.weights'
 BACKBONE = 'model.student.detector.backbone'
 
 # family -> key, value (GONE: the key is taken away), what must come
@@ -146,6 +147,11 @@ TABLE = {
         ('model.pts_middle_encoder.output_shape', [256, 128], SAME),
     ],
     'pointdistiller': [
+        (f'{WEIGHTS}.temprature', 2, f'{WEIGHTS}: SoftmaxWeights .*nearest: temperature'),
+        (f'{WEIGHTS}.temperature', 'hot', f'{WEIGHTS}.temperature: .*float'),
+        (f'{WEIGHTS}.temperature', 0, 'temperature must be positive'),
+        (f'{WEIGHTS}.scale', 'log', "nearest: 'log1p'"),
+        (WEIGHTS, dict(type='InertWeights'), None),
         (f'{BACKBONE}.norm_cfg', dict(type='BN2d', epsilon=1), 'norm_cfg: BN2d .*nearest: eps'),
         (f'{BACKBONE}.norm_cfg', dict(type='BN2d', eps='1'), 'norm_cfg.eps: BN2d expects '),
         (f'{BACKBONE}.norm_cfg', dict(eps=1e-3), 'backbone.norm_cfg.type is missing, .*beside eps'),

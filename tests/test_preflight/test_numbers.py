@@ -92,7 +92,7 @@ NUMBERS = [
 @pytest.mark.parametrize(('path', 'key', 'value'), NUMBERS)
 def test_a_number_out_of_its_range_is_named_with_its_key(path, key, value):
     told = re.sub(r'[.](\d+)', r'\\[\1\\]', key)  # lists are told with brackets
-    with pytest.raises(UsageError, match=rf'{told}.* must be a (whole|finite) number .*, got '):
+    with pytest.raises(UsageError, match=rf'{told}.* must be a (whole|finite) number .*, but got '):
         check_numbers(changed(path, key, value))
 
 

@@ -58,7 +58,7 @@ def test_tables_of_another_version_are_missed(root):
         r'set\); the nearest name there is .*v1.0-mini',
     ):
         check_nuscenes(scored(root, metainfo={}))
-    with pytest.raises(UsageError, match="version .* is 'v1.0', mmdet3d scores v1.0-mini and"):
+    with pytest.raises(UsageError, match="version .* must be .*v1.0-mini.*, but got 'v1.0'"):
         check_nuscenes(scored(root, metainfo=dict(version='v1.0')))
 
 

@@ -20,7 +20,7 @@ KILLED = f"""
 import os, runpy, signal, sys
 
 def named(part, path, rename=os.replace, scans=[]):
-    if str(path).endswith('.npz'):
+    if str(path).endswith('.npy'):
         scans.append(path)
     if len(scans) > {STORED}:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     killed = tmp_path / 'killed.py'
     killed.write_text(KILLED)
     assert run_script(killed, config, cwd=ROOT).returncode == -signal.SIGKILL
-    stored = {path: path.stat().st_mtime_ns for path in cache.rglob('*.npz')}
+    stored = {path: path.stat().st_mtime_ns for path in cache.rglob('*.npy')}
     assert len(stored) == STORED and len(list(cache.rglob('*.part'))) == 1
     assert not json.loads((cache / 'cache.json').read_text())['finished']
 
@@ -62,7 +62,7 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     assert f'{SCANS} scans, {STORED} of them stored' in again.stdout
     assert f'all {SCANS - STORED}: about' in again.stdout and 'per scan' in again.stdout
     assert json.loads((cache / 'cache.json').read_text())['finished']
-    assert len(list(cache.rglob('*.npz'))) == SCANS and not list(cache.rglob('*.part'))
+    assert len(list(cache.rglob('*.npy'))) == SCANS and not list(cache.rglob('*.part'))
     assert all(path.stat().st_mtime_ns == written for path, written in stored.items())
 
 

@@ -104,6 +104,19 @@ def test_it_runs_where_nothing_is_installed():
     assert 'missing: the framework' in done.stdout
 
 
+def test_beside_no_makefile_it_tells_the_two_commands_of_the_page(tmp_path):
+    copy = tmp_path / 'projects/SRKD/.mim/tools/check_env.py'  # as in a wheel
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(TOOL.read_bytes())
+    done = subprocess.run([sys.executable, '-I', '-S', copy], capture_output=True, text=True)
+    assert done.returncode == 1 and 'make setup' not in done.stdout
+    page = (TOOL.parents[1] / 'docs/install.md').read_text().split('```')[1].strip()
+    page = page.replace(' -c constraints.txt', '').replace('".[mmdet3d]"', '"srkd[mmdet3d]"')
+    told = [line.strip().replace(f'{sys.executable} -m ', '') for line in done.stdout.splitlines()
+            if ' -m pip install' in line]  # fmt: skip
+    assert told == page.splitlines()
+
+
 def test_it_finds_this_environment_usable():
     done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -22,12 +22,12 @@ def ci(tmp_path):
     shutil.copy(ROOT / '.ci' / 'run', clone / '.ci')
     (tmp_path / 'bin').mkdir()
 
-    def run(failing=''):
+    def run(failing='', **environment):
         script(
             tmp_path / 'bin' / 'make',
             f'echo "make $* with ${{SRKD_REALDATA:-none}}"; [ "$1" != "{failing}" ]',
         )
-        env = {k: v for k, v in os.environ.items() if k != 'SRKD_REALDATA'}
+        env = {k: v for k, v in os.environ.items() if k != 'SRKD_REALDATA'} | environment
         env['PATH'] = f'{tmp_path / "bin"}{os.pathsep}{env["PATH"]}'
         done = subprocess.run(
             ['bash', '.ci/run'], cwd=clone, env=env, capture_output=True, text=True
@@ -51,12 +51,17 @@ def test_one_failure_fails_all_and_the_rest_still_runs(ci, target):
     assert code == 1 and f'FAILED: make {target}' in out and 'make test with' in out
 
 
-def test_real_scans_beside_the_clone_are_used(ci, tmp_path):
-    assert 'make test with none' in ci()[1]
+def test_real_scans_beside_the_clone_are_used_unless_the_environment_names_others(ci, tmp_path):
+    out = ci()[1]
+    assert 'make test with none' in out and 'real scans: none, tests that need' in out
     archive = tmp_path / 'shared' / 'realdata' / 'realdata.tar.xz'
     archive.parent.mkdir(parents=True)
     archive.touch()
     assert f'make test with {archive.resolve()}' in ci()[1]
+    (tmp_path / 'mine').mkdir()
+    out = ci(SRKD_REALDATA='../mine')[1]
+    assert f'make test with {tmp_path.resolve()}/mine' in out
+    assert f'real scans: {tmp_path.resolve()}/mine' in out
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_slow_import_and_a_flag_without_words_are_noticed(tmp_path):
 
 @pytest.mark.parametrize(
     'word, said',
-    [('lr', "words of the form KEY=VALUE, got 'lr'"), ('a=[1,2', r'a=\[1,2 cannot be read')],
+    [('lr', "words of the form KEY=VALUE, but got 'lr'"), ('a=[1,2', r'a=\[1,2 cannot be read')],
 )
 def test_an_option_that_cannot_be_read_is_told(word, said):
     from projects.SRKD.base import UsageError

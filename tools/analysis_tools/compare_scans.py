@@ -48,7 +48,7 @@ def read_scan(text: str) -> tuple[str, np.ndarray, np.ndarray]:
     name, _, files = text.partition('=')
     paths = files.split(',')
     if len(paths) != 2:
-        raise UsageError(f'{text!r} is not of the form NAME=POINTS,LABELS')
+        raise UsageError(f'a scan must be given as NAME=POINTS,LABELS, but got {text!r}')
     points = np.fromfile(paths[0], np.float32).reshape(-1, 4)
     raw = np.fromfile(paths[1], np.uint32) & 0xFFFF
     if len(raw) != len(points):

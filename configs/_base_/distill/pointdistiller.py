@@ -3,7 +3,12 @@
 # neighbors within one sample, and a teacher graph that stays as it was drawn, so that both graphs
 # cannot collapse to a constant. One set of terms for each family of detectors; taps as in the
 # release, CenterPoint's as for SECOND.
-graph = dict(graph_channels=32, temperature=0.1, scale='minmax', guard='frozen', loss_weight=2.0)
+graph = dict(
+    graph_channels=32,
+    weights=dict(type='SoftmaxWeights', temperature=0.1, scale='minmax'),
+    guard='frozen',
+    loss_weight=2.0,
+)
 pillars = dict(type='PointCountLocalGraphLoss', num_anchors=6000, num_neighbors=128, **graph)
 maps = dict(type='LocalGraphLoss', num_anchors=256, num_neighbors=128, **graph)
 points = dict(type='LocalGraphLoss', num_anchors=6000, num_neighbors=128, **graph)

@@ -1,17 +1,17 @@
 # PointDistiller as the paper describes it (arXiv 2205.11098, section 3): softmax of raw importance,
 # both graphs trained, points reweighted by the teacher's graph feature. The text gives no N, K,
 # temperature or weight: they are the release's.
-graph = dict(graph_channels=32, scale='none', guard='none', loss_weight=2.0)
+graph = dict(graph_channels=32, guard='none', loss_weight=2.0)
+softmax = dict(type='SoftmaxWeights', temperature=1e-2, scale='none')
 pillars = dict(
-    type='PointCountLocalGraphLoss', num_anchors=6000, num_neighbors=128, temperature=1e-2, **graph
+    type='PointCountLocalGraphLoss', num_anchors=6000, num_neighbors=128, weights=softmax, **graph
 )
-maps = dict(type='LocalGraphLoss', num_anchors=256, num_neighbors=128, temperature=1e-2, **graph)
+maps = dict(type='LocalGraphLoss', num_anchors=256, num_neighbors=128, weights=softmax, **graph)
 points = dict(
     type='LocalGraphLoss',
     num_anchors=6000,
     num_neighbors=128,
-    temperature=1e-2,
-    reweighting='graph',
+    weights=dict(type='GraphWeights', temperature=1e-2, scale='none'),
     **graph,
 )
 distill = dict(

@@ -1,17 +1,8 @@
+# mini-20e in three quarters of its epochs.
 _base_ = './mini-20e.py'
 max_epochs = 15
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True, convert_to_iter_based=True
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs - 1,
-        eta_min_ratio=1e-3,
-        begin=1,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    _base_.param_scheduler[0],
+    dict(_base_.param_scheduler[1], end=max_epochs, T_max=max_epochs - _base_.warm_up),
 ]
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)

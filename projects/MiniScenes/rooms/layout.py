@@ -50,11 +50,11 @@ class Room:
     """A room while it is furnished.
 
     Args:
-        rng: draws places and colors of the shell.
-        width: inner size along x.
-        depth: inner size along y.
-        height: of the walls as far as they are scanned.
-        shell: color families of floor and walls.
+        rng: Draws places and colors of the shell.
+        width: Inner size along x.
+        depth: Inner size along y.
+        height: Of the walls as far as they are scanned.
+        shell: Color families of floor and walls.
     """
 
     def __init__(self, rng: Rng, width: float, depth: float, height: float,
@@ -136,11 +136,11 @@ class Room:
         """Put a piece on a wall between two heights.
 
         Args:
-            piece: what to hang.
-            low: lower edge of the wall it takes.
-            top: upper edge.
-            opening: whether it replaces the wall there, as a door does.
-            clear: floor before it that must stay free, meters.
+            piece: What to hang.
+            low: Lower edge of the wall it takes.
+            top: Upper edge.
+            opening: Whether it replaces the wall there, as a door does.
+            clear: Floor before it that must stay free, meters.
         """
         for _ in range(_TRIES):
             wall = int(self.rng.integers(4))

@@ -45,10 +45,10 @@ def make_scan(seed: int, room: int, scan: int = 0, points: int = 12_000) -> Scan
     """Build a room and scan it.
 
     Args:
-        seed: of the whole data set.
-        room: number of the room.
-        scan: number of the scan in the room.
-        points: about how many points a scan has; each has 0.8 to 1.2 times as many.
+        seed: Of the whole data set.
+        room: Number of the room.
+        scan: Number of the scan in the room.
+        points: About how many points a scan has; each has 0.8 to 1.2 times as many.
 
     Example:
         >>> scan = make_scan(seed=0, room=3, points=2000)

@@ -58,12 +58,12 @@ def write_scannet(out: str | Path, scenes: int, val_scenes: int, seed: int, poin
     """Write a data set; the folder appears when it is whole.
 
     Args:
-        out: folder to make.
-        scenes: training scans.
-        val_scenes: validation scans.
-        seed: of everything; scan k is the same whatever the counts.
-        points: about how many points a scan has.
-        force: replace what ``out`` holds.
+        out: Folder to make.
+        scenes: Training scans.
+        val_scenes: Validation scans.
+        seed: Of everything; scan k is the same whatever the counts.
+        points: About how many points a scan has.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileExistsError: If ``out`` is not empty and ``force`` is not set.

@@ -1,6 +1,6 @@
 """What a hand-held depth camera sees of a room: occlusion, range, noise, light.
 
-Letters: n points sampled on surfaces, k cameras.
+Shape letters: n points sampled on surfaces, k cameras.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def exposure(points: np.ndarray, normals: np.ndarray, path: Trajectory) -> np.nd
     Args:
         points: (n, 3).
         normals: (n, 3) unit vectors of the surfaces, of either sign.
-        path: stops of the camera.
+        path: Stops of the camera.
 
     Returns:
         (n,) weights >= 0; zero where no stop sees the point.
@@ -123,7 +123,7 @@ def light(rng: np.random.Generator, rgb: np.ndarray, points: np.ndarray, normals
     scan has its own exposure and white balance; pixels are noisy.
 
     Args:
-        rng: draws the lamp, the camera's settings and the noise.
+        rng: Draws the lamp, the camera's settings and the noise.
         rgb: (n, 3) colors of the materials, 0..1.
         points: (n, 3) in the room.
         normals: (n, 3) unit vectors.

@@ -1,9 +1,9 @@
 """Surfaces made of flat patches, the only primitive of the procedural rooms.
 
-Everything is a parallelogram or a triangle, so that sampling is one vectorised formula without
+Everything is a parallelogram or a triangle, so that sampling is one vectorized formula without
 trigonometry: points come out equal on every platform.
 
-Letters: P patches, n points. Lengths in meters, colors 0..1, z up.
+Shape letters: P patches, n points. Lengths in meters, colors 0..1, z up.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ def box(low, high, rgb, without: str = '') -> Patches:
     """An axis-aligned box.
 
     Args:
-        low: least corner.
-        high: greatest corner.
-        rgb: color.
-        without: faces to leave out, of ``xyzXYZ`` (lower case: the face at ``low``).
+        low: Least corner.
+        high: Greatest corner.
+        rgb: Color.
+        without: Faces to leave out, of ``xyzXYZ`` (lower case: the face at ``low``).
     """
     low, high = np.minimum(low, high), np.maximum(low, high)
     x, y, z = np.diag(high - low)
@@ -126,12 +126,12 @@ def round_body(center, radii, z0, z1, rgb, top=None, lid: bool = True) -> Patche
 
     Args:
         center: (x, y) of the axis.
-        radii: half axes (a, b) at ``z0``.
-        z0: lower end.
-        z1: upper end.
-        rgb: color.
-        top: half axes at ``z1``, by default ``radii``.
-        lid: whether it is closed at ``z1``.
+        radii: Half axes (a, b) at ``z0``.
+        z0: Lower end.
+        z1: Upper end.
+        rgb: Color.
+        top: Half axes at ``z1``, by default ``radii``.
+        lid: Whether it is closed at ``z1``.
     """
     middle = np.array([*center, 0.0])
     low = np.c_[_CIRCLE * radii, np.full(12, z0)] + middle  # (12, 3)
@@ -151,14 +151,14 @@ def folds(x0, x1, y, z0, z1, rgb, depth: float, pitch: float) -> Patches:
     """A sheet of cloth hanging in folds along x.
 
     Args:
-        x0: left end.
-        x1: right end.
-        y: middle of the folds.
-        z0: hem.
-        z1: upper edge.
-        rgb: color.
-        depth: from crest to crest across, meters.
-        pitch: length of half a fold.
+        x0: Left end.
+        x1: Right end.
+        y: Middle of the folds.
+        z0: Hem.
+        z1: Upper edge.
+        rgb: Color.
+        depth: From crest to crest across, meters.
+        pitch: Length of half a fold.
     """
     count = max(2, int((x1 - x0) / pitch))
     x = np.linspace(x0, x1, count + 1)

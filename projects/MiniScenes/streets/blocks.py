@@ -1,4 +1,4 @@
-"""What stands in one block of a street: rows of things along kerbs, sidewalks and plots.
+"""What stands in one block of a street: rows of things along curbs, sidewalks and plots.
 
 Rows are filled from left to right, each thing in a stretch of its own, so nothing overlaps along a
 row; rows lie at different distances from the center line.
@@ -33,9 +33,9 @@ class Block(NamedTuple):
     """One block.
 
     Args:
-        things: what stands there.
+        things: What stands there.
         junction: (start, end) of a side street, equal for none.
-        front: kind of the land behind the sidewalk on the right and the left.
+        front: Kind of the land behind the sidewalk on the right and the left.
     """
 
     things: list[Thing]
@@ -51,7 +51,7 @@ class _Choice(NamedTuple):
     weight: float
 
 
-_KERBSIDE = (
+_CURBSIDE = (
     _Choice(roadside.lamp, 0.6, 2), _Choice(roadside.bollard, 0.6, 1.5),
     _Choice(roadside.traffic_sign, 0.9, 3), _Choice(roadside.sign_board, 2.0, 0.4),
     _Choice(roadside.traffic_light, 0.6, 0.7), _Choice(roadside.tree, 2.5, 3.0),
@@ -94,14 +94,14 @@ class _Builder:
 
     def side(self, side: int, rural: bool) -> int:
         """Fill one side; returns the kind of its land."""
-        rng, kerb, back = self.rng, self.profile.kerb_at(side), self.profile.back_at(side)
+        rng, curb, back = self.rng, self.profile.curb_at(side), self.profile.back_at(side)
         if self.profile.parking[side]:
             middle = self.profile.road + self.profile.parking[side] / 2
             if rng.random() < 0.2:
                 self._row(side, middle, _SITE, 0.2, 1.0)
             else:
                 self._row(side, middle, _PARKED, 0.2, rng.uniform(1.5, 12.0))
-        self._row(side, kerb + 0.45, _KERBSIDE, 1.0, 7.0)
+        self._row(side, curb + 0.45, _CURBSIDE, 1.0, 7.0)
         shares = [0.25, 0.6, 0.15] if rural else [0.55, 0.3, 0.15]
         use = rng.choice(['houses', 'park', 'lot'], p=shares)
         if use == 'park':

@@ -1,7 +1,7 @@
 """Labeled objects of a street scan: oriented boxes around the solids of vehicles and people.
 
-Letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle, yaw
-counter-clockwise about z from +x; meters and radians.
+Shape letters: n points, k boxes. A box is (x, y, z, length, width, height, yaw): z of its middle,
+yaw counter-clockwise about z from +x; meters and radians.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _MARGIN = 0.05  # meters between solids and box: half of the echoes of a face sc
 class StreetObject(NamedTuple):
     """One object; (instance, kind) names it in all scans of a sequence.
 
-    A lorry and the trailer it draws share the instance, but not the kind.
+    A truck and the trailer it draws share the instance, but not the kind.
 
     Args:
-        kind: name in ``kinds.KINDS``.
-        instance: number of the thing, as in the scan.
-        moving: whether it travels.
+        kind: Name in ``kinds.KINDS``.
+        instance: Number of the thing, as in the scan.
+        moving: Whether it travels.
         box: (7,) in the sensor's frame: x forward, y left, z up.
         velocity: (3,) meters per second over ground, along the axes of the sensor's frame.
         world_box: (7,) in the street's frame, upright there: its size and, of what stands, its
             place are the same in all scans.
-        points: how many points of the scan lie in the box.
+        points: How many points of the scan lie in the box.
     """
 
     kind: str
@@ -54,13 +54,13 @@ def street_objects(seed: int, sequence: int, scan: int, lidar: Lidar, period: fl
     """Objects around the scanner, hidden and empty ones included.
 
     Args:
-        seed: of the data set.
-        sequence: number of the sequence.
-        scan: number of the scan in it.
-        lidar: the scanner.
-        period: seconds from one scan to the next, by default the scanner's.
+        seed: Of the data set.
+        sequence: Number of the sequence.
+        scan: Number of the scan in it.
+        lidar: The scanner.
+        period: Seconds from one scan to the next, by default the scanner's.
         scanned: ``scan_street`` of the same numbers, when it is at hand.
-        busy: as in ``scan_street``.
+        busy: As in ``scan_street``.
 
     Example:
         >>> from .lidar import HDL64E

@@ -1,6 +1,6 @@
-"""The ground of a street: hills, crown, kerbs, sidewalks, verges and side streets.
+"""The ground of a street: hills, crown, curbs, sidewalks, verges and side streets.
 
-Two surfaces, the carriageway (level 0) and what is raised above it by the kerb (level 1); a map of
+Two surfaces, the roadway (level 0) and what is raised above it by the curb (level 1); a map of
 the plane says which one is there. Letters: r rays, n points, B blocks. World: x along the street,
 y to the left, z up; meters; the center line is y = 0.
 """
@@ -24,13 +24,13 @@ class Profile(NamedTuple):
 
     Args:
         waves: (3, k) amplitude (m), wave number (1/m) and phase of the hills.
-        tilt: slope to the left.
-        road: half width of the carriageway.
-        parking: width of the parking strip on the right and the left, 0 for none.
-        sidewalk: width of the sidewalks on the right and the left.
-        kerb: height of the kerb.
-        bank: slope of the land behind the sidewalks, >= 0.
-        lines: whether the edges of the lanes are marked.
+        tilt: Slope to the left.
+        road: Half width of the roadway.
+        parking: Width of the parking strip on the right and the left, 0 for none.
+        sidewalk: Width of the sidewalks on the right and the left.
+        curb: Height of the curb.
+        bank: Slope of the land behind the sidewalks, >= 0.
+        lines: Whether the edges of the lanes are marked.
     """
 
     waves: np.ndarray
@@ -38,25 +38,25 @@ class Profile(NamedTuple):
     road: float
     parking: tuple[float, float]
     sidewalk: tuple[float, float]
-    kerb: float
+    curb: float
     bank: float
     lines: bool
 
-    def kerb_at(self, side: int) -> float:
-        """Distance of a kerb from the center line; side 0 is the right, 1 the left."""
+    def curb_at(self, side: int) -> float:
+        """Distance of a curb from the center line; side 0 is the right, 1 the left."""
         return self.road + self.parking[side]
 
     def back_at(self, side: int) -> float:
         """Distance of the sidewalk's far edge from the center line."""
-        return self.kerb_at(side) + self.sidewalk[side]
+        return self.curb_at(side) + self.sidewalk[side]
 
 
 class Ground(NamedTuple):
     """The ground of B blocks in a row.
 
     Args:
-        profile: of the street.
-        first: number of the first block.
+        profile: Of the street.
+        first: Number of the first block.
         junction: (B, 2) where a side street begins and ends, empty where both are equal.
         front: (B, 2) kind behind the sidewalk on the right and the left, rows of ``kinds.KINDS``.
     """
@@ -74,16 +74,16 @@ class Ground(NamedTuple):
         block = (np.floor(x / BLOCK).astype(np.intp) - self.first).clip(0, len(self.front) - 1)
         start, end = self.junction[block].T
         side_street = (x > start) & (x < end)
-        kerb = (profile.road + np.array(profile.parking))[left]
-        raised = (away > kerb) & ~side_street
+        curb = (profile.road + np.array(profile.parking))[left]
+        raised = (away > curb) & ~side_street
         kind = np.full(x.shape, ID['road'], np.int16)
         kind[(away > profile.road) & ~side_street] = ID['parking']
         kind[raised] = ID['sidewalk']
-        behind = raised & (away > kerb + np.array(profile.sidewalk)[left])
+        behind = raised & (away > curb + np.array(profile.sidewalk)[left])
         kind[behind] = self.front[block, left][behind]
         drive = raised & (x % BLOCK > BLOCK - _DRIVE) & ((block + self.first + left) % 2 == 0)
-        kind[drive & (away < kerb + 8)] = ID['other_ground']
-        before, beyond = start - x, x - end  # a zebra crossing on either side of a side street
+        kind[drive & (away < curb + 8)] = ID['other_ground']
+        before, beyond = start - x, x - end  # a crosswalk on either side of a side street
         crossing = ((before > 1) & (before < 4)) | ((beyond > 1) & (beyond < 4))
         zebra = crossing & (end > start) & (y - np.floor(y) < 0.5)
         dash = (away < 0.08) & (x % 6 < 3) & ~side_street
@@ -96,16 +96,16 @@ class Ground(NamedTuple):
         """Height of a level and its slopes along x and y, at places that broadcast to (n,)."""
         profile = self.profile
         sign, away = np.sign(y), np.abs(y)
-        kerb = np.where(y > 0, profile.kerb_at(1), profile.kerb_at(0))
-        back = kerb + np.where(y > 0, profile.sidewalk[1], profile.sidewalk[0])
+        curb = np.where(y > 0, profile.curb_at(1), profile.curb_at(0))
+        back = curb + np.where(y > 0, profile.sidewalk[1], profile.sidewalk[0])
         z, along = profile.tilt * y, np.zeros_like(x)
         for amplitude, number, phase in profile.waves.T:
             z = z + amplitude * np.sin(number * x + phase)
             along = along + amplitude * number * np.cos(number * x + phase)
         crown = np.where(raised, 0.0, 0.02) * (profile.road - away).clip(0)
         land = (away - back).clip(0, 12) * profile.bank
-        path = (away - kerb).clip(0, 3) * 0.02 + land + profile.kerb
-        across = np.where(raised, 0.02 * ((away > kerb) & (away < kerb + 3))
+        path = (away - curb).clip(0, 3) * 0.02 + land + profile.curb
+        across = np.where(raised, 0.02 * ((away > curb) & (away < curb + 3))
                           + profile.bank * ((away > back) & (away < back + 12)),
                           -0.02 * (away < profile.road))  # fmt: skip
         return z + crown + np.where(raised, path, 0.0), along, profile.tilt + sign * across
@@ -133,7 +133,7 @@ class Ground(NamedTuple):
         distance = np.where(on_upper, upper, lower)
         slant = np.where(on_upper, upper_slant, lower_slant)
         kind = np.where(on_upper, kind, lower_kind)
-        face = np.flatnonzero(~on_upper & under & np.isfinite(lower))  # the kerb's upright face
+        face = np.flatnonzero(~on_upper & under & np.isfinite(lower))  # the curb's upright face
         if len(face):
             some, far = rays[:, face], lower[face]
             near = np.minimum(upper[face], far * 0.999)

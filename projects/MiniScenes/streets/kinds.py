@@ -18,7 +18,7 @@ class Kind(NamedTuple):
         kitti: SemanticKITTI id at rest.
         moving: SemanticKITTI id in motion.
         nuscenes: nuScenes-lidarseg id.
-        thing: whether SemanticKITTI numbers its instances.
+        thing: Whether SemanticKITTI numbers its instances.
     """
 
     kitti: int

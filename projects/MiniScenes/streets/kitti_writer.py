@@ -3,7 +3,7 @@
 ``training/velodyne_reduced/*.bin`` float32 (n, 4) cut to the image, ``calib``, ``label_2``,
 ``ImageSets``, ``image_sizes.csv`` and, by the same code as for real frames, info files and the
 database of training objects. There are no images.
-Letters: n points, k objects.
+Shape letters: n points, k objects.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def write_kitti(
     """Write a data set; the folder appears when it is whole.
 
     Args:
-        out: folder to make.
-        frames: training frames, four of each street, six seconds apart.
-        val_frames: validation frames, of other streets.
-        seed: of everything; frame k of a split is the same whatever the counts.
-        beams: of the scanner's 64.
-        azimuth_steps: of a turn, of which the camera sees less than a quarter.
-        force: replace what ``out`` holds.
+        out: Folder to make.
+        frames: Training frames, four of each street, six seconds apart.
+        val_frames: Validation frames, of other streets.
+        seed: Of everything; frame k of a split is the same whatever the counts.
+        beams: Of the scanner's 64.
+        azimuth_steps: Of a turn, of which the camera sees less than a quarter.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileExistsError: If ``out`` is not empty and ``force`` is not set.
@@ -140,9 +140,9 @@ def frame_labels(things: list[StreetObject], points: np.ndarray, camera: Calibra
     of the rays towards the object that get there, see ``visible_share``.
 
     Args:
-        things: objects around the scanner.
+        things: Objects around the scanner.
         points: (n, 4) in view, LiDAR frame.
-        camera: its matrices.
+        camera: Its matrices.
     """
     things = [thing for thing in things if thing.kind in _CLASS and thing.box[0] > 1]
     boxes = np.array([thing.box for thing in things]).reshape(-1, 7)

@@ -1,6 +1,6 @@
 """A rotating multi-beam LiDAR: beams, nearest echo, dropouts, noise, intensity.
 
-Letters: B beams, A azimuth steps, r = B * A rays in the order (beam, azimuth), S solids.
+Shape letters: B beams, A azimuth steps, r = B * A rays in the order (beam, azimuth), S solids.
 Sensor frame of this module: x forward, y left, z up; meters.
 """
 
@@ -20,13 +20,13 @@ class Lidar(NamedTuple):
 
     Args:
         elevation: (B,) degrees, in the order in which its beams are stored.
-        height: above the ground, meters.
-        steps: azimuth steps of a turn.
-        reach: largest range, meters.
-        noise: standard deviation of a range, meters.
-        period: seconds between two stored scans.
-        clear: range at which an echo of albedo 0.3 at right angles fails half of the time, meters.
-        blind: range below which no echo counts, and range from which all do, meters.
+        height: Above the ground, meters.
+        steps: Azimuth steps of a turn.
+        reach: Largest range, meters.
+        noise: Standard deviation of a range, meters.
+        period: Seconds between two stored scans.
+        clear: Range at which an echo of albedo 0.3 at right angles fails half of the time, meters.
+        blind: Range below which no echo counts, and range from which all do, meters.
     """
 
     elevation: np.ndarray
@@ -56,12 +56,12 @@ class Echoes(NamedTuple):
     """What comes back on r rays.
 
     Args:
-        range: meters, infinite for no echo.
-        albedo: of the surface; above 1 from reflectors.
-        slant: cosine between ray and normal, 0 to 1.
-        kind: rows of ``kinds.KINDS``.
-        instance: number of the thing, 0 for none.
-        moving: whether the thing moves.
+        range: Meters, infinite for no echo.
+        albedo: Of the surface; above 1 from reflectors.
+        slant: Cosine between ray and normal, 0 to 1.
+        kind: Rows of ``kinds.KINDS``.
+        instance: Number of the thing, 0 for none.
+        moving: Whether the thing moves.
     """
 
     range: np.ndarray
@@ -105,16 +105,16 @@ def cast(rng: np.random.Generator, lidar: Lidar, rays: np.ndarray, origin: np.nd
     """Nearest surface on every ray.
 
     Args:
-        rng: where in foliage a ray ends, and the ground's roughness.
-        lidar: the scanner.
+        rng: Where in foliage a ray ends, and the ground's roughness.
+        lidar: The scanner.
         rays: (3, B, A) of ``directions(lidar, first)``, or those of ``steps`` alone.
         origin: (3,) of the sensor in the world.
         axes: (3, 3) its forward, left and up as columns.
-        ground: in the world.
-        solids: in the world.
-        own: what the ego car carries, in the sensor's frame.
-        first: as in ``directions``.
-        steps: azimuth steps that are cast, ascending; None for all.
+        ground: In the world.
+        solids: In the world.
+        own: What the ego car carries, in the sensor's frame.
+        first: As in ``directions``.
+        steps: Azimuth steps that are cast, ascending; None for all.
     """
     column = np.arange(lidar.steps)
     if steps is not None:

@@ -64,16 +64,16 @@ def write_nuscenes_detection(
     """Write a data base of key frames; the folder appears when it is whole.
 
     Args:
-        out: folder to make.
-        scenes: of the devkit's ``mini_train``, each in a street of its own.
-        val_scenes: of its ``mini_val``.
-        scans: key frames of each scene; velocities need two.
-        seed: of everything; a scene's scans are the same whatever the counts.
-        beams: of the scanner's 32.
-        azimuth_steps: of a turn.
-        period: seconds from one key frame to the next; the devkit takes no velocity from more than
+        out: Folder to make.
+        scenes: Of the devkit's ``mini_train``, each in a street of its own.
+        val_scenes: Of its ``mini_val``.
+        scans: Key frames of each scene; velocities need two.
+        seed: Of everything; a scene's scans are the same whatever the counts.
+        beams: Of the scanner's 32.
+        azimuth_steps: Of a turn.
+        period: Seconds from one key frame to the next; the devkit takes no velocity from more than
             1.5 s.
-        force: replace what ``out`` holds.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileExistsError: If ``out`` is not empty and ``force`` is not set.
@@ -239,7 +239,7 @@ def attribute_of(kind: str, moving: bool) -> str:
 
 
 def _write_map(folder: Path, tables: _Tables, name: str, log: str, profile, end: float) -> None:
-    """A mask of carriageway and sidewalks, 255 in 0, its first row at the greatest y."""
+    """A mask of roadway and sidewalks, 255 in 0, its first row at the greatest y."""
     token = tables.token('map', name)
     height = int(2 * _SHIFT[1] / _PIXEL)
     mask = np.zeros((height, int(end / _PIXEL)), np.uint8)

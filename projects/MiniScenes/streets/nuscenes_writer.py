@@ -41,15 +41,15 @@ def write_nuscenes(
     """Write a data set of key frames; the folder appears when it is whole.
 
     Args:
-        out: folder to make.
-        scenes: training scenes, each in a street of its own.
-        val_scenes: validation scenes.
-        scans: key frames of each scene.
-        seed: of everything; scan k of a scene is the same whatever the counts.
-        beams: of the scanner's 32.
-        azimuth_steps: of a turn.
-        period: seconds from one key frame to the next.
-        force: replace what ``out`` holds.
+        out: Folder to make.
+        scenes: Training scenes, each in a street of its own.
+        val_scenes: Validation scenes.
+        scans: Key frames of each scene.
+        seed: Of everything; scan k of a scene is the same whatever the counts.
+        beams: Of the scanner's 32.
+        azimuth_steps: Of a turn.
+        period: Seconds from one key frame to the next.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileExistsError: If ``out`` is not empty and ``force`` is not set.

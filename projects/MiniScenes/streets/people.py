@@ -11,9 +11,9 @@ def person(rng: np.random.Generator, kind: str = 'adult', seated: bool = False) 
     """A person walking, standing or, on a saddle, bent forward.
 
     Args:
-        rng: draws size, clothes and stride.
+        rng: Draws size, clothes and stride.
         kind: ``adult``, ``child`` or ``worker``, or the rider's kind.
-        seated: whether it rides.
+        seated: Whether it rides.
     """
     tall = rng.uniform(1.05, 1.35) if kind == 'child' else rng.uniform(1.58, 1.88)
     legs, shirt, skin = rng.uniform(0.1, 0.4), rng.uniform(0.15, 0.6), 0.45

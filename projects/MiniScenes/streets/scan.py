@@ -1,6 +1,6 @@
 """One labeled scan of a procedural street, from numbers alone.
 
-Letters: n points that are kept, B beams, A azimuth steps.
+Shape letters: n points that are kept, B beams, A azimuth steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class StreetScan(NamedTuple):
         instance: (n,) numbers of things, 0 for none; the same in all scans of a sequence.
         moving: (n,) bool.
         lost: (m, 2) beam and step of the rays without an echo.
-        pose: of the ego car.
+        pose: Of the ego car.
     """
 
     points: np.ndarray
@@ -57,14 +57,14 @@ def scan_street(seed: int, sequence: int, scan: int, lidar: Lidar, period: float
     """Build a street at one moment and scan it.
 
     Args:
-        seed: of the data set.
-        sequence: number of the sequence.
-        scan: number of the scan in it.
-        lidar: the scanner.
-        period: seconds from one scan to the next, by default the scanner's.
-        sees_own_car: whether the scanner stands low enough to see its own car.
-        busy: whether many walk and cycle, as in ``Street``.
-        view: degrees to the left and the right of straight ahead that are scanned.
+        seed: Of the data set.
+        sequence: Number of the sequence.
+        scan: Number of the scan in it.
+        lidar: The scanner.
+        period: Seconds from one scan to the next, by default the scanner's.
+        sees_own_car: Whether the scanner stands low enough to see its own car.
+        busy: Whether many walk and cycle, as in ``Street``.
+        view: Degrees to the left and the right of straight ahead that are scanned.
 
     Example:
         >>> scan = scan_street(0, 3, 0, HDL64E.reduced(16, 200))

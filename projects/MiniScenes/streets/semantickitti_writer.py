@@ -51,15 +51,15 @@ def write_semantickitti(
     """Write a data set; the folder appears when it is whole.
 
     Args:
-        out: folder to make.
-        sequences: training sequences, each in a street of its own.
-        val_sequences: validation sequences.
-        scans: of each sequence.
-        seed: of everything; scan k of a sequence is the same whatever the counts.
-        beams: of the scanner's 64.
-        azimuth_steps: of a turn.
-        period: seconds from one scan to the next.
-        force: replace what ``out`` holds.
+        out: Folder to make.
+        sequences: Training sequences, each in a street of its own.
+        val_sequences: Validation sequences.
+        scans: Of each sequence.
+        seed: Of everything; scan k of a sequence is the same whatever the counts.
+        beams: Of the scanner's 64.
+        azimuth_steps: Of a turn.
+        period: Seconds from one scan to the next.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileExistsError: If ``out`` is not empty and ``force`` is not set.

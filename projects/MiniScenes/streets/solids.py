@@ -17,18 +17,18 @@ class Solid(NamedTuple):
     """One convex body, and what it is.
 
     Args:
-        kind: name in ``kinds.KINDS``.
+        kind: Name in ``kinds.KINDS``.
         shape: ``hull`` (a box whose sides may lean), ``cylinder`` (upright) or ``ellipsoid``.
         center: (x, y, z) of its bounding box.
-        half: half extents along its own axes.
+        half: Half extents along its own axes.
         heading: (cos, sin) of its own x axis.
-        albedo: what share of the light comes back at right angles; above 1 retro-reflective.
-        lean: how far the top's edge draws in, in half extents: front, rear, sides of a hull,
+        albedo: What share of the light comes back at right angles; above 1 retro-reflective.
+        lean: How far the top's edge draws in, in half extents: front, rear, sides of a hull,
             the first for a cylinder (1 is a cone).
-        density: echoes per meter inside: finite for foliage, which a ray may cross.
-        echo: share of the hits that give an echo: less for glass.
-        instance: number of the thing it belongs to, 0 for none.
-        moving: whether the thing moves.
+        density: Echoes per meter inside: finite for foliage, which a ray may cross.
+        echo: Share of the hits that give an echo: less for glass.
+        instance: Number of the thing it belongs to, 0 for none.
+        moving: Whether the thing moves.
     """
 
     kind: str
@@ -78,7 +78,7 @@ def crossing(solid: Solid, origin: np.ndarray, rays: np.ndarray
     """Where rays enter and leave a solid.
 
     Args:
-        solid: the body.
+        solid: The body.
         origin: (3,) where all rays start.
         rays: (3, r) unit vectors.
 

@@ -27,10 +27,10 @@ class Lane(NamedTuple):
     """A stream of travelers at one speed.
 
     Args:
-        y: distance to the left of the center line.
-        speed: meters per second, negative against the scanner's direction.
-        spacing: meters between places.
-        deck: names in ``_TRAVELERS``, ``''`` for nobody, dealt to the places after shuffling, so
+        y: Distance to the left of the center line.
+        speed: Meters per second, negative against the scanner's direction.
+        spacing: Meters between places.
+        deck: Names in ``_TRAVELERS``, ``''`` for nobody, dealt to the places after shuffling, so
             that each street has its share of rare ones.
     """
 
@@ -63,9 +63,9 @@ class Street:
     """The street of one sequence.
 
     Args:
-        seed: of the data set.
-        sequence: number of the sequence.
-        busy: more people on foot and on bicycles; all else stays as it is.
+        seed: Of the data set.
+        sequence: Number of the sequence.
+        busy: More people on foot and on bicycles; all else stays as it is.
     """
 
     def __init__(self, seed: int, sequence: int, busy: bool = False) -> None:
@@ -185,7 +185,7 @@ def _lanes(rng: np.random.Generator, profile: Profile, speed: float, busy: bool)
              Lane(edge, -rng.uniform(3.5, 5), rng.uniform(20, 34), cycles)]  # fmt: skip
     for side, sign in enumerate((-1, 1)):
         for part, way in ((0.55, 1), (0.85, -1)):
-            away = profile.kerb_at(side) + part * profile.sidewalk[side]
+            away = profile.curb_at(side) + part * profile.sidewalk[side]
             pace = way * rng.uniform(1.0, 1.6)
             lanes.append(Lane(sign * away, pace, rng.uniform(7, 14), feet))
     return lanes

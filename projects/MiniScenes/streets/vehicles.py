@@ -30,16 +30,16 @@ def _plates(kind: str, length: float, z: float) -> list[Solid]:
 
 
 def car(rng: Rng) -> list[Solid]:
-    """Saloon, estate or van: body, cabin with glass, roof, wheels and plates."""
-    shape = rng.choice(['saloon', 'estate', 'van'], p=[0.45, 0.4, 0.15])
+    """Sedan, wagon or van: body, cabin with glass, roof, wheels and plates."""
+    shape = rng.choice(['sedan', 'wagon', 'van'], p=[0.45, 0.4, 0.15])
     long, wide, high = rng.uniform(3.8, 4.9), rng.uniform(1.68, 1.88), rng.uniform(1.4, 1.6)
     if shape == 'van':
         long, wide, high = long + 0.4, wide + 0.12, rng.uniform(1.9, 2.4)
     paint, x, y = _paint(rng), long / 2, wide / 2
     waist = high * rng.uniform(0.56, 0.62)
-    rear = dict(saloon=-0.30, estate=-0.46, van=-0.49)[shape] * long
+    rear = dict(sedan=-0.30, wagon=-0.46, van=-0.49)[shape] * long
     front = rng.uniform(0.16, 0.24) * long + (0.1 * long if shape == 'van' else 0)
-    lean = (0.55, 0.45 if shape == 'saloon' else 0.12, 0.16)
+    lean = (0.55, 0.45 if shape == 'sedan' else 0.12, 0.16)
     cabin = box('car', rear, front, -y * 0.94, y * 0.94, waist, high - 0.06, _GLASS, lean=lean,
                 echo=0.45)  # fmt: skip
     roof = box('car', rear + lean[1] * (front - rear) / 2, front - lean[0] * (front - rear) / 2,
@@ -50,7 +50,7 @@ def car(rng: Rng) -> list[Solid]:
 
 
 def truck(rng: Rng) -> list[Solid]:
-    """Lorry with a box or an open bed behind its cab."""
+    """Truck with a box or an open bed behind its cab."""
     long, wide, high = rng.uniform(6.0, 9.0), rng.uniform(2.3, 2.5), rng.uniform(2.9, 3.6)
     paint, cargo, x, y = _paint(rng), rng.uniform(0.2, 0.6), long / 2, wide / 2
     nose = x - rng.uniform(1.7, 2.1)
@@ -73,7 +73,7 @@ def trailer(rng: Rng) -> list[Solid]:
 
 
 def road_train(rng: Rng) -> list[Solid]:
-    """Lorry that draws a trailer."""
+    """Truck that draws a trailer."""
     return [*truck(rng), *(part.placed(-8.6, 0, 0) for part in trailer(rng))]
 
 

@@ -53,7 +53,7 @@ def measure(
     """
     if not batches or repeats < 1:
         raise UsageError(
-            f'need at least one scene and one repeat, got {len(batches)} and {repeats}'
+            f'scenes and repeats must be at least 1 each, but got {len(batches)} and {repeats}'
         )
     device = next(network.parameters()).device
     cuda = device.type == 'cuda'

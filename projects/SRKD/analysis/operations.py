@@ -3,9 +3,10 @@
 A multiplication and an addition are two operations (FLOPs). Linear layers, dense and sparse
 convolutions and attention are counted; normalization, activation and pooling are not.
 
-Shapes: N input sites, M output sites; rows are (batch, x, y, z).
+Shape letters: N input sites, M output sites; rows are (batch, x, y, z).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -14,13 +15,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.hooks import RemovableHandle
 
 from ..ops.lookup import find_rows
 from ..ops.sparse_conv import SparseGrid, SubMConv3d
 
-_CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
-_TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+Shape = Sequence[int]
+_KINDS = dict(mm='linear', addmm='linear')
 
 
 def count_pairs(
@@ -65,40 +67,54 @@ def count_pairs(
     return total
 
 
-class OperationCounter(TorchFunctionMode):
-    """Counts what torch functions called inside its ``with`` block multiply and add.
+def _attention(query: Shape, key: Shape, value: Shape, *unused: Any, **named: Any) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+class OperationCounter(FlopCounterMode):
+    """torch's counter, and what it does not see: attention on a CPU, sparse convolutions.
+
+    Products of batches of matrices are counted as attention, all others as linear. On a GPU torch
+    may widen the heads of an attention to a multiple of 8 channels and then counts these.
 
     Attributes:
-        flops: Operations by kind: ``linear``, ``attention``, ``convolution`` and, added by
-            :func:`count_operations`, ``sparse convolution``.
+        sparse: Operations of sparse convolutions, which :func:`count_operations` adds.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.flops: dict[str, int] = {}
+        # torch 2.1 has no such operator: None then stands for nothing.
+        on_cpu = getattr(torch.ops.aten, '_scaled_dot_product_flash_attention_for_cpu', None)
+        super().__init__(display=False, custom_mapping={on_cpu: _attention})
+        self.sparse = 0
 
-    def add(self, kind: str, amount: int) -> None:
-        """Add operations of one kind."""
-        self.flops[kind] = self.flops.get(kind, 0) + int(amount)
+    @property
+    def flops(self) -> dict[str, int]:
+        """By kind: ``linear``, ``attention``, ``convolution``, ``sparse convolution``."""
+        kinds: dict[str, int] = {}
+        for operator, amount in self.flop_counts['Global'].items():
+            name = operator.__name__
+            kind = 'convolution' if 'convolution' in name else _KINDS.get(name, 'attention')
+            kinds[kind] = kinds.get(kind, 0) + amount
+        return kinds | ({'sparse convolution': self.sparse} if self.sparse else {})
 
-    def __torch_function__(
-        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        """Call a torch function and count it if it is one of those that matter."""
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        named = dict(zip(('input', 'weight', 'value'), args)) | kwargs
-        if func is F.linear:
-            self.add('linear', 2 * out.numel() * named['input'].shape[-1])
-        elif func is F.scaled_dot_product_attention:
-            query, key = (kwargs.get(n, a) for n, a in zip(('query', 'key'), (*args, None, None)))
-            scores = query[..., 0].numel() * key.shape[-2]
-            self.add('attention', 2 * scores * (query.shape[-1] + out.shape[-1]))
-        elif func in _CONVOLUTIONS:
-            self.add('convolution', 2 * out.numel() * named['weight'][0].numel())
-        elif func in _TRANSPOSED:
-            self.add('convolution', 2 * named['input'].numel() * named['weight'][0].numel())
-        return out
+    def watch(self, layer: nn.Module, pairs: Callable[..., int]) -> tuple[RemovableHandle, ...]:
+        """Count a sparse layer by its pairs, whatever products its backend makes of them.
+
+        Args:
+            layer: With ``in_channels`` and ``out_channels``.
+            pairs: Their number, of the layer, its inputs and its output.
+        """
+        dense: dict[Any, int] = {}
+
+        def before(module: nn.Module, args: tuple) -> None:
+            dense.update(self.flop_counts['Global'])
+
+        def after(module: nn.Module, args: tuple, out: Any) -> None:
+            found = pairs(module, *args, out)
+            self.flop_counts['Global'] = defaultdict(int, dense)
+            self.sparse += 2 * found * module.in_channels * module.out_channels
+
+        return layer.register_forward_pre_hook(before), layer.register_forward_hook(after)
 
 
 def _own_pairs(conv: SubMConv3d, feat: Tensor, grid: SparseGrid, out: Tensor) -> int:
@@ -142,19 +158,12 @@ def count_operations(network: nn.Module) -> Iterator[OperationCounter]:
 
         kinds.append((SparseConvolution, _spconv_pairs))
 
-    def hook(pairs: Callable[..., int]) -> Callable:
-        def count(module: nn.Module, args: tuple, out: Any) -> None:
-            amount = 2 * pairs(module, *args, out) * module.in_channels * module.out_channels
-            counter.add('sparse convolution', amount)
-
-        return count
-
     with ExitStack() as stack:
         for module in network.modules():
             for kind, pairs in kinds:
                 if isinstance(module, kind):
-                    handle = module.register_forward_hook(hook(pairs))
-                    stack.callback(handle.remove)
+                    for handle in counter.watch(module, pairs):
+                        stack.callback(handle.remove)
                     break
         stack.enter_context(counter)
         yield counter

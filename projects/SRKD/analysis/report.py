@@ -12,7 +12,7 @@ class Row:
 
     Attributes:
         name: What it is.
-        scores: Titles and values in per cent; several share a column.
+        scores: Titles and values in percent; several share a column.
         parameters: Number of parameters.
         ratio: Teacher's parameters over this network's.
         flops: Operations per scene.
@@ -51,7 +51,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def comparison_table(rows: Sequence[Row]) -> str:
-    """Table of networks with the same scores: in per cent, parameters in millions."""
+    """Table of networks with the same scores: in percent, parameters in millions."""
     header = ['network', *rows[0].scores, 'params (M)', 'ratio', 'GFLOPs', 'ms/scene']
     return markdown_table(
         header,

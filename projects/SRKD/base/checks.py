@@ -38,21 +38,21 @@ def check_probability(**values: float) -> None:
     """
     for name, value in values.items():
         if not 0 <= value <= 1:
-            raise UsageError(f'{name} must be a probability in [0, 1], got {name}={value}')
+            raise UsageError(f'{name} must be a probability in [0, 1], but got {name}={value}')
 
 
 def check_limits(**limits: tuple[float, float, float]) -> None:
     """Refuse values outside their limits.
 
     Args:
-        limits: by name: value, least and greatest.
+        limits: By name: value, least and greatest.
 
     Raises:
         UsageError: For the first value that lies outside.
     """
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:
-            raise UsageError(f'{name} must lie between {low} and {high}, got {value}')
+            raise UsageError(f'{name} must lie between {low} and {high}, but got {value}')
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
@@ -64,5 +64,5 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     choices = list(choices)
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
-        hint = f'; did you mean {near[0]!r}?' if near else ''
+        hint = f', nearest: {near[0]!r}' if near else ''
         raise UsageError(f'{name} must be one of {choices}, but got {value!r}{hint}')

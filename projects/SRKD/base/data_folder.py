@@ -19,8 +19,8 @@ def new_folder(out: str | Path, force: bool = False) -> Iterator[Path]:
     """A folder to fill that takes the place of ``out`` at the end, or vanishes on an error.
 
     Args:
-        out: where the folder will be.
-        force: replace what ``out`` holds.
+        out: Where the folder will be.
+        force: Replace what ``out`` holds.
 
     Raises:
         FileInTheWayError: If ``out`` is not empty and ``force`` is not set.

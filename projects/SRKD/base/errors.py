@@ -105,7 +105,7 @@ def misuse_told(tool: str) -> Iterator[None]:
 
     Example:
         >>> with misuse_told('train.py'):
-        ...     raise UsageError('train_dataloader.batch_size must be positive, got 0')
+        ...     raise UsageError('train_dataloader.batch_size must be positive, but got 0')
         Traceback (most recent call last):
         ...
         SystemExit: 2

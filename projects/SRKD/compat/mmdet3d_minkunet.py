@@ -53,9 +53,9 @@ def _check_rows(coors: Tensor, edge: int) -> None:
     rows = torch.cat([coors[:, :1], cells], 1)
     if (rows == rows[:1]).all():
         raise TooFewVoxelsError(
-            'batch norm in training needs at least 2 voxels at every stage, got 1 at the coarsest, '
-            f'where {edge} x {edge} x {edge} voxels are one: use larger clouds, more of them per '
-            'batch, or fewer stages'
+            'batch norm in training needs at least 2 voxels at every stage, but got 1 at the '
+            f'coarsest, where {edge} x {edge} x {edge} voxels are one: use larger clouds, '
+            'more of them per batch, or fewer stages'
         )
 
 

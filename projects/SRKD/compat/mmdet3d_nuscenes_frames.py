@@ -27,7 +27,7 @@ def _asking(original: Callable) -> Callable:
         if 'classes' not in meta:
             raise UsageError(
                 'dataset_meta of NuScenesMetric names no classes, expected the '
-                f'metainfo of the data set that is scored, got {meta!r}'
+                f'metainfo of the data set that is scored, but got {meta!r}'
             )
         if not results:
             raise UsageError(

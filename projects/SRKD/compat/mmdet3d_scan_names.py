@@ -27,8 +27,8 @@ def _told(original: Callable) -> Callable:
             if not str(error).startswith(_TORCH):
                 raise
             raise TooFewVoxelsError(
-                'batch norm in training needs at least 2 voxels at every stage, got 1: use larger '
-                'clouds, more of them per batch, or fewer stages'
+                'batch norm in training needs at least 2 voxels at every stage, but got 1: use '
+                'larger clouds, more of them per batch, or fewer stages'
             ) from None
 
     return forward

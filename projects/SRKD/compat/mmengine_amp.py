@@ -33,13 +33,13 @@ if find_spec('mmdet3d') is not None:
         def __init__(self, dtype: str | torch.dtype = 'bfloat16', **kwargs):
             if dtype not in ('bfloat16', torch.bfloat16):
                 raise ValueError(
-                    "BFloat16OptimWrapper computes in dtype='bfloat16', but got "
-                    f'dtype={dtype!r}; on a GPU AmpOptimWrapper offers others.'
+                    "dtype of BFloat16OptimWrapper must be 'bfloat16', but got "
+                    f'{dtype!r}; on a GPU AmpOptimWrapper offers others'
                 )
             if kwargs.pop('loss_scale', 'dynamic') != 'dynamic':
                 raise ValueError(
                     'BFloat16OptimWrapper scales no loss; remove loss_scale from '
-                    'optim_wrapper or use AmpOptimWrapper on a GPU.'
+                    'optim_wrapper or use AmpOptimWrapper on a GPU'
                 )
             OptimWrapper.__init__(self, **kwargs)
             self._scale_update_param = None

@@ -100,8 +100,8 @@ def _with_known_rules(original: Callable) -> Callable:
             return original(self, rules, key_indicators)
         except KeyError:
             raise UsageError(
-                f'default_hooks.checkpoint.rule is {", ".join(map(repr, rules))}, expected '
-                "'greater', 'less' or None"
+                "default_hooks.checkpoint.rule must be 'greater', 'less' or None, but got "
+                f'{", ".join(map(repr, rules))}'
             ) from None
         except ValueError:
             if len(rules) == 1:

@@ -9,7 +9,7 @@ Delete when: a release agrees with dense ``conv3d`` in ``tests/test_compat/test_
 
 Max-pooling and the making of pairs repeat exactly and are left alone, and so are tensors on a GPU.
 
-Shapes: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
+Shape letters: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
 """
 
 from collections.abc import Callable

@@ -29,8 +29,8 @@ def check_data_root(
     ``classes`` with those it labels.
 
     Args:
-        cfg: a config with ``{split}_dataloader`` entries; absent ones are skipped.
-        splits: the loaders the run will use.
+        cfg: A config with ``{split}_dataloader`` entries; absent ones are skipped.
+        splits: The loaders the run will use.
 
     Raises:
         FileMissingError: On the first missing thing: what, for which loader, the nearest name.

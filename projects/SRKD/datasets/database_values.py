@@ -22,9 +22,9 @@ def check_database(path: str, classes: Sequence[str], numbers: Sequence[str]) ->
     """Refuse what ``DataBaseSampler`` would crash on later, or paste without a word.
 
     Args:
-        path: of the database, a pickle that a converter wrote.
-        classes: to be pasted; the boxes of others are not looked at.
-        numbers: keys that every object must have a number at.
+        path: Of the database, a pickle that a converter wrote.
+        classes: To be pasted; the boxes of others are not looked at.
+        numbers: Keys that every object must have a number at.
 
     Raises:
         UsageError: Names the file, the class and the object.

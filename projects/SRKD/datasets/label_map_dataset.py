@@ -41,7 +41,7 @@ class LabelMapSegDataset(Seg3DDataset):
         metainfo = dict(metainfo or {})
         classes = metainfo.setdefault('classes', self.METAINFO['classes'])
         if not classes:
-            raise UsageError(f"{type(self).__name__} needs metainfo['classes'], got none")
+            raise UsageError(f"{type(self).__name__} needs metainfo['classes'], but got none")
         if ignore_index is None:
             ignore_index = len(classes)
         if not metainfo.get('seg_label_mapping'):
@@ -55,7 +55,7 @@ class LabelMapSegDataset(Seg3DDataset):
             raise UsageError(
                 f"{type(self).__name__} needs metainfo['seg_label_mapping'], or "
                 f"metainfo['seg_valid_class_ids'] of one raw id for each of its {len(classes)} "
-                f'classes, got {len(ids)}'
+                f'classes, but got {len(ids)}'
             )
         ignored = dict.fromkeys(range(metainfo.get('max_label', max(ids)) + 1), ignore_index)
         return ignored | {raw: number for number, raw in enumerate(ids)}

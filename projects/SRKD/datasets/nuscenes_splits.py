@@ -33,7 +33,9 @@ def check_version(root: str | Path, version: Any, key: str) -> Path:
         UsageError: If it is not one of :data:`SCORED`.
     """
     if version not in SCORED:
-        raise UsageError(f'{key} is {version!r}, mmdet3d scores {" and ".join(SCORED)}')
+        raise UsageError(
+            f'{key} must be {" or ".join(SCORED)}, which mmdet3d scores, but got {version!r}'
+        )
     folder = Path(root) / version
     for path in (folder, folder / 'sample.json', folder / 'scene.json'):
         if not path.exists():

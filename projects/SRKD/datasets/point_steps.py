@@ -1,6 +1,6 @@
 """Transforms of loaded points: the intensity's unit, and the identity of raw points.
 
-Letters: n points, D columns of a point.
+Shape letters: n points, D columns of a point.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class DivideIntensity(BaseTransform):
 
     def __init__(self, divisor: float = 255.0) -> None:
         if not divisor > 0:
-            raise UsageError(f'divisor of DivideIntensity must be positive, got {divisor}')
+            raise UsageError(f'divisor of DivideIntensity must be positive, but got {divisor}')
         self.divisor = divisor
 
     def transform(self, results: dict) -> dict:
@@ -35,8 +35,8 @@ class DivideIntensity(BaseTransform):
         points = results['points']
         if points.tensor.shape[1] < 4:
             raise UsageError(
-                f'DivideIntensity expects points of at least 4 columns (x, y, z, intensity), got '
-                f'{points.tensor.shape[1]}: see use_dim of the loader'
+                f'points of DivideIntensity must have at least 4 columns (x, y, z, intensity), '
+                f'but got {points.tensor.shape[1]}: see use_dim of the loader'
             )
         points.tensor[:, 3] /= self.divisor
         return results
@@ -75,7 +75,7 @@ class AddPointIdentity(BaseTransform):
             if count > _EXACT:
                 raise UsageError(
                     f'AddPointIdentity numbers at most 2^24 = {_EXACT} {what} exactly in float32, '
-                    f'got {count} in {results.get("lidar_path", "a scan without a path")}'
+                    f'but got {count} in {results.get("lidar_path", "a scan without a path")}'
                 )
         row = torch.arange(len(points), dtype=points.tensor.dtype)
         identity = torch.stack([row, torch.full_like(row, slot)], 1)  # (n, 2)

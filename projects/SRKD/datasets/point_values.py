@@ -2,7 +2,7 @@
 
 A file of another number type, byte order or column count is read without an error, and so are
 millimeters and map coordinates. All of it shows in a few minima and maxima.
-Letters: n points, D columns.
+Shape letters: n points, D columns.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class ReplayViews(Compose):
         for name, value, least in (('views', views, 1), ('seed', seed, 0)):
             if type(value) is not int or value < least:
                 raise UsageError(
-                    f'{name} of ReplayViews must be an integer of at least {least}, got {value!r}'
+                    f'{name} of ReplayViews must be an integer of at least {least}, '
+                    f'but got {value!r}'
                 )
         self.facts = dict(views=views, seed=seed, augmentation=digest(transforms))
         super().__init__(transforms)
@@ -88,7 +89,7 @@ class ReplayViews(Compose):
         if 'data_samples' not in results:
             raise UsageError(
                 'the transforms of ReplayViews end without packing, expected all of the pipeline '
-                f'behind loading, Pack3DDetInputs included, got keys {sorted(results)[:6]}'
+                f'behind loading, Pack3DDetInputs included, but got keys {sorted(results)[:6]}'
             )
         replay = dict(self.facts, scan=scan, view=view)
         results['data_samples'].set_metainfo(dict(replay=replay))

@@ -2,7 +2,7 @@
 
 nuScenes: mmdet3d's ``LoadPointsFromMultiSweeps`` loads them. SemanticKITTI:
 ``LoadPreviousScans``. Both append them, and ``IgnoreSweepPoints`` then lengthens the labels.
-Letters: n points of the labeled scan, m points in all, D columns.
+Shape letters: n points of the labeled scan, m points in all, D columns.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
 from .live_teacher import LiveTeacher
-from .matching import MatchedPoints, PointMatcher, VoxelView
+from .matched_points import MatchedPoints, Matcher
+from .matching import PointMatcher, VoxelView
 from .model import DistillModel
 from .segmentor import DistillSegmentor
 from .taps import Taps
@@ -30,6 +31,7 @@ __all__ = [
     'LiveTeacher',
     'MLPConnector',
     'MatchedPoints',
+    'Matcher',
     'PointMatcher',
     'Taps',
     'Teacher',

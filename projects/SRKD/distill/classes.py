@@ -1,6 +1,6 @@
 """What a teacher says, in the order in which its student numbers the classes.
 
-Letters: K classes of the student, K_t of the teacher, C channels of a tap.
+Shape letters: K classes of the student, K_t of the teacher, C channels of a tap.
 """
 
 from __future__ import annotations

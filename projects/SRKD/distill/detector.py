@@ -62,7 +62,7 @@ class DistillDetector(DistillModel):
         super().__init__(student, teacher, terms, init_cfg=init_cfg)
         if not isinstance(self.student, Base3DDetector):
             raise UsageTypeError(
-                f'DistillDetector trains detectors, got a student of type '
+                f'the student of DistillDetector must be a detector, but got a '
                 f'{type(self.student).__name__}: use DistillSegmentor for segmentors'
             )
         own = teacher_config(student)
@@ -143,7 +143,7 @@ def _score_threshold(teacher_boxes: Mapping, count: int | None) -> float | list[
         written = sorted(teacher_boxes) if isinstance(teacher_boxes, Mapping) else teacher_boxes
         raise UsageError(
             f'teacher_boxes must be dict(score_thr=...) and nothing else, for example '
-            f'dict(score_thr=0.6), got {written}'
+            f'dict(score_thr=0.6), but got {written}'
         )
     value = teacher_boxes['score_thr']
     several = isinstance(value, Sequence) and not isinstance(value, str)
@@ -152,7 +152,7 @@ def _score_threshold(teacher_boxes: Mapping, count: int | None) -> float | list[
         if not number or not 0 <= each <= 1:
             raise UsageError(
                 'teacher_boxes.score_thr must be a number in [0, 1], or one for each class of the '
-                f'student, got {value!r}'
+                f'student, but got {value!r}'
             )
     if several and count is not None and len(value) != count:
         raise UsageError(

@@ -1,7 +1,7 @@
 """Matching for detectors: voxels of one grid, cells of a bird's eye view, points of a cloud.
 
-Shapes: B samples, N voxels of one network, S rows at a student's tap, R at a teacher's, M matched
-rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
+Shape letters: B samples, N voxels of one network, S rows at a student's tap, R at a teacher's, M
+matched rows, C channels, H x W cells (y, x) of a map, n points of each cloud.
 """
 
 import torch
@@ -12,7 +12,7 @@ from ..base import UsageError
 from ..ops.grid import DetectionGrid
 from ..ops.lookup import find_rows
 from .features import Features
-from .matching import MatchedPoints
+from .matched_points import MatchedPoints, Matcher
 
 
 class DetectorView:
@@ -43,25 +43,24 @@ class DetectorView:
             self.classes = [truth.labels_3d.long().to(device) for truth in truths]
 
 
-class DetectorMatcher:
-    """Match what taps of two detectors saw on one batch.
+class DetectorMatcher(Matcher[DetectorView]):
+    """Match what taps of two detectors saw by places, see :class:`Matcher`.
 
     Voxels are matched by their place in the grid, which must be one for both; cells of maps by
     their center, the teacher's map being interpolated bilinearly where it has another resolution or
-    range; points by their place in the cloud. Student rows without a teacher row are left out and
-    counted in :attr:`left_out`.
+    range; points by their place in the cloud.
 
     Args:
         student: The student's view of the batch.
         teacher: The teacher's.
     """
 
-    def __init__(self, student: DetectorView, teacher: DetectorView) -> None:
-        self.student, self.teacher = student, teacher
-        self.left_out = 0
+    def pair(self, learned: Features, taught: Features) -> tuple[MatchedPoints, Tensor | None]:
+        """Pair every row of the student's tap, see :meth:`Matcher.pair`.
 
-    def __call__(self, learned: Features, taught: Features) -> MatchedPoints:
-        """Pair the rows of two taps; see :class:`MatchedPoints`."""
+        Raises:
+            UsageError: If the taps are of two kinds, or of grids or clouds that cannot be compared.
+        """
         kinds = [_kind(features) for features in (learned, taught)]
         if kinds[0] != kinds[1]:
             raise UsageError(
@@ -74,11 +73,7 @@ class DetectorMatcher:
             pair, matched = self._cells(learned, taught)
         else:
             pair, matched = self._voxels(learned, taught)
-        pair = pair.replace(boxes=self.student.boxes, classes=self.student.classes)
-        if matched is None or bool(matched.all()):
-            return pair
-        self.left_out += int((~matched).sum())
-        return pair.rows(matched.nonzero().squeeze(1))
+        return pair.replace(boxes=self.student.boxes, classes=self.student.classes), matched
 
     def _points(self, learned: Features, taught: Features) -> MatchedPoints:
         samples, size = learned.dense

@@ -1,6 +1,6 @@
 """What a tap holds: the features of one module's output, whatever carries them.
 
-Shapes: N rows, C channels, B samples, H x W cells of a bird's eye view.
+Shape letters: N rows, C channels, B samples, H x W cells of a bird's eye view.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def read_features(output: object) -> Features:
         got = type(output).__name__
     raise UsageTypeError(
         'a tap must see features of rows: a tensor (N, C), a map (B, C, H, W), a PointCloud or a '
-        f'SparseConvTensor, got {got}: tap a module whose output is one of these'
+        f'SparseConvTensor, but got {got}: tap a module whose output is one of these'
     )
 
 

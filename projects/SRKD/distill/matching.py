@@ -3,11 +3,10 @@
 Teacher and student may voxelize differently, so rows are matched through raw points: raw point ->
 finest row -> stage row, each network in its own grid.
 
-Shapes: P raw points of the batch, N finest rows (voxels) of one network, S rows at a student's
-tap, R rows at a teacher's, M matched rows, C channels.
+Shape letters: P raw points of the batch, N finest rows (voxels) of one network, S rows at a
+student's tap, R rows at a teacher's, M matched rows, C channels.
 """
 
-from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import torch
@@ -18,57 +17,7 @@ from ..base import UsageError
 from ..ops.lookup import find_rows
 from ..ops.pooling import points_per_voxel
 from .features import Features
-
-_OF_ROWS = 'of rows'  # marks the fields that have a value for each row
-
-
-def _of_rows(**options):
-    return field(metadata={_OF_ROWS: True}, **options)
-
-
-@dataclass(frozen=True)
-class MatchedPoints:
-    """Rows of the student and what the teacher says about the same places.
-
-    Attributes:
-        student: ``(M, C_s)`` features, with gradient.
-        teacher: ``(M, C_t)`` features, detached.
-        coord: ``(M, 3)`` mean metric coordinate of the raw points in each row.
-        batch: ``(M,)`` int64 sample id.
-        label: ``(M,)`` int64 class, -1 where ignored; None without labels.
-        stage: How often the student's grid was halved at this tap.
-        count: ``(M,)`` float32 raw points in each row; None where rows are no voxels.
-        boxes: Detectors: B times ``(n, >= 7)`` x, y, z of the gravity center, dx, dy, dz, yaw and
-            perhaps velocity of the objects, in the points' frame.
-        classes: Detectors: B times ``(n,)`` int64 class of each box, -1 where ignored.
-        cell_size: Meters in x and y that a row's cell covers; None where rows are no cells.
-    """
-
-    student: Tensor = _of_rows()
-    teacher: Tensor = _of_rows()
-    coord: Tensor = _of_rows()
-    batch: Tensor = _of_rows()
-    label: Tensor | None = _of_rows(default=None)
-    stage: int = 0
-    count: Tensor | None = _of_rows(default=None)
-    boxes: list[Tensor] | None = None
-    classes: list[Tensor] | None = None
-    cell_size: tuple[float, float] | None = None
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """What a loss may ask for."""
-        return tuple(each.name for each in fields(cls))
-
-    def replace(self, **changes) -> 'MatchedPoints':
-        """Return a copy with some fields changed."""
-        return replace(self, **changes)
-
-    def rows(self, kept: Tensor) -> 'MatchedPoints':
-        """Return a copy with some rows only, given by their indices."""
-        of_rows = [each.name for each in fields(self) if each.metadata.get(_OF_ROWS)]
-        values = {name: getattr(self, name) for name in of_rows}
-        return self.replace(**{k: v if v is None else v[kept] for k, v in values.items()})
+from .matched_points import MatchedPoints, Matcher
 
 
 class VoxelView:
@@ -160,25 +109,20 @@ class VoxelView:
         return torch.where(inside, key, -1)
 
 
-class PointMatcher:
-    """Match what taps of two networks saw on one batch.
+class PointMatcher(Matcher[VoxelView]):
+    """Match voxels through raw points, see :class:`Matcher`.
 
-    One pair per student row: the teacher's value is the mean of its features (logits before
-    softmax) over the raw points in that row. Rows that no teacher row covers are left out and
-    counted in :attr:`left_out`. With one voxelization for both and equal stages the mean is a
-    plain look-up, at the finest stage the identity.
+    The teacher's value at a student row is the mean of its features (logits before softmax) over
+    the raw points in that row. With one voxelization for both, the teacher's view being the
+    student's, and equal stages the mean is a plain look-up, at the finest stage the identity.
 
     Args:
         student: The student's view of the batch.
         teacher: The teacher's; the same object when it works on the student's voxels.
     """
 
-    def __init__(self, student: VoxelView, teacher: VoxelView) -> None:
-        self.student, self.teacher = student, teacher
-        self.left_out = 0
-
-    def __call__(self, learned: Features, taught: Features) -> MatchedPoints:
-        """Pair the rows of two taps; see :class:`MatchedPoints`."""
+    def pair(self, learned: Features, taught: Features) -> tuple[MatchedPoints, Tensor | None]:
+        """Pair every row of the student's tap, see :meth:`Matcher.pair`."""
         view = self.student
         student_row, teacher_row = view.rows_at(learned), self.teacher.rows_at(taught)  # (N,)
         shared = self.teacher is view
@@ -191,17 +135,14 @@ class PointMatcher:
             teacher, matched = self._mean_over_points(student_row, teacher_row, learned, taught)
         pair = MatchedPoints(
             student=learned.feat,
-            teacher=teacher.detach(),
+            teacher=teacher,
             coord=self._coord(student_row, len(learned.feat)),
             batch=(view.coors if learned.coors is None else learned.coors)[:, 0].long(),
             label=self._label(student_row, len(learned.feat), learned.coors is None),
             stage=stage,
             count=points_per_voxel(_through(view.point_row, student_row), len(learned.feat)),
         )
-        if matched is None or bool(matched.all()):
-            return pair
-        self.left_out += int((~matched).sum())
-        return pair.rows(matched.nonzero().squeeze(1))
+        return pair, matched
 
     @staticmethod
     def _look_up(

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from ..base import UsageError
 from ..models.inference import for_inference
 from .classes import ClassAgreement
-from .matching import PointMatcher
+from .matched_points import Matcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
+from .told_by_hooks import ToldByHooks
 
 
-class DistillModel(BaseModel):
+class DistillModel(ToldByHooks, BaseModel):
     """A trained student beside a frozen teacher.
 
     Its ``state_dict`` is the student's, key for key: a checkpoint of a distillation run loads
@@ -82,8 +83,6 @@ class DistillModel(BaseModel):
         own = own.get('data_preprocessor')
         theirs = self.teacher.config.get('data_preprocessor')
         self.shares_voxels = own == theirs and not self.teacher.has_own_rows
-        self.distill_scale = 1.0  # set by DistillScheduleHook; at 0 the teacher is not run
-        self.keeps_connectors = False  # set by DistillCheckpointHook
         self.register_state_dict_post_hook(_to_student_keys)
         self.register_load_state_dict_pre_hook(_from_student_keys)
 
@@ -97,7 +96,7 @@ class DistillModel(BaseModel):
         """Return the teacher, given its config, checkpoint and the taps that terms read."""
 
     @abstractmethod
-    def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> PointMatcher:
+    def matcher(self, student: tuple[dict, list], teacher: tuple[dict, list]) -> Matcher:
         """Return what pairs the rows of two taps, given both networks' inputs and samples."""
 
     def targets(self, data_samples: list) -> list:
@@ -191,7 +190,8 @@ class DistillModel(BaseModel):
             raise RuntimeError(
                 f'{type(self).__name__} trains without DistillCheckpointHook, so its connectors '
                 'would be lost at a resume: add custom_hooks=[dict(type="DistillCheckpointHook")] '
-                '(or call .loss() directly, outside a runner)'
+                '(or call .loss() directly, outside a runner; or .tell_connectors_are_kept(), if '
+                'you save .terms yourself)'
             )
         return self.loss(inputs, data_samples)
 
@@ -208,8 +208,8 @@ def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
     """Paths of a term's taps in the student and in the teacher."""
     if not name.isidentifier() or 'loss' in name or hasattr(_NO_TERMS, name):
         raise UsageError(
-            f'a term is named by an identifier without "loss" (it is logged as loss_NAME) that is '
-            f'no attribute of a module (such as keys, type, training), got {name!r}'
+            f'the name of a term must be an identifier without "loss" (it is logged as loss_NAME) '
+            f'and no attribute of a module (such as keys, type, training), but got {name!r}'
         )
     if 'student_tap' not in term:
         raise UsageError(f'term {name!r} has no student_tap, expected a module path of the student')

@@ -34,7 +34,7 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
     if model is None:
         raise UsageError(
             'teacher config defines neither `model` nor `type`, expected a config file of a '
-            f'network or its model dict, got keys {sorted(config)[:6]}'
+            f'network or its model dict, but got keys {sorted(config)[:6]}'
         )
     model = model.get('student', model)
     if model['type'] == 'CompressedDetector':
@@ -85,7 +85,7 @@ class Teacher(ABC):
         if not checkpoint and self._file is None:
             raise UsageError(
                 'teacher has no checkpoint, expected the path of its trained weights: a teacher '
-                'with random weights distils noise'
+                'with random weights distills noise'
             )
         config = _read(config)
         self.config = teacher_config(config)

@@ -10,20 +10,13 @@ from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
 from ..base import UsageError, UsageTypeError, nearest_name
-from .matching import MatchedPoints
+from .matched_points import MatchedPoints
 
 # Last modules of heads, whose channels mean something.
 _PREDICTIONS = (
     'conv_seg', 'conv_cls', 'conv_reg', 'conv_dir_cls', 'heatmap', 'reg', 'height', 'dim', 'rot',
     'vel',
 )  # fmt: skip
-# Fields that a loss cannot do without, and what helps.
-_NEEDED = {
-    'count': 'tap a module that keeps the input voxels, such as voxel_encoder',
-    'boxes': 'train with ground truth in gt_instances_3d',
-    'classes': 'train with ground truth in gt_instances_3d',
-    'cell_size': "tap a map of the bird's eye view",
-}
 
 
 @MODELS.register_module()
@@ -107,7 +100,7 @@ class DistillTerm(nn.Module):
         weight = getattr(self.loss, 'loss_weight', 1.0)
         if not (isinstance(weight, Number) and math.isfinite(weight) and weight >= 0):
             raise UsageError(
-                f'loss_weight of term {self.name!r} must be finite and at least 0, got {weight}'
+                f'loss_weight of term {self.name!r} must be finite and at least 0, but got {weight}'
             )
         for role, tap in (('student', self.student_tap), ('teacher', self.teacher_tap)):
             if getattr(self.loss, 'reads_predictions', False) and 'head' not in tap:
@@ -138,11 +131,11 @@ class DistillTerm(nn.Module):
             with torch.autocast(pair.student.device.type, enabled=False):
                 pair = pair.replace(student=self.connector(pair.student.float()))
         read = {name: getattr(pair, name) for name in self.reads}
-        for name in _NEEDED:
+        for name, cure in MatchedPoints.cures().items():
             if name in read and read[name] is None:
                 raise UsageError(
                     f'{type(self.loss).__name__} of term {self.name!r} reads {name!r}, which the '
-                    f'rows of tap {self.student_tap!r} do not have: {_NEEDED[name]}'
+                    f'rows of tap {self.student_tap!r} do not have: {cure}'
                 )
         return self.loss(**read)
 

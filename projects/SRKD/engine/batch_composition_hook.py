@@ -1,6 +1,6 @@
 """Logs whether the scans of a mini-batch are worth comparing.
 
-Letters: B scans of a mini-batch, L classes.
+Shape letters: B scans of a mini-batch, L classes.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class BatchCompositionHook(Hook):
       scan holds a class are left out.
 
     Args:
-        interval: iterations averaged over; None takes the interval of ``LoggerHook``.
-        window: seconds; None takes the window of the batch sampler, or its default.
+        interval: Iterations averaged over; None takes the interval of ``LoggerHook``.
+        window: Seconds; None takes the window of the batch sampler, or its default.
     """
 
     def __init__(self, interval: int | None = None, window: float | None = None) -> None:
         if interval is not None and interval <= 0:
             raise UsageError(
-                f'interval should be a positive number of iterations, but got interval={interval}'
+                f'interval must be a positive number of iterations, but got interval={interval}'
             )
         self.interval = interval
         self.window = window
@@ -93,7 +93,7 @@ def class_overlap(samples: list, n_classes: int | None = None) -> tuple[float, i
     """Sum of the Jaccard overlaps of all pairs of B data samples, and the pairs compared.
 
     Args:
-        samples: with labels of points or of boxes; without either the result is (0.0, 0).
+        samples: With labels of points or of boxes; without either the result is (0.0, 0).
         n_classes: L; labels outside 0 .. L - 1 (the ignored one) don't count, None: negative ones.
     """
     labels = [_labels(sample) for sample in samples]

@@ -90,7 +90,7 @@ def parse_options(words: Sequence[str] | None) -> dict:
     options = Namespace(read={})
     for word in words or ():
         if '=' not in word:
-            raise UsageError(f'--cfg-options takes words of the form KEY=VALUE, got {word!r}')
+            raise UsageError(f'--cfg-options must be words of the form KEY=VALUE, but got {word!r}')
         try:
             DictAction([], dest='read')(None, options, [word])
         except AssertionError as error:

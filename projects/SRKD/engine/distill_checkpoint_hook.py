@@ -24,12 +24,12 @@ class DistillCheckpointHook(Hook):
     def before_run(self, runner) -> None:
         """Tell the model that its connectors are kept; it refuses to train otherwise."""
         model = unwrap(runner.model)
-        if not hasattr(model, 'keeps_connectors'):
+        if not hasattr(model, 'tell_connectors_are_kept'):
             raise UsageTypeError(
-                'DistillCheckpointHook needs a distillation model (DistillSegmentor, ...), got '
+                'the model of DistillCheckpointHook must distill (DistillSegmentor, ...), but got '
                 f'{type(model).__name__}: remove the hook or wrap the model'
             )
-        model.keeps_connectors = True
+        model.tell_connectors_are_kept()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Add the connectors to a checkpoint."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from mmdet3d.registry import HOOKS
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
@@ -15,9 +17,10 @@ from .distill_checkpoint_hook import unwrap
 class DistillScheduleHook(Hook):
     r"""Scales all distillation terms by epoch: begins, ends or fades them.
 
-    Sets ``model.distill_scale``, the factor of all distillation terms, before each training epoch.
-    At 0 the model does not run its teacher, so epochs without distillation cost what the student
-    alone costs. With the epoch e counted from 0 (the first epoch is e = 0):
+    Tells the model the factor of all distillation terms before each training step, by
+    ``model.set_distill_scale``. At 0 the model does not run its teacher, so epochs without
+    distillation cost what the student alone costs. With the epoch e counted from 0 (the first
+    epoch is e = 0):
 
     .. math::
         s(e) = \begin{cases}
@@ -32,12 +35,12 @@ class DistillScheduleHook(Hook):
     iterations as all processes together need to show every sample once.
 
     Args:
-        begin_epoch: first epoch with distillation.
-        end_epoch: first epoch without full distillation; None: never.
-        fade_epochs: epochs from ``end_epoch`` on during which the scale falls linearly.
+        begin_epoch: First epoch with distillation.
+        end_epoch: First epoch without full distillation; None: never.
+        fade_epochs: Epochs from ``end_epoch`` on during which the scale falls linearly.
 
     Raises:
-        UsageError: if the epochs are negative, out of order, or a fade has no end to follow.
+        UsageError: If the epochs are negative, out of order, or a fade has no end to follow.
 
     Example:
         >>> hook = DistillScheduleHook(begin_epoch=1, end_epoch=3, fade_epochs=3)
@@ -50,17 +53,16 @@ class DistillScheduleHook(Hook):
     ) -> None:
         if begin_epoch < 0 or fade_epochs < 0:
             raise UsageError(
-                'begin_epoch and fade_epochs should be >= 0, but got '
+                'begin_epoch and fade_epochs must be at least 0, but got '
                 f'begin_epoch={begin_epoch}, fade_epochs={fade_epochs}'
             )
         if end_epoch is None and fade_epochs:
             raise UsageError(
-                f'fade_epochs={fade_epochs} follow end_epoch, but end_epoch is None; '
-                'expected an epoch'
+                f'end_epoch must be an epoch for fade_epochs={fade_epochs} to follow, but got None'
             )
         if end_epoch is not None and end_epoch < begin_epoch:
             raise UsageError(
-                f'end_epoch should be at least begin_epoch={begin_epoch}, '
+                f'end_epoch must be at least begin_epoch={begin_epoch}, '
                 f'but got end_epoch={end_epoch}'
             )
         self.begin_epoch = begin_epoch
@@ -79,19 +81,31 @@ class DistillScheduleHook(Hook):
         """Refuse what cannot be scheduled.
 
         Raises:
-            UsageTypeError: if the model has no ``distill_scale``.
+            UsageTypeError: If the model has no ``set_distill_scale``.
         """
-        if not hasattr(unwrap(runner.model), 'distill_scale'):
+        model = unwrap(runner.model)
+        if hasattr(model, 'set_distill_scale'):
+            return
+        if not hasattr(model, 'distill_scale'):
             raise UsageTypeError(
-                'DistillScheduleHook needs a model with the attribute distill_scale, '
-                'such as DistillSegmentor, but got '
-                f'{type(unwrap(runner.model)).__name__}.'
+                'the model of DistillScheduleHook must have set_distill_scale, as DistillSegmentor '
+                f'has, but got {type(model).__name__}'
             )
+        warnings.warn(
+            f'DistillScheduleHook calls set_distill_scale(scale) now, which {type(model).__name__} '
+            'does not have; that its attribute distill_scale is set goes with 0.3',
+            FutureWarning,
+            stacklevel=2,
+        )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set and log the scale of this epoch."""
         scale = self.scale(_epoch(runner))
-        unwrap(runner.model).distill_scale = scale
+        model = unwrap(runner.model)
+        if hasattr(model, 'set_distill_scale'):
+            model.set_distill_scale(scale)
+        else:
+            model.distill_scale = scale
         runner.message_hub.update_scalar('train/distill_scale', scale)
 
 

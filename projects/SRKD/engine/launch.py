@@ -45,7 +45,7 @@ def use_amp(cfg: Config) -> None:
         return
     if kind != 'OptimWrapper':
         raise UsageError(
-            f'--amp replaces an optimizer wrapper of type OptimWrapper, got {kind}: set mixed '
+            f'optim_wrapper.type must be OptimWrapper for --amp, but got {kind}: set mixed '
             'precision in the config'
         )
     if torch.cuda.is_available():

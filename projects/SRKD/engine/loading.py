@@ -53,7 +53,7 @@ def settle_loading(cfg: Config, resume: str | None, partial: bool) -> Start:
             'same network'
         )
     if partial and not source:
-        raise UsageError('--partial needs load_from, the checkpoint to start from, got none')
+        raise UsageError('--partial needs load_from, the checkpoint to start from, but got none')
     if resume == 'auto':
         found, reason = look_for_checkpoint(cfg.work_dir)
         if found is None:
@@ -78,7 +78,7 @@ def check_checkpoint(key: str, path: str | Path) -> None:
         UsageTypeError: If it is no path.
     """
     if not isinstance(path, (str, Path)):
-        raise UsageTypeError(f'{key} must be the path of a checkpoint, got {path!r}')
+        raise UsageTypeError(f'{key} must be the path of a checkpoint, but got {path!r}')
     if Path(path).expanduser().is_dir():
         names = ', '.join(sorted(file.name for file in Path(path).expanduser().glob('*.pth'))[:3])
         raise UsageError(
@@ -95,7 +95,7 @@ def _read(source: Mapping, partial: bool) -> tuple[str, bool]:
     further = set(source) - {'checkpoint', 'partial'}
     if further or 'checkpoint' not in source:
         raise UsageError(
-            'load_from must be a path or dict(checkpoint=..., partial=True), got the keys '
+            'load_from must be a path or dict(checkpoint=..., partial=True), but got the keys '
             f'{", ".join(map(str, source)) or "none"}'
         )
     return source['checkpoint'], partial or bool(source.get('partial', False))

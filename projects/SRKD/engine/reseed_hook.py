@@ -76,8 +76,9 @@ class ReseedHook(Hook):
             loop.dataloader_iterator = chain(repeat(None, loop.iter), rest)
         else:
             raise UsageError(
-                'ReseedHook needs an EpochBasedTrainLoop or an IterBasedTrainLoop in train_cfg, '
-                f'got {type(loop).__name__}: leave the hook out by default_hooks=dict(reseed=None)'
+                'train_cfg of a run with ReseedHook must be an EpochBasedTrainLoop or an '
+                f'IterBasedTrainLoop, but got {type(loop).__name__}: leave the hook out by '
+                'default_hooks=dict(reseed=None)'
             )
 
     def before_train_epoch(self, runner: Runner) -> None:

@@ -36,7 +36,7 @@ class TeacherValLoop(ValLoop):
         if not isinstance(evaluator, (dict, Sequence)):
             raise UsageTypeError(
                 'TeacherValLoop builds metrics twice and so needs their configs in val_evaluator, '
-                f'got {type(evaluator).__name__}'
+                f'but got {type(evaluator).__name__}'
             )
         beside = copy.deepcopy(evaluator)
         super().__init__(runner, dataloader, evaluator, **kwargs)

@@ -35,7 +35,7 @@ MAX_THRESHOLDS = 1000
 class KittiMetricWithCeiling(KittiMetric):
     """``KittiMetric`` with the number of objects, the ceiling of AP40 and the area under the curve.
 
-    Beside mmdet3d's keys, of ``pred_instances_3d/KITTI/``, there are in per cent and per class and
+    Beside mmdet3d's keys, of ``pred_instances_3d/KITTI/``, there are in percent and per class and
     difficulty ``Car_AP40_ceiling_moderate``, ``Car_3D_area_moderate_strict`` (also BEV and loose)
     and the number ``Car_objects_moderate``. mmdet3d's long text gives way to one table.
 
@@ -99,7 +99,7 @@ class KittiMetricWithCeiling(KittiMetric):
 
 
 def ap40_ceiling(objects: int) -> float:
-    """AP40 in per cent that ground truth against itself gets."""
+    """AP40 in percent that ground truth against itself gets."""
     return 100 * (min(max(objects, 1), 41) - 1) / 40
 
 
@@ -151,7 +151,7 @@ def curve_area(
         min_overlap: IoU above which a box counts.
 
     Returns:
-        Area in per cent; 0 where there is no valid object.
+        Area in percent; 0 where there is no valid object.
     """
     numbers = CLASSES.index(name), DIFFICULTIES.index(difficulty)
     *lists, _, valid = kitti._prepare_data(gt_annos, dt_annos, *numbers)

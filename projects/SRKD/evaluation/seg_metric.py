@@ -1,6 +1,6 @@
 """Segmentation scores on raw points and, told apart, on voxels.
 
-Letters: n raw points of a scan, V voxels, L classes.
+Shape letters: n raw points of a scan, V voxels, L classes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SegMetricWithVoxels(SegMetric):
 
     ``miou``, ``acc``, ``acc_cls`` and the classes' IoU are mmdet3d's, on all raw points. Papers and
     training logs also give a figure on the voxels the network saw, which is another number by
-    some per cent: ``voxel_miou``. A voxel's label is that of its first point, as in training.
+    some percent: ``voxel_miou``. A voxel's label is that of its first point, as in training.
     It is left out where the network has no voxels, and under test-time augmentation, where every
     view has its own; a run with augmentation logs ``tta_views``, the number of views, instead.
 

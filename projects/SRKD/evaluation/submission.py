@@ -3,7 +3,7 @@
 A format says how a file is called, and which number stands for a class in it. Files are written
 while scans are tested; nothing is kept.
 
-Letters: n points of a scan, L classes.
+Shape letters: n points of a scan, L classes.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..base.checks import check_choice, check_positive
 from ..ops import batch_to_list, occupied_cells, segment_mean
 from .checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
-from .divergence import DIRECTIONS, divergence_terms
+from .divergence import DIRECTIONS, divergence_terms, with_t2
 
 REDUCTIONS = ('sum', 'mean')
 
@@ -25,6 +25,8 @@ def channel_kl(
     temperature: float = 1.0,
     direction: str = 'teacher_student',
     reduction: str = 'sum',
+    *,
+    t2_scale: bool = True,
 ) -> Tensor:
     r"""Divergence of the student's spatial distribution of every channel from the teacher's.
 
@@ -49,6 +51,7 @@ def channel_kl(
         direction: ``'teacher_student'`` or ``'student_teacher'``, see :class:`ChannelKLLoss`.
         reduction: ``'sum'`` over the points of a sample, as CWD, or ``'mean'``: the sum over its
             N_b points, the factor 1 / N_p of SRKD's Eq. 7, which its weight of 1000 belongs to.
+        t2_scale: Whether the factor T^2 is there, see :func:`with_t2`.
 
     Returns:
         0-d loss, float32 (float64 for float64 inputs); samples weigh equally; zero, and connected,
@@ -74,7 +77,7 @@ def channel_kl(
         points, channels = own.shape
         divergence = divergence_terms(log_p, log_q).sum() / channels
         divergences.append(divergence / points if reduction == 'mean' else divergence)
-    return temperature**2 * torch.stack(divergences).mean()
+    return with_t2(torch.stack(divergences).mean(), temperature, t2_scale)
 
 
 class ChannelKLLoss(nn.Module):
@@ -110,9 +113,11 @@ class ChannelKLLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor, batch: Tensor) -> Tensor:
         """Compute the loss of features (N, C) and sample ids (N,)."""
-        loss = channel_kl(student, teacher, batch, self.temperature, self.direction, self.reduction)
-        scale = 1.0 if self.t2_scale else self.temperature**-2
-        return loss * (self.loss_weight * scale)
+        loss = channel_kl(
+            student, teacher, batch, self.temperature, self.direction, self.reduction,
+            t2_scale=self.t2_scale,
+        )  # fmt: skip
+        return loss * self.loss_weight
 
 
 class VoxelChannelKLLoss(ChannelKLLoss):

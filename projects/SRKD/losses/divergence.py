@@ -1,4 +1,6 @@
-"""Kullback-Leibler divergence that stays right where two distributions are nearly one."""
+"""Kullback-Leibler divergence that stays right where two distributions are nearly one, and the
+factor T^2 that stands before it.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +32,23 @@ def divergence_terms(log_p: Tensor, log_q: Tensor) -> Tensor:
     series = tiny.square() / 2 * (1 + tiny / 3 * (1 + tiny / 4 * (1 + tiny / 5 * (1 + tiny / 6))))
     gap = torch.where(r.abs() < _TINY, series, torch.expm1(near) - near)
     return torch.where(r < _NEAR, p * gap, log_q.exp() - p - p * r)
+
+
+def with_t2(divergence: Tensor, temperature: float, t2_scale: bool = True) -> Tensor:
+    r"""Multiply a divergence of softened distributions by T^2, where it is wanted.
+
+    .. math:: T^2 \, \mathrm{KL}\left(\sigma(z^T / T) \,\|\, \sigma(z^S / T)\right)
+
+    Source: Hinton et al., 2015: gradients of softened logits shrink with 1 / T^2, so that with this
+    factor they keep their size beside the task's, whatever T.
+
+    Args:
+        divergence: Of distributions softened by T, 0-d.
+        temperature: T.
+        t2_scale: Whether it is wanted.
+
+    Example:
+        >>> with_t2(torch.tensor(0.5), 2.0), with_t2(torch.tensor(0.5), 2.0, t2_scale=False)
+        (tensor(2.), tensor(0.5000))
+    """
+    return divergence * temperature**2 if t2_scale else divergence

@@ -13,7 +13,7 @@ from .checks import check_same_width, connected_zero, full_precision
 
 @full_precision
 def pearson_mse(student: Tensor, teacher: Tensor) -> Tensor:
-    r"""Half the mean squared difference of standardised channels.
+    r"""Half the mean squared difference of standardized channels.
 
     .. math::
         L = \frac{1}{2 N C} \sum_{c=1}^{C} \sum_{i=1}^{N} (\hat f^S_{ic} - \hat f^T_{ic})^2

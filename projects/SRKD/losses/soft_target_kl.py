@@ -10,12 +10,17 @@ from torch import Tensor, nn
 
 from ..base.checks import check_choice
 from .checks import check_same_width, check_temperature, connected_zero, full_precision
-from .divergence import DIRECTIONS, divergence_terms
+from .divergence import DIRECTIONS, divergence_terms, with_t2
 
 
 @full_precision
 def soft_target_kl(
-    student: Tensor, teacher: Tensor, temperature: float = 1.0, direction: str = 'teacher_student'
+    student: Tensor,
+    teacher: Tensor,
+    temperature: float = 1.0,
+    direction: str = 'teacher_student',
+    *,
+    t2_scale: bool = True,
 ) -> Tensor:
     r"""Divergence of the student's class probabilities from the teacher's.
 
@@ -33,6 +38,7 @@ def soft_target_kl(
         teacher: Logits, (N, L); detached.
         temperature: T.
         direction: ``'teacher_student'`` or ``'student_teacher'``, see :class:`SoftTargetKLLoss`.
+        t2_scale: Whether the factor T^2 is there, see :func:`with_t2`.
 
     Returns:
         0-d loss, float32 (float64 for float64 inputs); zero, and connected, for N = 0.
@@ -55,7 +61,7 @@ def soft_target_kl(
     if direction == 'student_teacher':
         log_p, log_q = log_q, log_p
     divergence = divergence_terms(log_p, log_q).sum(dim=1)  # (N,)
-    return temperature**2 * divergence.mean()
+    return with_t2(divergence.mean(), temperature, t2_scale)
 
 
 class SoftTargetKLLoss(nn.Module):
@@ -96,6 +102,7 @@ class SoftTargetKLLoss(nn.Module):
         """Compute the loss of logits (N, L) and labels (N,), -1 where ignored."""
         if self.skip_ignored and label is not None:
             student, teacher = student[label >= 0], teacher[label >= 0]
-        loss = soft_target_kl(student, teacher, self.temperature, self.direction)
-        scale = 1.0 if self.t2_scale else self.temperature**-2
-        return loss * (self.loss_weight * scale)
+        loss = soft_target_kl(
+            student, teacher, self.temperature, self.direction, t2_scale=self.t2_scale
+        )
+        return loss * self.loss_weight

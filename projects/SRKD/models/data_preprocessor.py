@@ -1,6 +1,7 @@
 """Grid sampling for voxel segmentors, on the device of its input.
 
-Shapes: n points of one sample, C point features, V voxels of one sample, N voxels of the batch.
+Shape letters: n points of one sample, C point features, V voxels of one sample, N voxels of the
+batch.
 """
 
 import torch
@@ -67,7 +68,7 @@ class VoxelSegDataPreprocessor(Det3DDataPreprocessor):
         if len(size) != 3 or min(size) <= 0:
             raise UsageError(
                 f'voxel_size of {type(self).__name__} must be one or three positive lengths in '
-                f'meters, got {voxel_size}'
+                f'meters, but got {voxel_size}'
             )
         self.voxel = True
         self.voxel_size = size

@@ -1,6 +1,6 @@
 """What the channels of a network's head stand for.
 
-Letters: K classes, A anchors of a cell, D numbers of a box.
+Shape letters: K classes, A anchors of a cell, D numbers of a box.
 """
 
 from __future__ import annotations

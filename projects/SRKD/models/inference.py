@@ -21,7 +21,7 @@ def for_inference(network: Mapping, owner: str, train_cfg: Mapping | None) -> Co
     """
     if train_cfg is not None:
         raise UsageError(
-            f'train_cfg of {owner} can be None alone, which builds a network for inference, got '
+            f'train_cfg of {owner} must be None, which builds a network for inference, but got '
             f'{dict(train_cfg)}: training is configured inside, in train_cfg of '
             f'{network.get("type")}'
         )

@@ -1,6 +1,6 @@
 """PointPillars as the backbone of a voxel segmentor.
 
-Shapes: N rows of the batch, B samples, P occupied pillars, C_in row features, C channels.
+Shape letters: N rows of the batch, B samples, P occupied pillars, C_in row features, C channels.
 """
 
 import math
@@ -58,7 +58,7 @@ class PointPillarsSegBackbone(BaseModule):
         if in_channels < 3:
             raise UsageError(
                 f'in_channels of {type(self).__name__} must be at least 3 (x, y, z in meters come '
-                f'first), got {in_channels}'
+                f'first), but got {in_channels}'
             )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.grid = PillarGrid(bev_range, pillar_size)
@@ -86,8 +86,8 @@ class PointPillarsSegBackbone(BaseModule):
         """
         if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
             raise UsageError(
-                f'expected features (N, {self.in_channels}) and voxels (N, 4), '
-                f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
+                f'features must be (N, {self.in_channels}) and voxels (N, 4), '
+                f'but got {tuple(feat.shape)} and {tuple(coors.shape)}'
             )
         batch = coors[:, 0].long()
         pillars = self.grid.pillars(feat[:, :3], batch)

@@ -4,7 +4,7 @@ Source: Lang et al., PointPillars (CVPR 2019), section 2.1. Pillars hold any num
 the paper samples 100, and plain torch serves every device (mmcv's ``DynamicScatter``, which
 mmdet3d's ``DynamicPillarFeatureNet`` needs, has no CPU kernel).
 
-Shapes: N rows of the batch, P occupied pillars, C_in row features, C channels.
+Shape letters: N rows of the batch, P occupied pillars, C_in row features, C channels.
 """
 
 from collections.abc import Sequence
@@ -59,15 +59,15 @@ class PillarGrid:
     def __init__(self, bev_range: Sequence[float], pillar_size: float) -> None:
         if len(bev_range) != 4:
             raise UsageError(
-                f'bev_range must be x_min, y_min, x_max, y_max, got {len(bev_range)} numbers: '
+                f'bev_range must be x_min, y_min, x_max, y_max, but got {len(bev_range)} numbers: '
                 f'{tuple(bev_range)} (pillars have no limits in z)'
             )
         self.low, high = tuple(bev_range[:2]), tuple(bev_range[2:])
         self.span = tuple(b - a for a, b in zip(self.low, high))
         if pillar_size <= 0 or min(self.span) <= 0:
             raise UsageError(
-                f'bev_range and pillar_size must be positive lengths in meters, got {self.span} '
-                f'and {pillar_size}'
+                f'bev_range and pillar_size must be positive lengths in meters, but got '
+                f'{self.span} and {pillar_size}'
             )
         self.pillar_size = pillar_size
         self.size = tuple(max(1, round(span / pillar_size)) for span in self.span)

@@ -1,6 +1,6 @@
 """Batch normalization of pillars, by rows.
 
-Letters: N pillars, C channels, L points of a pillar.
+Shape letters: N pillars, C channels, L points of a pillar.
 """
 
 from mmdet3d.registry import MODELS

@@ -1,7 +1,7 @@
 """From a bird's-eye-view map back to rows.
 
-Shapes: N rows, B samples, C_bev channels of the map of H x W cells, C_row channels of a row, C
-channels.
+Shape letters: N rows, B samples, C_bev channels of the map of H x W cells, C_row channels of a row,
+C channels.
 """
 
 import torch

@@ -97,7 +97,7 @@ def weights_in(content: object, source: str) -> dict[str, Tensor]:
     if not weights or not tensors:
         raise UsageError(
             f'{source} holds no weights, expected a dict of tensors or one under "state_dict", '
-            f'got {type(content).__name__}'
+            f'but got {type(content).__name__}'
         )
     return {key.removeprefix('module.'): value for key, value in weights.items()}
 

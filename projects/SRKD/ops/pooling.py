@@ -1,6 +1,6 @@
 """Rows gathered in cells: maximum, number, and a batch norm that says what a batch lacks.
 
-Shapes: N rows, M cells, C channels.
+Shape letters: N rows, M cells, C channels.
 """
 
 import torch
@@ -28,8 +28,8 @@ class RowBatchNorm(nn.BatchNorm1d):
         """
         if self.training and len(feat) < 2:
             raise TooFewVoxelsError(
-                f'batch norm in training needs at least 2 voxels at every stage, got {len(feat)}: '
-                'use larger clouds, more of them per batch, or fewer stages'
+                'batch norm in training needs at least 2 voxels at every stage, but got '
+                f'{len(feat)}: use larger clouds, more of them per batch, or fewer stages'
             )
         return super().forward(feat)
 

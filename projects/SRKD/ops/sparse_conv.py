@@ -2,7 +2,7 @@
 
 The one place where the sparse backend is chosen, see :func:`sparse_backend`.
 
-Shapes: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
+Shape letters: N input rows, M output rows, K kernel offsets, C_in and C_out channels.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def pair_conv(
     """
     if weight.shape[1] != len(pairs):
         raise ValueError(
-            f'a kernel of {weight.shape[1]} offsets needs as many pair lists, got {len(pairs)}'
+            f'pairs must hold a list for each of the {weight.shape[1]} offsets of the kernel, '
+            f'but got {len(pairs)}'
         )
     device = feat.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else feat.dtype
@@ -126,7 +127,9 @@ def submanifold_pairs(coors: Tensor, kernel_size: int) -> list[tuple[Tensor, Ten
         [12, 13, 14]
     """
     if kernel_size % 2 == 0:
-        raise ValueError(f'a submanifold kernel has a center, expected an odd size: {kernel_size}')
+        raise ValueError(
+            f'kernel_size must be odd, as a submanifold kernel has a center, but got {kernel_size}'
+        )
     reach, half = kernel_size // 2, kernel_size**3 // 2
     # `reach` empty cells behind every row: a neighbor below zero on one axis, which would wrap
     # into another row, meets none.

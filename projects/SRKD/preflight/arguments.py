@@ -70,14 +70,14 @@ def problems(component: Component) -> Iterator[UsageError]:
             yield UsageError(f'{component.key}: {name} has no argument {key!r}, nearest: {nearest}')
         elif not _suits(value, accepted[key], component.built):
             yield UsageTypeError(
-                f'{component.key}.{key}: {name} expects {_words(accepted[key])}, got {value!r} '
+                f'{component.key}.{key}: {name} expects {_words(accepted[key])}, but got {value!r} '
                 f'({type(value).__name__})'
             )
     if accepted is None or component.builder or component.registry not in _COMPLETE:
         return
     for key, parameter in accepted.items():
         if parameter.default is parameter.empty and key not in component.config:
-            yield UsageError(f'{component.key}: {name} needs the argument {key!r}, got none')
+            yield UsageError(f'{component.key}: {name} needs the argument {key!r}, but got none')
 
 
 def accepted_arguments(built: Callable) -> dict[str, inspect.Parameter] | None:

@@ -19,11 +19,11 @@ class Frame(NamedTuple):
     """A scan that an info file lists.
 
     Args:
-        points: path of its points.
-        mask: path of its semantic mask, '' without one.
-        sweeps: paths of earlier scans.
-        plane: whether its ground plane is known.
-        token: of nuScenes' tables, '' elsewhere.
+        points: Path of its points.
+        mask: Path of its semantic mask, '' without one.
+        sweeps: Paths of earlier scans.
+        plane: Whether its ground plane is known.
+        token: Of nuScenes' tables, '' elsewhere.
     """
 
     points: str

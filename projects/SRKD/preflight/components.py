@@ -11,12 +11,20 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, WEIGHT_INITIALIZERS, Registry
 
 from ..evaluation import SUBMISSION_FORMATS
+from ..losses.pointdistiller.weights import WEIGHTS
 from ..losses.srkd.partitions import PARTITIONS
 
 _LOADER = (mmdet3d.DATASETS, mmdet3d.TRANSFORMS, mmdet3d.DATA_SAMPLERS, FUNCTIONS)
-_PARTITIONS = Registry('partition', scope='mmdet3d')  # losses know no registry
-for _partition in PARTITIONS.values():
-    _PARTITIONS.register_module(module=_partition)
+
+
+def _registry(name: str, kinds: Mapping[str, type]) -> Registry:
+    """Parts of losses, which know no registry, as one."""
+    registry = Registry(name, scope='mmdet3d')
+    for kind in kinds.values():
+        registry.register_module(module=kind)
+    return registry
+
+
 # Section of a config -> registries its types may come from, the likeliest first.
 _SECTIONS: dict[str, tuple[Registry, ...]] = {
     'model': (mmdet3d.MODELS, mmdet3d.TASK_UTILS, WEIGHT_INITIALIZERS),
@@ -50,7 +58,8 @@ _KEYS: dict[str, tuple[Registry, ...]] = {
     'init_cfg': (WEIGHT_INITIALIZERS,),
     'vis_backends': (mmdet3d.VISBACKENDS,),
     'submission': (SUBMISSION_FORMATS,),
-    'partition': (_PARTITIONS,),
+    'partition': (_registry('partition', PARTITIONS),),
+    'weights': (_registry('anchor weight', WEIGHTS),),
 }
 # Key of a part that a builder function makes -> arguments that the function takes off first.
 BUILDERS: dict[str, tuple[str, ...]] = {

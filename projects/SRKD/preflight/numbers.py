@@ -98,7 +98,7 @@ def check_numbers(cfg: Config, splits: Sequence[str] = ()) -> None:
             if rule is None:
                 continue
             if not rule.allows(value) or value is None and key.endswith(_NEVER_EMPTY):
-                raise UsageError(f'{key} must be {rule}, got {value!r}')
+                raise UsageError(f'{key} must be {rule}, but got {value!r}')
 
 
 def _numbers(node: Any, key: str, name: str = '') -> Iterator[tuple[str, str, Any]]:

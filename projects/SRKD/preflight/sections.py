@@ -76,7 +76,7 @@ def _check_lists(node: object, key: str) -> None:
 
 def _check_list(value: object, key: str) -> None:
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise UsageTypeError(f'{key} must be a list of dicts, got {value!r}')
+        raise UsageTypeError(f'{key} must be a list of dicts, but got {value!r}')
     for number, part in enumerate(value):
         _check_typed(part, f'{key}[{number}]')
 
@@ -92,4 +92,4 @@ def _check_mapping(part: object, key: str) -> None:
     if part is None:
         raise UsageError(f'{key} is missing, expected a dict')
     if not isinstance(part, Mapping):
-        raise UsageTypeError(f'{key} must be a dict, got {part!r}')
+        raise UsageTypeError(f'{key} must be a dict, but got {part!r}')

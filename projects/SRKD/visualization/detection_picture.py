@@ -1,6 +1,6 @@
 """One picture of a frame from above: its objects, and what several detectors make of it.
 
-Shapes: n points, k objects, m boxes; a box is x, y, z, dx, dy, dz, yaw, ...
+Shape letters: n points, k objects, m boxes; a box is x, y, z, dx, dy, dz, yaw, ...
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """One picture of a scene: what several networks see, and where they err.
 
-Shapes: n points of the scene, L classes.
+Shape letters: n points of the scene, L classes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """One data sample from above: what mmdet3d's visualizer shows in a window, without one.
 
-Shapes: n points.
+Shape letters: n points.
 """
 
 from __future__ import annotations

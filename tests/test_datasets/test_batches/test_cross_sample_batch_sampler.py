@@ -237,24 +237,24 @@ def test_a_plain_loader_takes_it():
 @pytest.mark.parametrize(
     'change, error, message',
     [
-        (dict(sampler=[0, 1]), TypeError, 'sampler should be an instance of ``Sampler``, but got'),
+        (dict(sampler=[0, 1]), TypeError, 'sampler must be a torch Sampler, but got'),
         (
             dict(batch_size=0),
             ValueError,
-            'batch_size should be a positive integer value, but got batch_size=0',
+            'batch_size must be a positive integer, but got batch_size=0',
         ),
         (dict(batch_size=2.0), ValueError, 'but got batch_size=2.0'),
         (dict(batch_size=True), ValueError, 'but got batch_size=True'),
-        (dict(candidates=0), ValueError, 'candidates should be a positive integer value'),
+        (dict(candidates=0), ValueError, 'candidates must be a positive integer'),
         (
             dict(window=-1),
             ValueError,
-            'window should be a number of seconds >= 0, but got window=-1',
+            'window must be a number of seconds >= 0, but got window=-1',
         ),
         (
             dict(statistics=facts(3)),
             ValueError,
-            'should cover the 5 scans of the data set, but cover 3',
+            'must cover the 5 scans of the data set, but got those of 3',
         ),
     ],
 )

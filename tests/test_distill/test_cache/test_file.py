@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.distill.cache.file import (
     SceneFile,
     check_scene,
@@ -27,7 +28,7 @@ def arrays(rows: int = 9) -> dict[str, np.ndarray]:
 
 
 def test_rows_are_read_as_they_were_written(tmp_path):
-    expected, path = arrays(), tmp_path / 'deep/000.npz'
+    expected, path = arrays(), tmp_path / 'deep/000.npy'
     assert write_scene(path, expected) == path.stat().st_size
     scene = SceneFile(path)
     assert scene.size == 40
@@ -36,15 +37,15 @@ def test_rows_are_read_as_they_were_written(tmp_path):
         found = scene.read(name, rows)
         assert found.dtype == values.dtype and np.array_equal(found, values[rows])
         assert scene.read(name, rows[:0]).shape == (0, *values.shape[1:])
-    with np.load(path) as plain:  # any reader of numpy will do
-        assert all(np.array_equal(plain[name], values) for name, values in expected.items())
+    plain = np.load(path)  # any reader of numpy will do
+    assert all(np.array_equal(plain[name], values) for name, values in expected.items())
 
 
 def test_a_file_is_mapped_and_not_read(tmp_path):
     values = np.arange(2**20, dtype=np.float32).reshape(-1, 4)
-    write_scene(tmp_path / 'a.npz', dict(points=np.zeros(1, np.int32), big=values))
-    scene = SceneFile(tmp_path / 'a.npz')
-    stored = scene._arrays['big'][0]
+    write_scene(tmp_path / 'a.npy', dict(points=np.zeros(1, np.int32), big=values))
+    scene = SceneFile(tmp_path / 'a.npy')
+    stored = scene._record
     while isinstance(stored.base, np.ndarray) and not isinstance(stored, np.memmap):
         stored = stored.base
     assert isinstance(stored, np.memmap)
@@ -53,8 +54,8 @@ def test_a_file_is_mapped_and_not_read(tmp_path):
 
 def test_a_tap_without_a_map_of_its_own_has_the_finest_rows(tmp_path):
     content = arrays() | {'kept.rows': np.array([2, -1, 0], np.int32)}
-    write_scene(tmp_path / 'a.npz', content)
-    scene, rows = SceneFile(tmp_path / 'a.npz'), np.array([0, 1, 2, 1])
+    write_scene(tmp_path / 'a.npy', content)
+    scene, rows = SceneFile(tmp_path / 'a.npy'), np.array([0, 1, 2, 1])
     assert scene.tap_rows('backbone', rows) is rows
     assert scene.tap_rows('kept', rows).tolist() == [2, -1, 0, -1]
 
@@ -94,7 +95,7 @@ def test_values_that_a_dtype_does_not_hold_are_refused():
 
 
 def test_a_failed_write_leaves_nothing_and_an_old_file_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / 'a.npz'
+    path = tmp_path / 'a.npy'
     write_scene(path, arrays())
     before = path.read_bytes()
 
@@ -109,14 +110,48 @@ def test_a_failed_write_leaves_nothing_and_an_old_file_as_it_was(tmp_path, monke
 
 @pytest.mark.parametrize('damage', ['flipped bit', 'cut'])
 def test_damage_is_found_by_name(tmp_path, damage):
-    path = tmp_path / '000007.npz'
+    path = tmp_path / '000007.npy'
     write_scene(path, arrays(200))
     check_scene(path)
     content = bytearray(path.read_bytes())
     content[600] ^= 1
     path.write_bytes(content if damage == 'flipped bit' else content[:-300])
-    with pytest.raises(ValueError, match=r'000007.npz of the teacher cache is damaged \(.*delete'):
+    with pytest.raises(ValueError, match=r'000007.npy of the teacher cache is damaged \(.*delete'):
         check_scene(path)
+
+
+def test_a_flipped_bit_of_a_header_is_found_or_changes_nothing(tmp_path):
+    path, expected = tmp_path / 'a.npy', arrays()
+    write_scene(path, expected)
+    content, harmless = path.read_bytes(), 0
+    for bit in range(0, 8 * (len(content) - np.load(path).nbytes), 7):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            check_scene(path)
+        except UsageError:
+            continue
+        harmless += 1  # one kind of blank for another, say
+        found = np.load(path)
+        assert all(np.array_equal(found[name], values) for name, values in expected.items()), bit
+    assert harmless < 5
+
+
+def test_a_disk_that_does_not_answer_is_not_taken_for_damage(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        check_scene(tmp_path)
+
+
+@pytest.mark.parametrize('rows', [0, 1, 3])
+def test_arrays_of_any_length_lie_where_they_are_read_without_a_copy(tmp_path, rows):
+    content = arrays(9) | dict(kept=np.zeros((rows, 5), np.uint8), rest=np.ones(rows, np.float32))
+    write_scene(tmp_path / 'a.npy', content)
+    check_scene(tmp_path / 'a.npy')
+    scene = SceneFile(tmp_path / 'a.npy')
+    for name, values in content.items():
+        assert scene._record[name].flags.aligned and scene._record[name].flags.c_contiguous
+        assert np.array_equal(scene.read(name, np.arange(len(values))), values)
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,11 @@ def test_a_missing_checkpoint(config, tmp_path):
 
 
 def test_another_layout_of_files(config):
-    edit(config, layout=0)
-    refused(config, 'cache is stale: .*another layout of the files: 0 there, 1 here')
+    edit(config, layout=1)  # of zip files
+    told = 'another layout of the files: 1 there, 2 here'
+    refused(config, f'cache is stale: .*{told}; write one .* with python tools/cache_teacher.py')
+    with pytest.raises(ValueError, match=f'{told}: name another folder .*, or delete this one'):
+        write(config)
 
 
 def test_another_tap(config):
@@ -111,19 +114,19 @@ def test_a_file_is_compared_with_its_checksums_once(config, monkeypatch):
     for _ in range(2):
         batch = model.data_preprocessor(load(config, [0, 1], plain_steps(config)), True)
         model.teacher.prepare(**batch, training=True)
-    assert [path.name for path in compared] == ['000000.npz', '000001.npz']
+    assert [path.name for path in compared] == ['000000.npy', '000001.npy']
 
 
 def test_a_missing_file(config):
     TeacherCache(config.model.teacher.cache).path(1).unlink()
-    with pytest.raises(ValueError, match=r'000/000001.npz of the teacher cache is missing'):
+    with pytest.raises(ValueError, match=r'000/000001.npy of the teacher cache is missing'):
         step(config)
 
 
 def test_a_damaged_file(config):
     path = TeacherCache(config.model.teacher.cache).path(0)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r'000/000000.npz of the teacher cache is damaged'):
+    with pytest.raises(ValueError, match=r'000/000000.npy of the teacher cache is damaged'):
         step(config)
 
 

@@ -97,7 +97,7 @@ def test_identity_is_added_once_and_behind_loading():
     assert kinds == ['LoadPointsFromFile', 'LoadPointsFromMultiSweeps', 'AddPointIdentity',
                      'LoadAnnotations3D', 'Pack3DDetInputs']  # fmt: skip
     assert with_identity(with_identity(steps)) == with_identity(steps)
-    with pytest.raises(ValueError, match=r'loads no points, .* got \[.Pack3DDetInputs.\]'):
+    with pytest.raises(ValueError, match=r'must load points by .* got \[.Pack3DDetInputs.\]'):
         with_identity(steps[-1:])
 
 

@@ -1,10 +1,14 @@
 """Writing a cache: resumed after a kill, never mixed with another one, its size told before."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
+import torch
+from killed import Killer, forked
 from toy import minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config, replayed_config, write
 from toy_training import NUM_CLASSES
@@ -47,12 +51,12 @@ def test_the_folder_says_what_it_was_made_from(config, tmp_path):
     assert found['finished'] and found['dtype'] == 'float16' and found['logits'] == 'full'
     assert found['taps'] == {'backbone': 16, 'decode_head.conv_seg': NUM_CLASSES}
     assert found['data']['scans'] == 5 and found['voxel_size'] == [0.1] * 3 and found['code']
-    assert set(files(tmp_path / 'cache')) == {'scenes.json', *(f'00000{i}.npz' for i in range(5))}
-    with np.load(tmp_path / 'cache/000/000002.npz') as scene:
-        voxels = scene['points'].max() + 1
-        assert scene['points'].shape == (400,)
-        assert scene['backbone'].shape == (voxels, 16)
-        assert scene['decode_head.conv_seg'].shape == (voxels, NUM_CLASSES)
+    assert set(files(tmp_path / 'cache')) == {'scenes.json', *(f'00000{i}.npy' for i in range(5))}
+    scene = np.load(tmp_path / 'cache/000/000002.npy')
+    voxels = scene['points'].max() + 1
+    assert scene['points'].shape == (400,)
+    assert scene['backbone'].shape == (voxels, 16)
+    assert scene['decode_head.conv_seg'].shape == (voxels, NUM_CLASSES)
 
 
 def test_a_killed_run_goes_on_with_the_scan_it_was_at(config, tmp_path, monkeypatch):
@@ -69,17 +73,41 @@ def test_a_killed_run_goes_on_with_the_scan_it_was_at(config, tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         write(config)
     assert not facts(tmp_path / 'cache')['finished']
-    assert set(files(tmp_path / 'cache')) == {'scenes.json', '000000.npz', '000001.npz'}
-    (tmp_path / 'cache/000/.000002.npz.123.part').write_bytes(b'half')  # a kill amid a write
+    assert set(files(tmp_path / 'cache')) == {'scenes.json', '000000.npy', '000001.npy'}
+    (tmp_path / 'cache/000/.000002.npy.123.part').write_bytes(b'half')  # a kill amid a write
 
-    times = [(tmp_path / f'cache/000/00000{i}.npz').stat().st_mtime_ns for i in range(2)]
+    times = [(tmp_path / f'cache/000/00000{i}.npy').stat().st_mtime_ns for i in range(2)]
     write(config)
     assert ran == [0, 1, 2, 2, 3, 4]
-    assert times == [(tmp_path / f'cache/000/00000{i}.npz').stat().st_mtime_ns for i in range(2)]
+    assert times == [(tmp_path / f'cache/000/00000{i}.npy').stat().st_mtime_ns for i in range(2)]
     assert files(tmp_path / 'cache') == files(tmp_path / 'whole')
     assert facts(tmp_path / 'cache') == facts(tmp_path / 'whole')
     write(config)
     assert len(ran) == 6
+
+
+def _killed(config, at, folder):
+    torch.set_num_threads(1)
+    killer = Killer(at, ['.npy', 'scenes.json', 'cache.json'])
+    write(config, folder)
+    (folder / 'steps').write_text(str(killer.seen))
+
+
+def test_writing_that_is_killed_at_any_step_goes_on(config, tmp_path):
+    config.train_dataloader.dataset.scene_idxs = [0, 1]
+    assert forked(_killed, config, None, tmp_path / 'whole') == 0
+    steps = int((tmp_path / 'whole/steps').read_text())
+    (tmp_path / 'whole/steps').unlink()
+    # Three for each scan, twice two descriptions: made, opened, renamed.
+    assert steps >= 3 * 2 + 2 * 2 * 3
+    for at in range(1, steps + 1)[:: 1 if 'SRKD_EVERY_KILL' in os.environ else 4]:
+        folder = tmp_path / f'kill{at}'
+        assert forked(_killed, config, at, folder) == -signal.SIGKILL
+        for path in folder.glob('*/0*.npy'):
+            check_scene(path)
+        write(config, folder)
+        assert files(folder) == files(tmp_path / 'whole'), at
+        assert facts(folder) == facts(tmp_path / 'whole')
 
 
 def test_views_are_files_of_their_own(replayed, tmp_path, capsys):
@@ -91,13 +119,13 @@ def test_views_are_files_of_their_own(replayed, tmp_path, capsys):
     found = facts(tmp_path / 'cache')
     replay = writer.scans.replay.facts
     assert found['views'] == 3 and found['seed'] == 0 and replay.items() < found.items()
-    assert set(files(tmp_path / 'cache')) == {'scenes.json', *(f'00000{i}.npz' for i in range(6))}
+    assert set(files(tmp_path / 'cache')) == {'scenes.json', *(f'00000{i}.npy' for i in range(6))}
     for file in range(6):
         shown = writer.scans.load(file)
-        with np.load(tmp_path / f'cache/000/00000{file}.npz') as view:
-            assert view['points'].shape == (300,) and view['points'].min() == 0
-            assert view['probe'].shape == (8, 6)
-            np.testing.assert_array_equal(view['probe'][[0, -1]], shown.points[[0, -1]])
+        view = np.load(tmp_path / f'cache/000/00000{file}.npy')
+        assert view['points'].shape == (300,) and view['points'].min() == 0
+        assert view['probe'].shape == (8, 6)
+        np.testing.assert_array_equal(view['probe'][[0, -1]], shown.points[[0, -1]])
 
 
 def test_a_killed_run_of_views_goes_on_with_the_view_it_was_at(replayed, tmp_path, monkeypatch):
@@ -156,7 +184,7 @@ def test_its_size_and_time_are_told_before_and_after(config, tmp_path, capsys):
 
     write_cache(CacheWriter(config))
     total = sum(len(content) for name, content in files(tmp_path / 'cache').items()
-                if name.endswith('npz'))  # fmt: skip
+                if name.endswith('npy'))  # fmt: skip
     assert total == pytest.approx(5 * size, rel=0.1)
     told = capsys.readouterr().out
     assert f'finished: {size_text(total)}, {size_text(total / 5)} per scan' in told
@@ -213,8 +241,8 @@ def test_other_options_need_another_folder(config, options):
     ('logits', 'match'),
     [
         ('top20', 'logits=top20 leaves nothing out, as the teacher has 20 classes: expected full'),
-        ('top', "full or topK .*, got 'top'"),
-        ('best', "full or topK .*, got 'best'"),
+        ('top', "full or topK .*, but got 'top'"),
+        ('best', "full or topK .*, but got 'best'"),
     ],
 )
 def test_logits_that_cannot_be_kept_are_refused(config, logits, match):

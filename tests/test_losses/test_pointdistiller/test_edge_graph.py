@@ -26,7 +26,7 @@ def graph(**options):
 @pytest.mark.parametrize('affine', [False, True])
 @pytest.mark.parametrize('relu', [False, True])
 def test_a_layer_is_convolution_batch_norm_and_relu(edge, affine, relu):
-    own = graph(edge=edge, affine=affine, relu=relu)
+    own = graph(affine=affine, relu=relu)
     edges = edge_features(*make(), edge)  # (Q, K, 2C)
     image = F.conv2d(edges.permute(2, 0, 1)[None], own.conv.weight[:, :, None, None])
     norm = torch.nn.BatchNorm2d(6, affine=False).double()(image)[0].permute(1, 2, 0)
@@ -37,10 +37,10 @@ def test_a_layer_is_convolution_batch_norm_and_relu(edge, affine, relu):
 SAMPLES = [[(1, 1)], [(1, 2)], [(4, 5)], [(5, 1), (2, 3), (1, 9)]]
 
 
-def edges_of(own, feat, neighbors):
+def edges_of(own, feat, neighbors, edge):
     """Graph features (E, c) from built edges, and from the two halves."""
-    built = [edge_features(feat, rows, own.edge).flatten(0, 1) for rows in neighbors]
-    around, center = own.on_nodes(feat, neighbors)
+    built = [edge_features(feat, rows, edge).flatten(0, 1) for rows in neighbors]
+    around, center = own.on_nodes(feat, neighbors, edge)
     degree = torch.cat([torch.full((len(rows),), rows.shape[1]) for rows in neighbors])
     ends = torch.cat([rows.flatten() for rows in neighbors])
     summed = around[ends] + center.repeat_interleave(degree, dim=0)
@@ -53,8 +53,8 @@ def edges_of(own, feat, neighbors):
 def test_nodes_give_what_edges_give_with_their_gradients(edge, affine, relu, shapes):
     feat, _ = make()
     neighbors = [make(9, *shape, seed=i)[1] for i, shape in enumerate(shapes)]
-    own = graph(edge=edge, affine=affine, relu=relu)
-    expected, value = edges_of(own, feat, neighbors)
+    own = graph(affine=affine, relu=relu)
+    expected, value = edges_of(own, feat, neighbors, edge)
     torch.testing.assert_close(value, expected)
     slope = torch.randn(value.shape, dtype=torch.float64)
     learned = [feat, *own.parameters()]
@@ -78,7 +78,7 @@ def test_one_edge_gives_the_shift_and_finite_gradients():
 def test_small_differences_of_far_features_keep_their_variance_in_float32(edge):
     # Neighbors a hundredth apart, around 10, by a convolution that has learned their difference:
     # sums over nodes instead of edges would lose two more digits.
-    own = graph(edge=edge, affine=False, relu=False)
+    own = graph(affine=False, relu=False)
     gen = torch.Generator().manual_seed(0)
     center = torch.randn(60, 1, 3, generator=gen, dtype=torch.float64) * 3 + 10
     feat = center + 0.01 * torch.randn(60, 20, 3, generator=gen, dtype=torch.float64)
@@ -87,7 +87,7 @@ def test_small_differences_of_far_features_keep_their_variance_in_float32(edge):
         first, second = own.conv.weight.chunk(2, dim=1)
         second.copy_(-first if edge == 'concat' else 1e-3 * first)
     neighbors = [torch.arange(1200).view(60, 20)]
-    expected, _ = edges_of(own, feat, neighbors)
-    _, value = edges_of(own.float(), feat.float(), neighbors)
+    expected, _ = edges_of(own, feat, neighbors, edge)
+    _, value = edges_of(own.float(), feat.float(), neighbors, edge)
     torch.testing.assert_close(value.std(dim=0).double(), expected.std(dim=0), rtol=1e-5, atol=0)
     torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-3)

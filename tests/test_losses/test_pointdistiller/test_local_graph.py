@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from projects.SRKD.losses.pointdistiller.edge_graph import EdgeGraph
 from projects.SRKD.losses.pointdistiller.local_graph import (
     edge_features,
     local_graph_mse,
@@ -70,6 +71,93 @@ def test_one_graph_alone_may_lift_the_student():
     graph = nn.Linear(6, 8).double()
     value = local_graph_mse(student, teacher, neighbors, weight, student_graph=graph)
     torch.testing.assert_close(value, reference(student, teacher, neighbors, weight, (graph, None)))
+
+
+SAMPLES = [(4, 3), (1, 6), (3, 1)]  # anchors and neighbors of three samples
+
+
+def per_sample(student, teacher, rows=9):
+    """The definition over samples that differ in K: the mean over anchors of each one's mean."""
+    gen = torch.Generator().manual_seed(1)
+    samples = [torch.randint(0, rows, shape, generator=gen) for shape in SAMPLES]
+    weights = [torch.rand(len(each), generator=gen, dtype=torch.float64) for each in samples]
+
+    def expected(graphs=(None, None), edge='concat'):
+        parts = [
+            len(found) * reference(student, teacher, found, weight, graphs, edge)
+            for found, weight in zip(samples, weights)
+        ]
+        return sum(parts) / sum(map(len, samples))
+
+    return samples, torch.cat(weights), expected
+
+
+@pytest.mark.parametrize('edge', ['concat', 'sub'])
+@pytest.mark.parametrize('mapped', [False, True])
+def test_samples_may_differ_in_anchors_and_neighbors(edge, mapped):
+    student, teacher, _, _ = make(9, (1, 1))
+    samples, weight, expected = per_sample(student, teacher)
+    graphs = (None, None)
+    if mapped:
+        graphs = [nn.Sequential(nn.Linear(6, 4), nn.Tanh()).double() for _ in range(2)]
+    value = local_graph_mse(student, teacher, samples, weight, *graphs, edge)
+    torch.testing.assert_close(value, expected(graphs, edge))
+    gradients = [torch.autograd.grad(x, student)[0] for x in (value, expected(graphs, edge))]
+    torch.testing.assert_close(*gradients)
+
+
+def largest(score):
+    return 3 * score
+
+
+@pytest.mark.parametrize('edge', ['concat', 'sub'])
+@pytest.mark.parametrize('relu', [(True, True), (False, False), (True, False)])
+@pytest.mark.parametrize('kind', ['none', 'given', 'of the largest feature'])
+@pytest.mark.parametrize('several', [False, True])
+def test_edge_graphs_give_without_edges_what_they_give_as_functions(edge, relu, kind, several):
+    student, teacher, neighbors, weight = make(9, (4, 7), width_t=5)
+    if several:
+        neighbors, weight, _ = per_sample(student, teacher)
+    weight = {'none': None, 'given': weight, 'of the largest feature': largest}[kind]
+    torch.manual_seed(0)
+    graphs = [EdgeGraph(c, 4, relu=ends).double() for c, ends in zip((3, 5), relu)]
+    learned = [student, *graphs[0].parameters(), *graphs[1].parameters()]
+    built = [graph.forward for graph in graphs]  # functions like any other
+    values = [
+        local_graph_mse(student, teacher, neighbors, weight, *g, edge) for g in (graphs, built)
+    ]
+    torch.testing.assert_close(*values)
+    for gradients in zip(*(torch.autograd.grad(each, learned) for each in values)):
+        torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-6)
+
+
+@pytest.mark.parametrize('lifted', [False, True])
+def test_a_weight_may_be_made_of_the_teachers_largest_graph_feature(lifted):
+    student, teacher, neighbors, _ = make(9, (4, 7))
+    graphs = [nn.Linear(6, 4).double() for _ in range(2)] if lifted else (None, None)
+    edges = edge_features(teacher, neighbors)
+    peaks = (graphs[1](edges) if lifted else edges).detach().amax(dim=(1, 2))
+    value = local_graph_mse(student, teacher, neighbors, largest, *graphs)
+    torch.testing.assert_close(value, reference(student, teacher, neighbors, 3 * peaks, graphs))
+
+
+@pytest.mark.parametrize('graph', [None, EdgeGraph(3, 4).double(), nn.Linear(6, 2).double()])
+def test_samples_without_anchors_change_nothing(graph):
+    student, teacher, neighbors, weight = make(9, (4, 7))
+    nobody = torch.zeros(0, 3).long()
+    values = [
+        local_graph_mse(student, teacher, samples, weight, graph, graph)
+        for samples in ([nobody, neighbors, nobody], [neighbors])
+    ]
+    assert torch.equal(*values)
+
+
+def test_without_edges_the_graphs_parameters_take_part():
+    student, teacher, _, _ = make(4, (1, 1))
+    graphs = [EdgeGraph(3, 4).double() for _ in range(2)]
+    local_graph_mse(student, teacher, [], None, *graphs).backward()
+    learned = [student, *graphs[0].parameters(), *graphs[1].parameters()]
+    assert all((x.grad == 0).all() for x in learned)
 
 
 def test_each_node_as_its_own_only_neighbor_is_the_plain_mse():
@@ -150,7 +238,16 @@ SMALL = dict(student=(3, 2), teacher=(3, 2), neighbors=torch.tensor([[0, 1]]))
         (dict(neighbors=torch.tensor([[0, 3]])), r'must lie in \[0, 3\), .* but span 0 to 3'),
         (dict(neighbors=torch.tensor([[-1, 0]])), r'must lie in \[0, 3\), .* but span -1 to 0'),
         (dict(weight=torch.ones(2)), r'weight must have shape \(1,\), .* but got \(2,\)'),
-        (dict(edge='subtract'), "edge must be one of .*; did you mean 'sub'"),
+        (
+            dict(weight=lambda peaks: peaks[:, None]),
+            r'weight must have shape \(1,\), .* got \(1, 1\)',
+        ),
+        (dict(neighbors=[torch.tensor([[0, 1]]), torch.tensor([[3]])]), 'but span 3 to 3'),
+        (
+            dict(neighbors=[torch.tensor([[0, 1]]), torch.zeros(2, 0).long()]),
+            r'must hold at least the anchors in every sample, but got \(1, 2\), \(2, 0\)',
+        ),
+        (dict(edge='subtract'), "edge must be one of .*, nearest: 'sub'"),
         (dict(student_graph=nn.Linear(4, 3)), r'one shape, but got \(1, 2, 3\) and \(1, 2, 4\)'),
     ],
 )

@@ -64,16 +64,25 @@ def test_value_and_gradients_equal_the_loop(monkeypatch, name, sizes):
 
 @pytest.mark.parametrize('guard', ['frozen', 'normalized', 'none'])
 @pytest.mark.parametrize('edge', ['concat', 'sub'])
-@pytest.mark.parametrize('reweighting', ['softmax', 'graph', 'inert', 'none'])
+@pytest.mark.parametrize('weights', ['SoftmaxWeights', 'GraphWeights', 'InertWeights', None])
 @pytest.mark.parametrize('across_samples', [False, True])
 @pytest.mark.parametrize('sizes', [[1], [40], [9, 3, 30]])  # fewer and more than N and K
 def test_streaming_equals_building_every_edge(
-    monkeypatch, guard, edge, reweighting, across_samples, sizes
+    monkeypatch, guard, edge, weights, across_samples, sizes
 ):
     monkeypatch.setattr(streamed_edges, 'MAX_VALUES', 100)  # several blocks of edges
     torch.manual_seed(1)
     loss = LocalGraphLoss(
-        3, 4, 5, 12, 7, reweighting, 0.3, 'minmax', edge, across_samples, guard, loss_weight=2.0
+        3,
+        4,
+        5,
+        12,
+        7,
+        edge=edge,
+        across_samples=across_samples,
+        guard=guard,
+        loss_weight=2.0,
+        weights=weights and dict(type=weights),
     ).double()
     fields = {key: field for key, field in make(sizes).items() if key != 'count'}
     value, expected = loss(**fields), with_every_edge(loss, **fields)
@@ -105,11 +114,11 @@ def test_temperature_is_honored_and_reweighting_is_alive():
     values = {}
     for temperature in (0.02, 0.1, 1e6):
         loss = build('fixed')
-        loss.temperature = temperature
+        loss.weights.temperature = temperature
         values[temperature] = call(loss, fields)
     assert len({round(value.item(), 6) for value in values.values()}) == 3
     even = build('fixed')
-    even.reweighting = 'none'
+    even.weights = None
     torch.testing.assert_close(values[1e6], call(even, fields), rtol=1e-5, atol=0)
 
 
@@ -150,7 +159,7 @@ def test_importance_may_be_given():
 
 def test_term_builds_and_reads_it_as_it_is():
     pytest.importorskip('mmdet3d')
-    from projects.SRKD.distill.matching import MatchedPoints
+    from projects.SRKD.distill.matched_points import MatchedPoints
     from projects.SRKD.distill.terms import DistillTerm
 
     options = dict(student_channels=3, teacher_channels=4, num_anchors=6, num_neighbors=4)
@@ -264,13 +273,17 @@ def test_teacher_and_importance_are_detached():
         (dict(num_anchors=0), 'num_anchors must be positive, but got 0'),
         (dict(num_neighbors=-1), 'num_neighbors must be positive, but got -1'),
         (dict(graph_channels=0), 'graph_channels must be positive, but got 0'),
-        (dict(temperature=0.0), 'temperature must be positive and finite, but got 0.0'),
-        (dict(reweighting='soft'), "reweighting must be one of .*; did you mean 'softmax'"),
-        (dict(scale='log'), "scale must be one of .*; did you mean 'log1p'"),
-        (dict(edge='cat'), "edge must be one of .*; did you mean 'concat'"),
-        (dict(guard='freeze'), "guard must be one of .*; did you mean 'frozen'"),
+        (
+            dict(weights=dict(type='Softmax')),
+            "weights type must be .*, nearest: 'SoftmaxWeights'",
+        ),
+        (dict(edge='cat'), "edge must be one of .*, nearest: 'concat'"),
+        (dict(guard='freeze'), "guard must be one of .*, nearest: 'frozen'"),
         (dict(student_channels=None), 'graphs need student_channels .* got None and 4; set graph'),
-        (dict(reweighting='graph', graph_channels=None), "reweighting='graph' needs graphs"),
+        (
+            dict(weights=dict(type='GraphWeights'), graph_channels=None),
+            'GraphWeights needs graphs: set graph_channels',
+        ),
     ],
 )
 def test_bad_options_are_refused(options, message):

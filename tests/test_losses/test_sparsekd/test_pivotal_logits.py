@@ -136,7 +136,7 @@ def test_confidence_is_that_of_the_likeliest_class_and_finite_for_any_logit():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(masks=('confidense',)), "masks must be one of .* did you mean 'confidence'"),
+        (dict(masks=('confidense',)), "masks must be one of .* nearest: 'confidence'"),
         (dict(threshold=1.0), r'threshold must be a probability in \[0, 1\), but got 1.0'),
         (dict(threshold=-0.1), r'threshold must be a probability in \[0, 1\), but got -0.1'),
         (dict(rank=0), 'rank must be positive, but got 0'),

@@ -115,11 +115,11 @@ def test_at_most_n_voxels_of_a_super_voxel_are_compared():
     [
         (PointAffinityLoss, dict(n_points=0), 'n_points must be a whole number .* got 0'),
         (PointAffinityLoss, dict(normalize='L2'), "normalize must be one of .*, but got 'L2'"),
-        (PointAffinityLoss, dict(normalize='scaled'), "did you mean 'scale'"),
+        (PointAffinityLoss, dict(normalize='scaled'), "nearest: 'scale'"),
         (VoxelAffinityLoss, dict(voxel_size=-0.1), 'voxel_size must be positive, but got -0.1'),
         (VoxelAffinityLoss, dict(n_voxels=0), 'n_voxels must be a whole number .* got 0'),
-        (VoxelAffinityLoss, dict(weighting='mean'), "did you mean 'mean_one'"),
-        (VoxelAffinityLoss, dict(partition=dict(type='Cube')), "did you mean 'CubePartition'"),
+        (VoxelAffinityLoss, dict(weighting='mean'), "nearest: 'mean_one'"),
+        (VoxelAffinityLoss, dict(partition=dict(type='Cube')), "nearest: 'CubePartition'"),
     ],
 )
 def test_bad_options_are_refused(kind, options, message):

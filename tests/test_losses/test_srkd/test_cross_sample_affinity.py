@@ -78,8 +78,8 @@ def test_all_pairs_of_one_cloud_compare_it_with_itself():
     [
         (dict(temperature=0.0), 'temperature must be positive and finite, but got 0.0'),
         (dict(n_points=0), 'n_points must be positive, but got 0'),
-        (dict(pairs='of_diagonal'), "did you mean 'off_diagonal'"),
-        (dict(direction='student_techer'), "did you mean 'student_teacher'"),
+        (dict(pairs='of_diagonal'), "nearest: 'off_diagonal'"),
+        (dict(direction='student_techer'), "nearest: 'student_teacher'"),
     ],
 )
 def test_bad_options_are_refused(options, message):

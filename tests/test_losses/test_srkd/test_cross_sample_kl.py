@@ -179,8 +179,8 @@ def test_only_blocks_are_held():
     [
         (dict(temperature=0.0), 'temperature must be positive and finite, but got 0.0'),
         (dict(temperature=-1.0), 'temperature must be positive and finite, but got -1.0'),
-        (dict(pairs='uper'), "pairs must be one of .* but got 'uper'; did you mean 'upper'"),
-        (dict(backend='trition'), "backend must be one of .* did you mean 'triton'"),
+        (dict(pairs='uper'), "pairs must be one of .* but got 'uper', nearest: 'upper'"),
+        (dict(backend='trition'), "backend must be one of .* nearest: 'triton'"),
         (dict(batch=torch.zeros(4)), 'batch must hold integer ids'),
         (dict(batch=torch.zeros(5).long()), r'batch must have shape \(4,\)'),
     ],

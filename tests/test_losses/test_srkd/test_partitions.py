@@ -58,8 +58,8 @@ def test_boxes_take_one_edge_per_axis():
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
-        (dict(type='CubePartitions'), "did you mean 'CubePartition'"),
-        (dict(type='Cylinder'), "did you mean 'CylinderPartition'"),
+        (dict(type='CubePartitions'), "nearest: 'CubePartition'"),
+        (dict(type='Cylinder'), "nearest: 'CylinderPartition'"),
         (dict(size=1.0), 'partition type must be one of'),
         (dict(type='CubePartition', size=0.0), 'size must be positive, but got 0.0'),
         (dict(type='CubePartition', size=(1.0, 2.0)), 'one per axis, but got 2 edges'),

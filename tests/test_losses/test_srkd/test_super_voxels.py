@@ -107,7 +107,7 @@ def test_no_points_draw_nothing():
         (dict(num_super_voxels=0), 'num_super_voxels must be a whole number .* got 0'),
         (dict(num_super_voxels=2.5), 'num_super_voxels must be a whole number .* got 2.5'),
         (dict(min_rows=0), 'min_rows must be a whole number of at least 1'),
-        (dict(weighting='papr'), "did you mean 'paper'"),
+        (dict(weighting='papr'), "nearest: 'paper'"),
         (dict(class_counts=[0, 0]), 'sum_of_class_counts must be positive, but got 0'),
     ],
 )

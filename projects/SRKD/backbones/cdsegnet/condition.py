@@ -1,6 +1,6 @@
 """The noise branch of CDSegNet: a small PTv3 that knows the diffusion's time step.
 
-Shapes: N rows, C channels, B samples, T time channels.
+Shape letters: N rows, C channels, B samples, T time channels.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ class NoiseBranch(nn.Module):
         )
         check_stride(stride)
         if time_channels < 4 or time_channels % 2:
-            raise UsageError(f'time_channels must be even and at least 4, got {time_channels}')
+            raise UsageError(f'time_channels must be even and at least 4, but got {time_channels}')
 
         def blocks(num_head: Sequence[int], patch_size: Sequence[int]) -> list[dict]:
             timed = dict(block_type=TimedBlock, time_channels=time_channels, **block)

@@ -1,6 +1,6 @@
 """Where the branches of CDSegNet meet: main voxels attend to noise voxels of the same cells.
 
-Shapes: N rows of either branch, T slots, C main and E noise channels.
+Shape letters: N rows of either branch, T slots, C main and E noise channels.
 """
 
 import torch

@@ -4,7 +4,7 @@ Source: W. Qu et al., An End-to-End Robust Point Cloud Semantic Segmentation Net
 Single-Step Conditional Diffusion Models, arXiv 2411.16308 (CVPR 2025), and its authors' released
 configuration.
 
-Shapes: N voxels, C_in and C channels, B samples.
+Shape letters: N voxels, C_in and C channels, B samples.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The diffusion of CDSegNet: schedule, time embedding, and a noise that is no draw.
 
-Shapes: N rows, C channels, B samples, T time channels.
+Shape letters: N rows, C channels, B samples, T time channels.
 """
 
 import math

@@ -3,7 +3,7 @@
 Source: Y. Yue et al., LitePT: Lighter Yet Stronger Point Transformer, arXiv 2512.13689 (CVPR
 2026). Parameter names are those of its authors' code.
 
-Shapes: N rows, C channels.
+Shape letters: N rows, C channels.
 """
 
 from collections.abc import Sequence

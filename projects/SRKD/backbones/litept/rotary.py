@@ -1,6 +1,6 @@
 """PointROPE: attention that sees how far apart voxels are.
 
-Shapes: N rows, C channels, H heads, D = C / H channels per head.
+Shape letters: N rows, C channels, H heads, D = C / H channels per head.
 """
 
 import torch
@@ -63,7 +63,7 @@ class RotaryAttention(SerializedAttention):
         super().__init__(channels, num_heads, *args, **attention)
         if channels % (6 * num_heads):
             raise UsageError(
-                f'a head of rotary attention needs a multiple of 6 channels, got '
+                f'a head of rotary attention must have a multiple of 6 channels, but got '
                 f'{channels // num_heads} ({channels} channels, {num_heads} heads)'
             )
         self.frequency = frequency

@@ -43,7 +43,7 @@ def check_upstream(arguments: dict, network: type) -> None:
             raise UsageTypeError(f'{network.__name__} has no argument {name!r}, nearest: {nearest}')
         if NEUTRAL[name] is not None and value not in NEUTRAL[name]:
             raise UsageError(
-                f'{network.__name__} knows {name} only as {NEUTRAL[name][0]}, got {value!r}'
+                f'{name} of {network.__name__} must be {NEUTRAL[name][0]}, but got {value!r}'
             )
 
 
@@ -68,8 +68,8 @@ def check_stages(steps: int, enc: tuple[Sequence, ...], dec: tuple[Sequence, ...
         for values in part:
             if len(values) != expected:
                 raise UsageError(
-                    f'{steps + 1} encoder stages need {steps + 1} values per enc_* argument and '
-                    f'{steps} per dec_* argument and stride, got {tuple(values)}'
+                    f'enc_* arguments of {steps + 1} encoder stages must hold {steps + 1} values, '
+                    f'dec_* arguments and stride {steps}, but got {tuple(values)}'
                 )
 
 
@@ -80,11 +80,11 @@ def check_order(order: Sequence[str]) -> None:
         UsageError: Naming the nearest curve.
     """
     if not order:
-        raise UsageError(f'order must name at least one of {", ".join(CURVES)}, got none')
+        raise UsageError(f'order must name at least one of {", ".join(CURVES)}, but got none')
     for name in order:
         if name not in CURVES:
             raise UsageError(
-                f'order must be of {", ".join(CURVES)}, got {name!r}, nearest: '
+                f'order must hold some of {", ".join(CURVES)}, but got {name!r}, nearest: '
                 + nearest_name(name, CURVES)
             )
 
@@ -96,4 +96,4 @@ def check_stride(stride: Sequence[int]) -> None:
         UsageError: Naming the strides.
     """
     if any(step < 2 or step & (step - 1) for step in stride):
-        raise UsageError(f'stride must hold powers of two from 2 up, got {tuple(stride)}')
+        raise UsageError(f'stride must hold powers of two from 2 up, but got {tuple(stride)}')

@@ -1,6 +1,6 @@
 """Multi-head attention inside the patches of a serialized cloud.
 
-Shapes: N rows, T slots, C channels, H heads, D = C / H, P patches of W slots.
+Shape letters: N rows, T slots, C channels, H heads, D = C / H, P patches of W slots.
 """
 
 import torch
@@ -45,7 +45,9 @@ class SerializedAttention(nn.Module):
     ) -> None:
         super().__init__()
         if channels % num_heads:
-            raise UsageError(f'{num_heads} heads do not divide {channels} channels')
+            raise UsageError(
+                f'channels must be a multiple of the {num_heads} heads, but got {channels}'
+            )
         self.channels, self.num_heads, self.patch_size = channels, num_heads, patch_size
         self.order_index, self.scale, self.attn_drop = order_index, scale, attn_drop
         self._add_inputs(qkv_bias)

@@ -1,6 +1,6 @@
 """The block of PTv3: positional encoding, patch attention, MLP; and the stage that stacks it.
 
-Shapes: N rows, C channels.
+Shape letters: N rows, C channels.
 """
 
 import torch

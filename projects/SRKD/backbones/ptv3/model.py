@@ -3,7 +3,7 @@
 Source: X. Wu et al., Point Transformer V3: Simpler, Faster, Stronger, arXiv 2312.10035. Parameter
 names are those of its authors' code (Pointcept), so official weights load.
 
-Shapes: as in ``unet.py``.
+Shape letters: as in ``unet.py``.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """How the rows of serialized clouds are cut into patches.
 
-Shapes: N rows of all samples, T slots of all patches, B samples, S samples of one group, P patches
-of W slots each.
+Shape letters: N rows of all samples, T slots of all patches, B samples, S samples of one group, P
+patches of W slots each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What flows through PTv3: features, and the index work of their stage, done once.
 
-Shapes: N rows of a stage, M rows of the next coarser one, O orders, C channels.
+Shape letters: N rows of a stage, M rows of the next coarser one, O orders, C channels.
 """
 
 from __future__ import annotations

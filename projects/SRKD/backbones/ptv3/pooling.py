@@ -1,6 +1,6 @@
 """Changes of resolution: grid pooling of serialized rows and its inverse.
 
-Shapes: N fine rows, M coarse rows, C channels.
+Shape letters: N fine rows, M coarse rows, C channels.
 """
 
 from torch import nn

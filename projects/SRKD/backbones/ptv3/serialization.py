@@ -1,6 +1,6 @@
 """Space-filling curves: one integer per voxel, near in space when near in value.
 
-Shapes: N voxels.
+Shape letters: N voxels.
 """
 
 from typing import Literal
@@ -98,7 +98,7 @@ def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> in
     smallest, largest = torch.stack(coors[:, 1:].aminmax()).tolist()
     if smallest < 0:
         raise UsageError(
-            f'voxel coordinates must not be negative, got {smallest}: subtract the minimum of '
+            f'voxel coordinates must not be negative, but got {smallest}: subtract the minimum of '
             'each sample'
         )
     needed = max(largest.bit_length(), 1)
@@ -110,7 +110,7 @@ def grid_depth(coors: Tensor, depth: int | Literal['floor'] | None = None) -> in
         sample = int(coors[coors[:, 1:].amax(1).argmax(), 0])
         raise ScanError(
             f'serialization of depth {most} (at most {MAX_DEPTH}) holds coordinates below '
-            f'{2**most}, got {largest}, which needs depth {needed}: {cure}',
+            f'{2**most}, but got {largest}, which needs depth {needed}: {cure}',
             sample,
         )
     if depth is None:

@@ -1,6 +1,6 @@
 """What the networks on serialized voxels share: stem, encoder, decoder and the forward around them.
 
-Shapes: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
+Shape letters: N voxels, C_in and C channels; stage k has N_k rows of C_k channels.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class SerializedUNet(nn.Module):
         check_order(order)
         if depth not in (None, 'floor', *range(1, MAX_DEPTH + 1)):
             raise UsageError(
-                f"depth must be between 1 and {MAX_DEPTH}, None or 'floor', got {depth!r}"
+                f"depth must be between 1 and {MAX_DEPTH}, None or 'floor', but got {depth!r}"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.order, self.depth, self.shuffle_orders = order, depth, shuffle_orders
@@ -95,8 +95,8 @@ class SerializedUNet(nn.Module):
         """Serialize the voxels of a checked input."""
         if feat.shape != (len(coors), self.in_channels) or coors.shape[1:] != (4,):
             raise UsageError(
-                f'expected features (N, {self.in_channels}) and voxels (N, 4), '
-                f'got {tuple(feat.shape)} and {tuple(coors.shape)}'
+                f'features must be (N, {self.in_channels}) and voxels (N, 4), '
+                f'but got {tuple(feat.shape)} and {tuple(coors.shape)}'
             )
         depth = grid_depth(coors, self.depth)
         codes = torch.stack([serialize(coors, depth, name) for name in self.order])  # (O, N)
@@ -186,6 +186,6 @@ def build_decoder(
 def drop_path_rates(rate: float, depths: Sequence[int]) -> list[list[float]]:
     """Rates growing linearly from 0 to ``rate`` over all blocks, by stage."""
     if not 0 <= rate < 1:
-        raise UsageError(f'drop_path must lie in [0, 1), got {rate}')
+        raise UsageError(f'drop_path must lie in [0, 1), but got {rate}')
     rates = torch.linspace(0, rate, sum(depths), device='cpu').tolist()
     return [rates[sum(depths[:k]) : sum(depths[: k + 1])] for k in range(len(depths))]

@@ -32,7 +32,7 @@ class _OnColor(BaseTransform):
         points = results['points']
         if points.attribute_dims is None or 'color' not in points.attribute_dims:
             raise UsageError(
-                f'{type(self).__name__} needs colored points, got '
+                f'{type(self).__name__} needs colored points, but got '
                 f'{sorted(points.attribute_dims or {}) or "no attributes"}: load them with '
                 'use_color=True'
             )

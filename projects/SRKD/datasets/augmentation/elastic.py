@@ -38,7 +38,7 @@ class ElasticDistortion(BaseTransform):
         if not all(len(field) == 2 and min(field) > 0 for field in fields):
             raise UsageError(
                 'fields of ElasticDistortion must be pairs (cell size, magnitude) of positive '
-                f'lengths in meters, got {fields}'
+                f'lengths in meters, but got {fields}'
             )
         self.fields = fields
         self.p = p

@@ -1,6 +1,6 @@
 """Which scans meet in one mini-batch: the greedy composition behind ``CrossSampleBatchSampler``.
 
-Letters: n scans, L classes, B batch size, G batches, k scans of a pool, Q trial exchanges.
+Shape letters: n scans, L classes, B batch size, G batches, k scans of a pool, Q trial exchanges.
 
 Numpy only, a pure function of its arguments: the same arrays and the same generator give the same
 batches. Cost is O(n * candidates); an epoch of 28,130 scans takes well under two seconds.
@@ -29,7 +29,7 @@ def visibility(histogram: np.ndarray, n_drawn: int = N_DRAWN) -> np.ndarray:
 
     Args:
         histogram: (n, L) points per scan and class, ignored points left out.
-        n_drawn: points drawn from each cloud.
+        n_drawn: Points drawn from each cloud.
 
     Returns:
         (n, L) float32 in [0, 1]; a scan without a valid point gets zeros.
@@ -115,10 +115,10 @@ def compose_batches(
         visible: (n, L) from :func:`visibility`; L = 0 if classes are unknown.
         weight: (L,) from :func:`rarity`.
         batch_size: B; the last batch holds the rest.
-        window: seconds below which two scans of one scene show one place.
-        candidates: waiting scans considered for each group.
-        rng: source of every random choice.
-        group_size: scans chosen for each other; B makes the whole batch one group.
+        window: Seconds below which two scans of one scene show one place.
+        candidates: Waiting scans considered for each group.
+        rng: Source of every random choice.
+        group_size: Scans chosen for each other; B makes the whole batch one group.
 
     Returns:
         The batches (row numbers, each exactly once, in random order but a short batch last), and

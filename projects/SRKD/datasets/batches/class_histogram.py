@@ -1,6 +1,6 @@
 """Points per class of every scan, read once from the masks and kept beside the info file.
 
-Letters: n scans, L classes.
+Shape letters: n scans, L classes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MaskReader:
     (the ignored one among them) are not counted.
 
     Args:
-        dataset: a data set whose pipeline loads semantic masks (see :meth:`usable`).
+        dataset: A data set whose pipeline loads semantic masks (see :meth:`usable`).
     """
 
     def __init__(self, dataset: BaseDataset) -> None:
@@ -59,8 +59,8 @@ class MaskReader:
         """Path of a mask -> (L,) int64 points per class.
 
         Raises:
-            FileMissingError: if there is no such file.
-            UsageError: if a label lies outside the class mapping.
+            FileMissingError: If there is no such file.
+            UsageError: If a label lies outside the class mapping.
         """
         try:
             label = self.loader._load_semantic_seg_3d({'pts_semantic_mask_path': path})
@@ -133,9 +133,9 @@ def class_histograms(
     subsets and repetitions share it.
 
     Args:
-        dataset: an initialized data set for which ``MaskReader.usable`` holds.
-        infos: its n scans, each with ``pts_semantic_mask_path``.
-        progress: whether to draw a progress bar.
+        dataset: An initialized data set for which ``MaskReader.usable`` holds.
+        infos: Its n scans, each with ``pts_semantic_mask_path``.
+        progress: Whether to draw a progress bar.
 
     Returns:
         (n, L) int64.

@@ -36,24 +36,24 @@ class CrossSampleBatchSampler(BatchSampler):
     batches, pairs of one scene remain and ``relaxed_pairs`` counts those of the last epoch.
 
     Args:
-        sampler: yields the indices of this rank. An infinite one is composed in stretches of
+        sampler: Yields the indices of this rank. An infinite one is composed in stretches of
             ``len(sampler)`` indices.
-        batch_size: scans per batch.
-        drop_last: whether to leave out the last ``len(sampler) % batch_size`` indices of
+        batch_size: Scans per batch.
+        drop_last: Whether to leave out the last ``len(sampler) % batch_size`` indices of
             ``sampler``. mmengine takes no ``drop_last`` beside a ``batch_sampler``: write it here.
-        window: seconds below which two scans of one sequence count as the same place.
-        candidates: scans considered for each group; more find better company, in proportional
+        window: Seconds below which two scans of one sequence count as the same place.
+        candidates: Scans considered for each group; more find better company, in proportional
             time.
-        group_size: scans chosen for each other by the classes that they share; a batch is a random
+        group_size: Scans chosen for each other by the classes that they share; a batch is a random
             draw of such groups. 1 only keeps scans of one place apart. More sounds right for a
             relation loss and cost 7 (2 scans) to 13 mIoU (all of a batch) of 39 on mini rooms
             (``studies/results/NOTES.md``).
-        seed: of the composition; None takes the seed of ``sampler``.
-        statistics: facts about the data set, if they are known already.
+        seed: Of the composition; None takes the seed of ``sampler``.
+        statistics: Facts about the data set, if they are known already.
 
     Raises:
-        UsageTypeError: if ``sampler`` is not a ``Sampler``.
-        UsageError: if a number is out of range, or ``statistics`` of another length.
+        UsageTypeError: If ``sampler`` is not a ``Sampler``.
+        UsageError: If a number is out of range, or ``statistics`` of another length.
 
     Example:
         .. code-block:: python
@@ -75,15 +75,13 @@ class CrossSampleBatchSampler(BatchSampler):
         statistics: SceneStatistics | None = None,
     ) -> None:
         if not isinstance(sampler, Sampler):
-            raise UsageTypeError(f'sampler should be an instance of ``Sampler``, but got {sampler}')
+            raise UsageTypeError(f'sampler must be a torch Sampler, but got {sampler}')
         counts = dict(batch_size=batch_size, candidates=candidates, group_size=group_size)
         for name, value in counts.items():
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise UsageError(
-                    f'{name} should be a positive integer value, but got {name}={value}'
-                )
+                raise UsageError(f'{name} must be a positive integer, but got {name}={value}')
         if not window >= 0:
-            raise UsageError(f'window should be a number of seconds >= 0, but got window={window}')
+            raise UsageError(f'window must be a number of seconds >= 0, but got window={window}')
         self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -97,8 +95,8 @@ class CrossSampleBatchSampler(BatchSampler):
             statistics = _statistics_of_all_ranks(dataset)
         elif dataset is not None and len(statistics) != len(dataset):
             raise UsageError(
-                f'statistics should cover the {len(dataset)} scans of the data set, '
-                f'but cover {len(statistics)}'
+                f'statistics must cover the {len(dataset)} scans of the data set, '
+                f'but got those of {len(statistics)}'
             )
         self.statistics = statistics
         self._prepare(statistics)

@@ -32,7 +32,7 @@ def scene_of(path: str) -> ScenePlace:
     * anything else (S3DIS ``Area_1_office_2.bin``, KITTI): the file name without its ending.
 
     Args:
-        path: path of the scan's points, as in the info file or joined with a data root.
+        path: Path of the scan's points, as in the info file or joined with a data root.
 
     Example:
         >>> scene_of('points/scene0000_01.bin')

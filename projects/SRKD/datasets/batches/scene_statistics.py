@@ -1,6 +1,6 @@
 """What a batch sampler must know of a data set: scene, time and classes of every scan.
 
-Letters: n scans, L classes.
+Shape letters: n scans, L classes.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
     set's own pipeline reads and maps them (``class_histogram.class_histograms``, cached).
 
     Args:
-        dataset: a data set of MMEngine or MMDetection3D, possibly wrapped (repeated, concatenated,
+        dataset: A data set of MMEngine or MMDetection3D, possibly wrapped (repeated, concatenated,
             class balanced, sliced).
-        progress: whether to draw a progress bar while masks are read.
+        progress: Whether to draw a progress bar while masks are read.
 
     Returns:
         Statistics with ``len(dataset)`` rows; fields the data set does not offer are None.
 
     Raises:
-        UsageTypeError: for a wrapper whose indices can't be followed to scans.
+        UsageTypeError: For a wrapper whose indices can't be followed to scans.
     """
     if hasattr(dataset, 'full_init'):
         dataset.full_init()

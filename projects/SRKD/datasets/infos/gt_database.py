@@ -1,6 +1,6 @@
 """The database of training objects that MMDetection3D's ``ObjectSample`` pastes into frames.
 
-Letters: n points of D columns, k objects.
+Shape letters: n points of D columns, k objects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class FrameObjects(NamedTuple):
     """What a frame gives to the database.
 
     Args:
-        frame: its number.
+        frame: Its number.
         points: (n, D) float32, LiDAR frame.
         boxes: (k, 7) LiDAR boxes (z of the middle), or (k, 9) with velocities x and y.
         names: k classes.
@@ -89,8 +89,8 @@ def kitti_objects(folder: Path, infos: Iterable[dict]) -> Iterator[FrameObjects]
     """Objects of KITTI's frames, as ``write_kitti_infos`` describes them.
 
     Args:
-        folder: of the clouds.
-        infos: entries of version 2.
+        folder: Of the clouds.
+        infos: Entries of version 2.
     """
     for info in infos:
         cloud = np.fromfile(folder / info['lidar_points']['lidar_path'], np.float32).reshape(-1, 4)

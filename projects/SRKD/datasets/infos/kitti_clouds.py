@@ -1,6 +1,6 @@
 """The clouds of a root in KITTI's layout: found, judged and cut to the image.
 
-Letters: n points.
+Shape letters: n points.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Layout and units of the object detection benchmark's development kit (Geiger et al., CVPR 2012).
 Camera frame: x right, y down, z forward; LiDAR frame: x forward, y left, z up; meters, radians.
-Letters: n points, k boxes. A LiDAR box is (x, y, z, length, width, height, yaw): z of its middle,
-yaw counter-clockwise about z from +x.
+Shape letters: n points, k boxes. A LiDAR box is (x, y, z, length, width, height, yaw): z of its
+middle, yaw counter-clockwise about z from +x.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Label(NamedTuple):
     """One line of a label file.
 
     Args:
-        name: of ``CLASSES``, or ``DontCare``.
-        truncated: share outside the image, 0 to 1.
+        name: Of ``CLASSES``, or ``DontCare``.
+        truncated: Share outside the image, 0 to 1.
         occluded: 0 fully visible, 1 partly occluded, 2 largely occluded, 3 unknown.
-        alpha: observation angle, radians.
-        bbox: left, top, right, bottom, pixels; four times -1 or 0 where it is unknown.
-        size: height, width, length, meters.
+        alpha: Observation angle, radians.
+        bbox: Left, top, right, bottom, pixels; four times -1 or 0 where it is unknown.
+        size: Height, width, length, meters.
         location: (x, y, z) of the middle of the box's bottom, camera frame.
-        rotation_y: about the camera's y axis.
-        score: of a prediction.
+        rotation_y: About the camera's y axis.
+        score: Of a prediction.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Calibration(NamedTuple):
     """Matrices of a frame, each extended to (4, 4).
 
     Args:
-        matrices: by KITTI's name: ``P0`` .. ``P3``, ``R0_rect``, ``Tr_velo_to_cam``,
+        matrices: By KITTI's name: ``P0`` .. ``P3``, ``R0_rect``, ``Tr_velo_to_cam``,
             ``Tr_imu_to_velo``; only ``P2``, ``R0_rect`` and ``Tr_velo_to_cam`` are always there.
     """
 

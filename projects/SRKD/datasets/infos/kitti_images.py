@@ -26,7 +26,7 @@ class ImageSizes:
     missing) or else in the heads of ``training/image_2/*.png``.
 
     Args:
-        root: of the data.
+        root: Of the data.
 
     Raises:
         UsageError: If the table has other columns or a row that is no three numbers; when asked

@@ -53,8 +53,8 @@ def check_label_numbers(label: Mapping[str, float], where: str) -> None:
     """Refuse numbers that no object has.
 
     Args:
-        label: by the names of KITTI's fields.
-        where: line and file, for the message.
+        label: By the names of KITTI's fields.
+        where: Line and file, for the message.
 
     Raises:
         UsageError: For the first one.

@@ -50,10 +50,10 @@ def write_nuscenes_infos(
     used. Where nuScenes-lidarseg is unpacked, the entries name its masks.
 
     Args:
-        root: folder of ``samples``, ``sweeps``, ``maps`` and the tables.
-        version: of the tables: ``v1.0-mini``, ``v1.0-trainval`` or ``v1.0-test``.
-        max_sweeps: earlier scans that a key frame names; 0 where the sweeps are not there.
-        database: whether to cut the training objects out of their frames, sweeps included, into
+        root: Folder of ``samples``, ``sweeps``, ``maps`` and the tables.
+        version: Of the tables: ``v1.0-mini``, ``v1.0-trainval`` or ``v1.0-test``.
+        max_sweeps: Earlier scans that a key frame names; 0 where the sweeps are not there.
+        database: Whether to cut the training objects out of their frames, sweeps included, into
             ``nuscenes_gt_database/`` and ``nuscenes_dbinfos_train.pkl``, which mmdet3d's
             CenterPoint recipes paste from.
 
@@ -70,7 +70,7 @@ def write_nuscenes_infos(
     if version not in SPLITS:
         raise UsageError(
             f'version of nuScenes must be one of {", ".join(SPLITS)}, whose splits the devkit '
-            f'knows, got {version!r}'
+            f'knows, but got {version!r}'
         )
     check_tables(root, version)
     if not os.access(root, os.W_OK):
@@ -150,9 +150,9 @@ def nuscenes_info(nusc: NuScenes, sample: dict, max_sweeps: int = 10) -> dict:
     """Entry of an info file for one key frame, but for its ``sample_idx``.
 
     Args:
-        nusc: the tables.
-        sample: record of the table ``sample``.
-        max_sweeps: earlier scans to name, the latest first.
+        nusc: The tables.
+        sample: Record of the table ``sample``.
+        max_sweeps: Earlier scans to name, the latest first.
 
     Returns:
         Boxes ``bbox_3d`` (x, y, z of the middle, length, width, height, yaw) and ``velocity``
@@ -241,9 +241,9 @@ def nuscenes_objects(root: Path, infos: list[dict], max_sweeps: int) -> Iterator
     """Objects of nuScenes' frames that a LiDAR or radar has seen, with the points of all sweeps.
 
     Args:
-        root: of the data.
-        infos: entries of version 2.
-        max_sweeps: earlier scans whose points are taken along.
+        root: Of the data.
+        infos: Entries of version 2.
+        max_sweeps: Earlier scans whose points are taken along.
     """
     load = TRANSFORMS.build(
         dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=5, use_dim=5)

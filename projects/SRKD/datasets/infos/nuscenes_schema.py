@@ -35,8 +35,8 @@ def check_tables(root: str | Path, version: str) -> None:
     """Refuse tables that are not there or do not fit together.
 
     Args:
-        root: folder of the tables' folder, ``samples`` and ``maps``.
-        version: name of the tables' folder.
+        root: Folder of the tables' folder, ``samples`` and ``maps``.
+        version: Name of the tables' folder.
 
     Raises:
         FileMissingError: For the first table, mask image of a map or mask of nuScenes-lidarseg

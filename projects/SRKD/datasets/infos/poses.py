@@ -1,6 +1,6 @@
 """Where the sensor stood: poses of a sequence in SemanticKITTI's (KITTI odometry's) layout.
 
-Letters: F scans of a sequence.
+Shape letters: F scans of a sequence.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ def scan_entries(root: Path, sequence: str) -> list[dict]:
     """Entries of an info file of version 2 for the scans of a sequence, in the order of time.
 
     Args:
-        root: of the data.
-        sequence: folder of the sequence below the root.
+        root: Of the data.
+        sequence: Folder of the sequence below the root.
 
     Raises:
         FileMissingError: If a scan has no labels.

@@ -1,6 +1,6 @@
 """The teacher from disk: what its taps saw on clean scans or on views, found again by point.
 
-Shapes: n points of a sample, M rows of the cache that a batch touches.
+Shape letters: n points of a sample, M rows of the cache that a batch touches.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """What a teacher said about one scan, in one file that is read row by row.
 
-The file is an uncompressed ``.npz`` (``np.load`` reads it, too): it holds the CRC-32 of each array,
-and an array can be mapped into memory where it lies. Its arrays:
+The file is an ``.npy`` of one record, so its own header tells where each array lies and
+``np.load(path, mmap_mode='r')[name]`` maps it into memory. The record's fields:
 
 ==================  =====================  =====================================================
 ``points``          ``(P,)`` int32         finest row of each raw point, -1 for none
@@ -10,16 +10,15 @@ and an array can be mapped into memory where it lies. Its arrays:
 ``TAP.rows``        ``(N,)`` int32         row of each finest row, -1 for none; absent where R is N
 ``TAP.classes``     ``(R, k)`` int         of the k largest logits, which ``TAP`` then holds
 ``TAP.rest``        ``(R,)`` float         mean logit of the other classes, in the sense of softmax
+``crc32``           ``()`` uint32          of all other fields, their names and their types
 ==================  =====================  =====================================================
 
-Shapes: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels) of the
-teacher, R rows at a tap, C channels or L classes, M rows read.
+Shape letters: P points of the scan or view, D columns of a point, k of them, N finest rows (voxels)
+of the teacher, R rows at a tap, C channels or L classes, M rows read.
 """
 
 import math
-import os
-import struct
-import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,9 +28,8 @@ from torch import Tensor
 
 from ...base import UsageError, write_whole
 
-POINTS, PROBE = 'points', 'probe'
+POINTS, PROBE, _CHECKSUM = 'points', 'probe', 'crc32'
 PROBED = 8  # points
-_LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
 def pack(
@@ -95,24 +93,40 @@ def probe(cloud: Tensor) -> np.ndarray:
 
 def write_scene(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
     """Write a file whole or not at all; returns its bytes."""
+    fields = [(name, array.dtype, array.shape) for name, array in arrays.items()]
+    # Aligned, or numpy would copy a whole array before it takes rows of it.
+    record = np.zeros((), np.dtype([*fields, (_CHECKSUM, np.uint32)], align=True))
+    for name, array in arrays.items():
+        record[name] = array
+    record[_CHECKSUM] = _checksum(record)
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_whole(path) as part, open(part, 'wb') as file:
-        np.savez(file, **arrays)
+        np.save(file, record)
     return path.stat().st_size
 
 
+def _checksum(record: np.ndarray) -> int:
+    value = zlib.crc32(repr(record.dtype.descr).encode())
+    for name in record.dtype.names:
+        if name != _CHECKSUM:
+            value = zlib.crc32(record[name], value)
+    return value
+
+
 def check_scene(path: Path) -> None:
-    """Read a whole file and compare its checksums.
+    """Read a whole file and compare its checksum.
 
     Raises:
         UsageError: If it is damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except zipfile.BadZipFile as error:
+        record = np.load(path)
+        broken = '' if _checksum(record) == record[_CHECKSUM] else 'its checksum is another one'
+    except OSError:
+        raise  # of the disk, not of the file
+    except Exception as error:  # a damaged header makes numpy raise whatever it likes
         broken = str(error)
-    if broken is not None:
+    if broken:
         raise UsageError(
             f'{path} of the teacher cache is damaged ({broken}): delete it and run '
             'tools/cache_teacher.py again, which writes it anew'
@@ -128,25 +142,12 @@ class SceneFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        content = np.asarray(np.memmap(path, np.uint8, 'r'))
-        self._arrays: dict[str, tuple[np.ndarray, np.dtype, tuple[int, ...]]] = {}
-        with zipfile.ZipFile(path) as archive, open(path, 'rb') as file:
-            for member in archive.infolist():
-                # Of the header here, which may be padded otherwise than the directory's copy.
-                file.seek(member.header_offset + _LOCAL_HEADER - 4)
-                name, extra = struct.unpack('<HH', file.read(4))
-                file.seek(name + extra, os.SEEK_CUR)
-                np.lib.format.read_magic(file)
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                start, row = file.tell(), dtype.itemsize * math.prod(shape[1:])
-                # As bytes: numbers in a zip file lie at odd places, which numpy would copy first.
-                values = content[start : start + shape[0] * row].reshape(shape[0], row)
-                self._arrays[member.filename.removesuffix('.npy')] = values, dtype, shape[1:]
+        self._record = np.asarray(np.load(path, mmap_mode='r'))
 
     @property
     def columns(self) -> int:
         """Columns of a point of the view, D."""
-        return self._arrays[PROBE][2][0]
+        return self._record[PROBE].shape[1]
 
     def other_cloud(self, cloud: Tensor, tolerance: float) -> str | None:
         """How a cloud ``(P, D)`` differs from that of the view; None where it is the same.
@@ -165,15 +166,14 @@ class SceneFile:
     @property
     def size(self) -> int:
         """Points of the scan or view, P."""
-        return len(self._arrays[POINTS][0])
+        return len(self._record[POINTS])
 
     def __contains__(self, name: str) -> bool:
-        return name in self._arrays
+        return name in self._record.dtype.names
 
     def read(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Copy some rows of an array, ``(M, ...)``."""
-        values, dtype, shape = self._arrays[name]
-        return np.take(values, rows, axis=0).view(dtype).reshape(len(rows), *shape)
+        return np.take(self._record[name], rows, axis=0)
 
     def tap_rows(self, tap: str, rows: np.ndarray) -> np.ndarray:
         """Row at a tap of each of some finest rows, -1 for none."""

@@ -4,11 +4,11 @@ Layout of a cache, written by ``tools/cache_teacher.py``::
 
     DIR/cache.json        which teacher, taps, voxels and data it was made from; whether it is whole
     DIR/scenes.json       path and bytes of each scan's points; the scan of every data set index
-    DIR/000/000012.npz    a scan, or one of its K views, see ``file``
+    DIR/000/000012.npy    a scan, or one of its K views, see ``file``
 
 The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
 
-Shapes: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
+Shape letters: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
 """
 
 import json
@@ -59,7 +59,7 @@ class TeacherCache:
 
     def path(self, number: int) -> Path:
         """A file by its number."""
-        return self.folder / f'{number // 1000:03d}' / f'{number:06d}.npz'
+        return self.folder / f'{number // 1000:03d}' / f'{number:06d}.npy'
 
     def check(self, facts: Mapping, taps: Iterable[str]) -> None:
         """Refuse a cache that a training cannot use, and learn what is in it.

@@ -1,7 +1,7 @@
 """What a teacher is shown of a config's training scans: each clean, or in the views of ReplayViews.
 
-Shapes: P points of a file of the cache (a clean scan or a view), n of them shown to the teacher, D
-columns of a point.
+Shape letters: P points of a file of the cache (a clean scan or a view), n of them shown to the
+teacher, D columns of a point.
 """
 
 import os
@@ -194,7 +194,7 @@ def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:
     loaders = [i for i, kind in enumerate(kinds) if kind.startswith('LoadPoints')]
     if not loaders:
         raise UsageError(
-            f'the test pipeline loads no points, expected a LoadPoints... transform, got {kinds}'
+            f'the test pipeline must load points by a LoadPoints... transform, but got {kinds}'
         )
     place = loaders[-1] + 1
     return [*pipeline[:place], dict(type=AddPointIdentity.__name__), *pipeline[place:]]

@@ -1,6 +1,6 @@
 """Runs a teacher once over training scans and stores what the terms of a distillation config need.
 
-Shapes: P points of a scan or view, N finest rows (voxels) of the teacher in it.
+Shape letters: P points of a scan or view, N finest rows (voxels) of the teacher in it.
 """
 
 import json
@@ -81,7 +81,7 @@ class CacheWriter:
         if logits == 'full':
             return None
         if not logits.startswith('top') or not logits[3:].isdigit() or int(logits[3:]) < 1:
-            raise UsageError(f'logits are stored as full or topK (top8, say), got {logits!r}')
+            raise UsageError(f'logits must be full or topK (top8, say), but got {logits!r}')
         tapped = [tap for tap in self.teacher.paths if _is_logits(tap)]
         widths = [self.teacher.widths[tap] for tap in tapped]
         if not tapped or int(logits[3:]) >= min(widths):
@@ -99,11 +99,13 @@ class CacheWriter:
         Raises:
             UsageError: If the folder holds a cache of something else.
         """
-        if not (found := self.cache.read('cache.json')):
+        if found := self.cache.read('cache.json'):
+            self._check_same(found)
+        for name in ('.cache.json', '.scenes.json', '*/.*.npy'):
+            for part in self.cache.folder.glob(f'{name}.*.part'):
+                part.unlink()
+        if not found:
             return list(range(len(self.scans)))
-        self._check_same(found)
-        for part in self.cache.folder.glob('*/.*.npz.*.part'):
-            part.unlink()
         left = []
         for file in range(len(self.scans)):
             path = self.cache.path(file)

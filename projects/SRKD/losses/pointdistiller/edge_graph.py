@@ -1,7 +1,7 @@
 """The graph network of PointDistiller: one layer, shared by all edges.
 
-Shape letters: M nodes, Q anchors, K neighbors, E edges, C channels of a node, c channels of a
-graph feature.
+Shape letters: M nodes, Q_b anchors and K_b neighbors of sample b, Q anchors of all samples, C
+channels of a node, c channels of a graph feature.
 """
 
 from __future__ import annotations
@@ -26,21 +26,15 @@ class EdgeGraph(nn.Module):
     Args:
         in_channels: C of the network's features.
         out_channels: c.
-        edge: As in :func:`local_graph_mse`.
         affine: Whether the normalization is followed by a learned scale and shift.
         relu: Whether a ReLU follows.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        edge: str = 'concat',
-        affine: bool = True,
-        relu: bool = True,
+        self, in_channels: int, out_channels: int, affine: bool = True, relu: bool = True
     ) -> None:
         super().__init__()
-        self.edge, self.relu = edge, relu
+        self.relu = relu
         self.conv = nn.Linear(2 * in_channels, out_channels, bias=False)
         self.scale = nn.Parameter(torch.ones(out_channels)) if affine else None
         self.shift = nn.Parameter(torch.zeros(out_channels)) if affine else None
@@ -56,7 +50,9 @@ class EdgeGraph(nn.Module):
         )  # fmt: skip
         return (torch.relu(flat) if self.relu else flat).view_as(value)
 
-    def on_nodes(self, feat: Tensor, neighbors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def on_nodes(
+        self, feat: Tensor, neighbors: Sequence[Tensor], edge: str = 'concat'
+    ) -> tuple[Tensor, Tensor]:
         r"""Map features to the two summands of which every graph feature is made.
 
         .. math:: G(e_{qk}) = \operatorname{relu}(a_{n_{qk}} + b_q)
@@ -68,12 +64,13 @@ class EdgeGraph(nn.Module):
             feat: Features, (M, C).
             neighbors: Rows of the neighbors of every sample's anchors, the anchors in the first
                 column, (Q_b, K_b) int64 each; at least one edge.
+            edge: As in :func:`local_graph_mse`.
 
         Returns:
             a of every node (M, c) and b of every anchor (Q, c), Q the anchors of all samples.
         """
         first, second = self.conv.weight.to(feat).chunk(2, dim=1)  # (c, C)
-        if self.edge == 'sub':
+        if edge == 'sub':
             first, second = -first, first + second
         around = feat @ first.T
         center = feat.index_select(0, torch.cat([rows[:, 0] for rows in neighbors])) @ second.T

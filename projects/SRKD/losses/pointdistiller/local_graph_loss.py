@@ -1,12 +1,10 @@
 """PointDistiller: local graphs around the points that matter.
 
-Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, E edges of
+Shape letters: M nodes (points or voxels), Q_b anchors and K_b neighbors of sample b, Q anchors of
 all samples, C channels (C_s of the student, C_t of the teacher), c channels of a graph feature.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +12,13 @@ from torch import Tensor, nn
 from ...base import UsageError
 from ...base.checks import check_choice, check_positive
 from ...ops import group_rows
-from ..checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
+from ..checks import check_ids, check_same_width, full_precision
 from .edge_graph import EdgeGraph
-from .importance import SCALES, channel_max, softmax_weight, top_rows
-from .local_graph import EDGES, edge_gap, nearest_in_feature_space
-from .streamed_edges import edge_mse, edge_peaks
+from .importance import channel_max, top_rows
+from .local_graph import EDGES, local_graph_mse, nearest_in_feature_space
+from .weights import SoftmaxWeights, Weights, build_weights, with_old_arguments
 
-REWEIGHTING = ('softmax', 'graph', 'inert', 'none')
+SOFTMAX = SoftmaxWeights()
 GUARDS = ('frozen', 'normalized', 'none')
 
 
@@ -47,12 +45,9 @@ class LocalGraphLoss(nn.Module):
             256 (bird's eye view) in the release.
         num_neighbors: K, the anchor included, or all nodes where there are fewer; 128 (256) in the
             release.
-        reweighting: Weights of anchors: ``'softmax'`` of their importance, ``'graph'`` softmax of
-            the teacher's largest graph feature (the paper, for points), ``'inert'`` the number of
-            samples (the release, on maps), ``'none'``.
-        temperature: Of the softmax; 0.01 to 0.0001 in the release, on raw scores.
-        scale: How scores are scaled before: ``'minmax'``, ``'log1p'`` or ``'none'``, see
-            :func:`softmax_weight`.
+        reweighting: Before 0.2 the kind of ``weights``; goes with 0.3, like the next two.
+        temperature: Before 0.2 that of ``weights``.
+        scale: Before 0.2 that of ``weights``.
         edge: As in :func:`local_graph_mse`.
         across_samples: Take anchors and neighbors from all samples together, N for all, as the
             release does with pillars.
@@ -60,6 +55,9 @@ class LocalGraphLoss(nn.Module):
             initialized, ``'normalized'`` trains both but ends them in the normalization, which
             keeps their variance at one; ``'none'`` is the paper.
         loss_weight: 2 in the release.
+        weights: Of anchors: ``dict(type='SoftmaxWeights', temperature=0.1, scale='minmax')`` (the
+            default), the paper's ``GraphWeights`` for points, the release's ``InertWeights`` on
+            maps, anything that is called like them, or None: all alike.
 
     Raises:
         UsageError: If an argument is out of range, unknown or missing.
@@ -74,23 +72,23 @@ class LocalGraphLoss(nn.Module):
         graph_channels: int | None = 32,
         num_anchors: int = 6000,
         num_neighbors: int = 128,
-        reweighting: str = 'softmax',
-        temperature: float = 0.1,
-        scale: str = 'minmax',
+        reweighting: str | None = None,
+        temperature: float | None = None,
+        scale: str | None = None,
         edge: str = 'concat',
         across_samples: bool = False,
         guard: str = 'frozen',
         loss_weight: float = 1.0,
+        *,
+        weights: Weights | dict | None = SOFTMAX,
     ) -> None:
         super().__init__()
         check_positive(num_anchors=num_anchors, num_neighbors=num_neighbors)
-        check_temperature(temperature)
-        check_choice('reweighting', reweighting, REWEIGHTING)
-        check_choice('scale', scale, SCALES)
         check_choice('edge', edge, EDGES)
         check_choice('guard', guard, GUARDS)
         self.num_anchors, self.num_neighbors = num_anchors, num_neighbors
-        self.reweighting, self.temperature, self.scale = reweighting, temperature, scale
+        weights = build_weights(weights)
+        self.weights = with_old_arguments(weights, reweighting, temperature, scale)
         self.edge, self.across_samples = edge, across_samples
         self.loss_weight = loss_weight
         self.equal_width = graph_channels is None  # a term checks it while building
@@ -101,8 +99,10 @@ class LocalGraphLoss(nn.Module):
             self.graphs = self._build_graphs(
                 student_channels, teacher_channels, graph_channels, guard
             )
-        elif reweighting == 'graph':
-            raise UsageError("reweighting='graph' needs graphs: set graph_channels, for example 32")
+        elif getattr(self.weights, 'needs_graphs', False):
+            raise UsageError(
+                f'{type(self.weights).__name__} needs graphs: set graph_channels, for example 32'
+            )
 
     def _build_graphs(
         self, student_channels: int | None, teacher_channels: int | None, channels: int, guard: str
@@ -110,12 +110,12 @@ class LocalGraphLoss(nn.Module):
         if student_channels is None or teacher_channels is None:
             raise UsageError(
                 'graphs need student_channels and teacher_channels, the widths of both taps, but '
-                f'got {student_channels} and {teacher_channels}; set graph_channels=None to '
+                f'but got {student_channels} and {teacher_channels}; set graph_channels=None to '
                 'compare edges as they are'
             )
-        ends = dict(edge=self.edge, relu=guard != 'normalized')
-        student = EdgeGraph(student_channels, channels, affine=guard != 'normalized', **ends)
-        teacher = EdgeGraph(teacher_channels, channels, affine=guard == 'none', **ends)
+        relu = guard != 'normalized'
+        student = EdgeGraph(student_channels, channels, affine=guard != 'normalized', relu=relu)
+        teacher = EdgeGraph(teacher_channels, channels, affine=guard == 'none', relu=relu)
         teacher.requires_grad_(guard != 'frozen')
         return nn.ModuleDict(dict(student=student, teacher=teacher))
 
@@ -153,22 +153,12 @@ class LocalGraphLoss(nn.Module):
                 f'{tuple(score.shape)}'
             )
         neighbors = self._neighbors(teacher, batch, score)
-        if not neighbors or student.shape[1] == 0:
-            # Every learned parameter takes part in every step: DDP need not search unused ones.
-            return sum((connected_zero(p) for p in self.parameters()), connected_zero(student))
-        num_samples = len(torch.unique(batch[batch >= 0]))
-        scores = [score[rows[:, 0]] for rows in neighbors]
-        if self.graphs is None:
-            gap = edge_gap(student - teacher, neighbors, self.edge)  # (Q,)
-            return (gap * self._weight(scores, num_samples)).mean()
-        relu = self.graphs['student'].relu
-        own = self.graphs['student'].on_nodes(student, neighbors)
-        taught = self.graphs['teacher'].on_nodes(teacher, neighbors)
-        if self.reweighting == 'graph':
-            peaks = edge_peaks(*taught, neighbors, relu)
-            scores = peaks.split([len(rows) for rows in neighbors])
-        weight = self._weight(scores, num_samples)
-        return edge_mse(own, taught, neighbors, weight / len(weight), relu)
+        weight = None
+        if self.weights is not None and neighbors:
+            scores = [score[rows[:, 0]] for rows in neighbors]
+            weight = self.weights(scores, len(torch.unique(batch[batch >= 0])))
+        graphs = (None, None) if self.graphs is None else self.graphs.values()
+        return local_graph_mse(student, teacher, neighbors, weight, *graphs, self.edge)
 
     def _neighbors(self, teacher: Tensor, batch: Tensor, score: Tensor) -> list[Tensor]:
         """Find the anchors (first column) and neighbors of every sample, B times (Q_b, K_b)."""
@@ -179,14 +169,6 @@ class LocalGraphLoss(nn.Module):
             anchors = rows[top_rows(score[rows], self.num_anchors)]
             found.append(nearest_in_feature_space(teacher, anchors, rows, self.num_neighbors))
         return found
-
-    def _weight(self, scores: Sequence[Tensor], num_samples: int) -> Tensor:
-        """Weigh the anchors of all samples, (Q,), by their scores, B times (Q_b,)."""
-        if self.reweighting in ('softmax', 'graph'):
-            weights = [softmax_weight(each, self.temperature, self.scale) for each in scores]
-            return torch.cat(weights)
-        even = num_samples if self.reweighting == 'inert' else 1
-        return torch.full_like(torch.cat(list(scores)), even)
 
     def _check_widths(self, student: Tensor, teacher: Tensor) -> None:
         if self.graphs is None:

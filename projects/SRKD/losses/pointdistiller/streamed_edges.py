@@ -35,7 +35,7 @@ def edge_mse(
     pass are the gradients themselves, of the size of a and b.
 
     Args:
-        student: a of the neighbors and b of the anchors, (M, c) and (Q, c).
+        student: Summands a of the neighbors and b of the anchors, (M, c) and (Q, c).
         teacher: The same of the teacher.
         neighbors: Rows of the neighbors of every sample's anchors, (Q_b, K_b) int64 each.
         weight: w, (Q,); detached.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...base.checks import check_choice, check_positive
 from ...ops import draw_rows, gather_rows, l2_normalize, world_size
 from ..checks import check_ids, check_temperature, full_precision
-from ..divergence import DIRECTIONS
+from ..divergence import DIRECTIONS, with_t2
 from .cross_sample_kl import PAIRS, check_backend, cross_sample_kl
 
 
@@ -86,11 +86,10 @@ class CrossSampleAffinityLoss(nn.Module):
             student, teacher = (gather_rows(feat.to(dtype)) for feat in (student, teacher.detach()))
         if self.pairs != 'all':
             self._warn_without_pair(batch)
-        scale = self.temperature**2 if self.t2_scale else 1.0
         loss = _cosine_kl(
             student, teacher, batch, self.temperature, self.pairs, self.direction, self.backend
         )
-        return loss * (self.loss_weight * scale)
+        return with_t2(loss, self.temperature, self.t2_scale) * self.loss_weight
 
     def _warn_without_pair(self, batch: Tensor) -> None:
         if self._warned or len(torch.unique(batch)) > 1:

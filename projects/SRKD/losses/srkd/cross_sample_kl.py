@@ -147,7 +147,7 @@ class _CrossSampleKL(torch.autograd.Function):
     def forward(
         ctx, student, teacher, counts, pairs, temperature, direction, with_grad, kernel
     ) -> Tensor:
-        # Cauchy-Schwarz bounds every logit; one synchronisation decides for all blocks.
+        # Cauchy-Schwarz bounds every logit; one synchronization decides for all blocks.
         bound = sum(feat.square().sum(dim=1).max() for feat in (student, teacher)) / temperature
         precise = bool(bound <= SAFE_EXPONENT)
         sweep = kernel

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ...base import UsageError
-from ...base.checks import check_choice, check_positive
+from ...base.checks import check_positive
 from ...ops import occupied_cells
+from ..parts import build_part
 
 
 class SuperVoxels(NamedTuple):
@@ -110,12 +111,7 @@ def build_partition(partition: Partition | dict) -> Partition:
         >>> build_partition(dict(type='CubePartition', size=2.0)).size
         (2.0, 2.0, 2.0)
     """
-    if callable(partition):
-        return partition
-    options = dict(partition)
-    kind = options.pop('type', None)
-    check_choice('partition type', kind, PARTITIONS)
-    return PARTITIONS[kind](**options)
+    return build_part('partition', partition, PARTITIONS)
 
 
 def _cut(axes: Tensor, size: Sequence[float], extent: Tensor) -> tuple[Tensor, Tensor, int]:

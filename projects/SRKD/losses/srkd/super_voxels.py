@@ -71,7 +71,7 @@ class SuperVoxelSampler:
         class_counts: Labeled points per class of the training set. Default, ours: counted in the
             batch.
         min_rows: Rows that a super-voxel must hold to be drawn; where none holds them, all can be.
-            Ours: of one row, or of a few far from a LiDAR, no affinity can be learnt.
+            Ours: of one row, or of a few far from a LiDAR, no affinity can be learned.
 
     Raises:
         UsageError: If an argument is out of range or unknown.

@@ -51,7 +51,7 @@ DETECTORS = {
 
 
 def plain(model: dict) -> dict:
-    """The network's own config inside of what distils and compresses."""
+    """The network's own config inside of what distills and compresses."""
     for key in ('student', 'detector'):
         model = model.get(key, model)
     return model if 'student' not in model and 'detector' not in model else plain(model)
