@@ -15,6 +15,7 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.fileio import get
 
 from ..base import FileMissingError, UsageError, nearest_path, renamed
+from .few_labels.hidden_labels import HIDDEN, is_hidden
 from .label_map import nearest_ids
 from .point_values import check_point_values
 from .sweep_values import check_sweeps
@@ -111,7 +112,8 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
     Registered under mmdet3d's own name, so every config has it.
 
     In training it also warns, once per scan and worker process, of masks without any valid label:
-    such a scan adds nothing to the task loss.
+    such a scan adds nothing to the task loss. Of a scan that counts as unlabeled
+    (``UnlabeledScans``, ``PartialLabels``) no mask is read: all its points get the ignored label.
 
     Args:
         known_ids: Raw label ids the data set has; None for all that its label mapping covers.
@@ -131,6 +133,8 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         self._unlabeled: set[str] = set()
 
     def _load_semantic_seg_3d(self, results: dict) -> dict:
+        if is_hidden(results):
+            return _unlabeled(results, 'pts_semantic_mask', results[HIDDEN])
         path = results.get('pts_semantic_mask_path')
         if path is None:
             raise UsageError(
@@ -157,6 +161,8 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
         return results
 
     def _load_masks_3d(self, results: dict) -> dict:
+        if is_hidden(results):
+            return _unlabeled(results, 'pts_instance_mask', 0)  # 0: no instance
         path = results['pts_instance_mask_path']
         self._load_mask(super()._load_masks_3d, results, path, np.dtype(np.int64))
         _check_length('instance', path, results['pts_instance_mask'], results)
@@ -205,6 +211,18 @@ class LoadAnnotations3D(loading.LoadAnnotations3D):
 LoadSegAnnotationsChecked = TRANSFORMS.register_module(
     module=renamed('LoadSegAnnotationsChecked', LoadAnnotations3D)
 )
+
+
+def _unlabeled(results: dict, name: str, label: int) -> dict:
+    """One label for all points, in the place of a mask from a file."""
+    if 'points' not in results:
+        raise UsageError(
+            f'LoadAnnotations3D comes before the points of {results.get("lidar_path", "a scan")} '
+            'are loaded, expected behind LoadPointsFromFile: a scan without labels gets one for '
+            'each point'
+        )
+    results[name] = np.full(len(results['points']), label, np.int64)
+    return results
 
 
 def _read(load: Callable, path: str, kind: str, backend_args: dict | None, width: int,

@@ -37,7 +37,8 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
     folders with anything before it (what some forks write), or be absolute. ``lidar_sweeps`` are
     placed below ``data_prefix['sweeps']`` where given, as ``LoadPointsFromMultiSweeps`` needs them.
 
-    A test split has no labels: ``test_mode=True, load_eval_anns=False`` takes its info file.
+    A test split has no labels: ``test_mode=True, load_eval_anns=False`` takes its info file, and
+    ``UnlabeledScans`` around this data set trains on such scans.
 
     Args:
         metainfo: ``classes`` picks some of the 16, the others become ``ignore_index``;
@@ -87,7 +88,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
     def load_data_list(self) -> list[dict]:
         """Read the info file."""
         infos = super().load_data_list()
-        if self.test_mode and not self.load_eval_anns:
+        if not self.load_eval_anns:
             return infos
         bare = [i for i, info in enumerate(infos) if not info.get('pts_semantic_mask_path')]
         if bare:
@@ -96,7 +97,7 @@ class NuScenesLidarSegDataset(LabelMapSegDataset):
                 f'{len(infos)} entries (the first is entry {bare[0]}): unpack nuScenes-lidarseg '
                 f'into {self.data_root}, then write it with tools/dataset_converters/'
                 f'nuscenes_infos.py {self.data_root}, or set test_mode=True, load_eval_anns=False '
-                'for a split without labels'
+                'for a split without labels (to train on: UnlabeledScans)'
             )
         return infos
 

@@ -5,7 +5,7 @@ Shape letters: n scans, L classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mmdet3d.datasets import CBGSDataset
@@ -14,10 +14,12 @@ from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ...base import UsageTypeError
+from ..few_labels.hidden_labels import is_hidden
 from .class_histogram import MaskReader, class_histograms
 from .scene_rule import scene_of
 
 _WRAPPERS = ('RepeatDataset', 'ConcatDataset', 'ClassBalancedDataset', 'CBGSDataset', 'Subset')
+_COLUMNS = ('scene', 'time', 'histogram', 'labeled')  # of SceneStatistics: a row for each scan
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +32,15 @@ class SceneStatistics:
             ``scene``.
         histogram: (n, L) int64, points per class; None if there are no masks.
         classes: L names, () without histograms.
+        labeled: (n,) bool, whether a scan has labels (see ``PartialLabels``); None if all have. The
+            classes of the others count as unknown: their rows of ``histogram`` are zeros.
     """
 
     scene: np.ndarray | None = None
     time: np.ndarray | None = None
     histogram: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    labeled: np.ndarray | None = None
 
     @property
     def known(self) -> bool:
@@ -48,8 +53,9 @@ class SceneStatistics:
 
     def take(self, rows) -> SceneStatistics:
         """The same facts about the scans ``rows``, which may repeat."""
-        columns = (self.scene, self.time, self.histogram)
-        return SceneStatistics(*(None if c is None else c[rows] for c in columns), self.classes)
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        taken = {name: c if c is None else c[rows] for name, c in columns.items()}
+        return SceneStatistics(**taken, classes=self.classes)
 
 
 def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistics:
@@ -105,17 +111,41 @@ def _read(dataset: BaseDataset, progress: bool) -> SceneStatistics:
         places = [scene_of(path) for path in paths]
         scene = np.array([place.scene for place in places], dtype=str)  # (n,)
         time = np.array([place.time for place in places], dtype=np.float64)  # (n,)
-    if MaskReader.usable(dataset, infos):
-        histogram = class_histograms(dataset, infos, progress)  # (n, L)
+    hidden = np.array([is_hidden(info) for info in infos], dtype=bool)  # (n,)
+    shown = [info for info in infos if not is_hidden(info)]
+    if shown and MaskReader.usable(dataset, shown):
+        counts = class_histograms(dataset, shown, progress)
+        histogram = np.zeros((len(infos), counts.shape[1]), counts.dtype)  # (n, L)
+        histogram[~hidden] = counts
         classes = tuple(dataset.metainfo['classes'])
-    return SceneStatistics(scene, time, histogram, classes)
+    return SceneStatistics(scene, time, histogram, classes, ~hidden if hidden.any() else None)
 
 
 def _concatenate(parts: list[SceneStatistics]) -> SceneStatistics:
     """Facts of one data set after another; what one part lacks, the whole lacks."""
+    whole = _labels_as_columns(parts)
     columns = {}
-    for name in (field.name for field in fields(SceneStatistics) if field.name != 'classes'):
-        column = [getattr(part, name) for part in parts]
+    for name in _COLUMNS:
+        column = [getattr(part, name) for part in whole]
         columns[name] = None if any(c is None for c in column) else np.concatenate(column)
-    classes = parts[0].classes if columns['histogram'] is not None else ()
-    return SceneStatistics(**columns, classes=classes)
+    classes = next((part.classes for part in whole if part.classes), ())
+    return SceneStatistics(**columns, classes=classes if columns['histogram'] is not None else ())
+
+
+def _labels_as_columns(parts: list[SceneStatistics]) -> list[SceneStatistics]:
+    """Give every part the columns about labels that one of them has.
+
+    A part all of whose scans are unlabeled has classes, too: unknown ones.
+    """
+    if all(part.labeled is None for part in parts):
+        return parts
+    width = next((p.histogram.shape[1] for p in parts if p.histogram is not None), None)
+    whole = []
+    for part in parts:
+        labeled, histogram = part.labeled, part.histogram
+        if labeled is None:
+            labeled = np.ones(len(part), dtype=bool)
+        if histogram is None and width is not None and not labeled.any():
+            histogram = np.zeros((len(part), width), np.int64)
+        whole.append(replace(part, labeled=labeled, histogram=histogram))
+    return whole

@@ -15,10 +15,11 @@ from mmdet3d.registry import DATASETS, TRANSFORMS
 from mmdet3d.structures import Det3DDataSample
 from mmengine.config import Config
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ...base import UsageError
 from ...base.provenance import digest
-from ...datasets import AddPointIdentity
+from ...datasets import AddPointIdentity, UnlabeledScans
 from ...datasets.replay_views import ReplayViews
 from ...models.data_preprocessor import IDENTITY_COLUMNS
 
@@ -58,7 +59,7 @@ class TrainingScans(ABC):
 
     def __init__(self, cfg: Config) -> None:
         config = _innermost(cfg.train_dataloader.dataset)
-        self.dataset = DATASETS.build(dict(config, pipeline=[]))
+        self.dataset = _entries(cfg.train_dataloader.dataset)
         self.index: list[int] = []  # of each scan in the data set
         self.table = self._table()
         data = dict(type=config.type, scans=len(self.index), digest=digest(self.table))
@@ -201,6 +202,19 @@ def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:
 
 def _kind(step: Mapping) -> str:
     return str(step['type']).split('.')[-1]
+
+
+def _entries(config: Mapping) -> Dataset:
+    """The data set whose entries a training loads.
+
+    Where labels are hidden, what mixes scans by their labels must find them hidden here, too.
+    """
+    kind = DATASETS.get(config['type'])
+    if isinstance(kind, type) and issubclass(kind, UnlabeledScans):
+        return DATASETS.build(config).dataset
+    if config.get('dataset') is not None:
+        return _entries(config['dataset'])
+    return DATASETS.build(dict(config, pipeline=[]))
 
 
 def _innermost(dataset: Mapping) -> Mapping:

@@ -1,0 +1,1 @@
+"""Training on scans of which few, or none, have labels."""
