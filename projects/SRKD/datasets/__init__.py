@@ -5,6 +5,7 @@ from .batches.cross_sample_batch_sampler import CrossSampleBatchSampler
 from .batches.scene_statistics import SceneStatistics, scene_statistics
 from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
+from .few_labels.labeled_scans import LabeledScans
 from .few_labels.partial_labels import PartialLabels, UnlabeledScans
 from .infos.pandaset import write_pandaset_infos
 from .label_map_dataset import LabelMapSegDataset
@@ -36,6 +37,7 @@ __all__ = [
     'LoadPreviousScans',
     'LoadSegAnnotationsChecked',
     'NuScenesLidarSegDataset',
+    'LabeledScans',
     'PartialLabels',
     'ReplayViews',
     'ScanNetEverySceneDataset',

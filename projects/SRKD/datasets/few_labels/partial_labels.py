@@ -1,6 +1,6 @@
 """Data sets of which some scans, or all, count as unlabeled.
 
-Letters: n scans, k of them labeled, L classes.
+Shape letters: n scans, k of them labeled, L classes.
 """
 
 from __future__ import annotations
