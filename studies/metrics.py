@@ -39,6 +39,7 @@ class Metric(NamedTuple):
 
 
 MIOU, MACC = Metric('miou', 'mIoU', 100.0), Metric('acc_cls', 'mAcc', 100.0)
+_PERCENT = {metric.key: metric for metric in (MIOU, MACC)}
 KITTI = 'Kitti metric/pred_instances_3d/KITTI/'
 VIEWS = ('BEV', '3D')
 
@@ -57,3 +58,13 @@ def kitti_ap(name: str, view: str) -> Metric:
     limit = '' if name == 'Overall' else '_strict'
     title = 'mean' if name == 'Overall' else name
     return Metric(f'{KITTI}{name}_{view}_AP40_moderate{limit}', f'{title} {view}')
+
+
+def metric_of(key: str) -> Metric:
+    """The metric of a key as a plan names it; one that is not known is taken as it is logged.
+
+    Example:
+        >>> metric_of('miou').title, metric_of('loss').scale
+        ('mIoU', 1.0)
+    """
+    return _PERCENT.get(key, Metric(key, key))

@@ -159,15 +159,21 @@ class Runs:
             shutil.rmtree(folder)
         begun = folder.exists()
         spent = known.get('seconds', 0.0) if begun else 0.0
+        cpu_spent = known.get('cpu_seconds', 0.0) if begun else 0.0
         command = [*command, *(resumed if begun else ())]
         note = dict(
-            key=key, command=shlex.join(command), commit=commit(), done=False, seconds=spent
+            key=key,
+            command=shlex.join(command),
+            commit=commit(),
+            done=False,
+            seconds=spent,
+            cpu_seconds=cpu_spent,
         )
         write_text(stamp, json.dumps(note, indent=1))
         self.echo(f'$ {note["command"]}')
         began = time.monotonic()
         try:
-            self._stream(command, folder / 'output.log')
+            note['cpu_seconds'] += self._stream(command, folder / 'output.log')
             found = _find(product, folder)
             if found is None:
                 raise StepFailed(f'{name}: the command ended well but left no result in {folder}')
@@ -201,7 +207,7 @@ class Runs:
         return [future.result() for future in futures]
 
     def note(self, name: str) -> dict[str, Any]:
-        """What is known of a step: ``command``, ``commit``, ``seconds`` it took, ``done``."""
+        """What is known of a step: command, commit, done, seconds and cpu_seconds."""
         return json.loads((self.root / name / STAMP).read_text())
 
     def train(
@@ -222,7 +228,7 @@ class Runs:
             needs: Keys of steps whose results it reads (data, teacher).
         """
         key = digest(config_content(config), dict(options), list(needs))
-        command = _tool('train.py', config, '--work-dir', self.root / name, options=options)
+        command = tool('train.py', config, '--work-dir', self.root / name, options=options)
         found = self.step(name, title, command, key, last_checkpoint, resumed=('--resume',))
         return Trained(config, found, key)
 
@@ -239,7 +245,7 @@ class Runs:
         Takes what :meth:`train` takes; returns the folder of the cache and the key of the step.
         """
         key = digest(config_content(config), dict(options), list(needs))
-        command = _tool('cache_teacher.py', config, '--out', self.root / name, options=options)
+        command = tool('cache_teacher.py', config, '--out', self.root / name, options=options)
         return self.step(name, title, command, key, finished_cache), key
 
     def test(
@@ -252,12 +258,13 @@ class Runs:
     ) -> dict[str, float]:
         """Test a trained network with ``tools/test.py`` and a plain config; returns the metrics."""
         key = digest(config_content(config), dict(options), trained.key)
-        command = _tool(
+        command = tool(
             'test.py', config, trained.checkpoint, '--work-dir', self.root / name, options=options
         )
         return self.step(name, title, command, key, read_metrics)
 
-    def _stream(self, command: Sequence[str], log: Path) -> None:
+    def _stream(self, command: Sequence[str], log: Path) -> float:
+        """Run a command; returns the CPU seconds of it and of its workers."""
         tail: deque[str] = deque(maxlen=_LAST_LINES)
         alone = self._neighbors == 1
         lead = '' if alone else f'{log.parent.name}: '
@@ -279,11 +286,14 @@ class Runs:
                 tail.append(line.rstrip('\n'))
                 if self.shown(tail[-1]):
                     self.echo(lead + tail[-1])
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise StepFailed(
                 f'{shlex.join(command)} failed with exit code {process.returncode}; its output is '
                 f'in {log} and ends with:\n' + '\n'.join(tail)
             )
+        return usage.ru_utime + usage.ru_stime
 
 
 def _find(product: Callable[[Path], Any], folder: Path) -> Any:
@@ -293,7 +303,8 @@ def _find(product: Callable[[Path], Any], folder: Path) -> Any:
         return None
 
 
-def _tool(name: str, *words: Any, options: Mapping[str, Any]) -> list[str]:
+def tool(name: str, *words: Any, options: Mapping[str, Any]) -> list[str]:
+    """Command line of one of the tools, ``name`` below ``tools``."""
     command = [sys.executable, str(ROOT / 'tools' / name), *map(str, words)]
     if options:
         command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]

@@ -1,5 +1,6 @@
 """Networks and scenes of a config, without a runner."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ def read_scenes(cfg: Config, first: int = 0, count: int = 1) -> list[dict[str, A
             f'scene {first + count - 1} asked for, test_dataloader.dataset has {len(dataset)}'
         )
     return [pseudo_collate([dataset[i]]) for i in range(first, first + count)]
+
+
+def every_scene(cfg: Config) -> Iterator[dict[str, Any]]:
+    """Load the scenes of the test set one after the other, as :func:`read_scenes` does."""
+    check_data_root(cfg, ['test'])
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    for index in range(len(dataset)):
+        yield pseudo_collate([dataset[index]])
 
 
 @torch.no_grad()

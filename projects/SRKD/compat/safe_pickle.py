@@ -21,6 +21,7 @@ from torch import Tensor
 from torch._utils import _rebuild_tensor_v2
 
 from ..base import FileMissingError, UsageError, nearest_path
+from .safetensors_file import SUFFIX, read_safetensors
 
 
 class Foreign:
@@ -173,7 +174,7 @@ _PICKLE = SimpleNamespace(Unpickler=DataUnpickler, load=_load, __name__='safe_pi
 
 
 def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """Read a file that ``torch.save`` wrote, running none of the code that it names.
+    """Read a file of ``torch.save`` or safetensors, running none of the code that it names.
 
     Args:
         path: A checkpoint: weights, resume state, or somebody else's.
@@ -189,6 +190,8 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileMissingError(f'{path} can not be found; {nearest_path(path)}')
+    if path.suffix == SUFFIX:
+        return read_safetensors(path, map_location)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             script = any(Path(name).name == 'constants.pkl' for name in archive.namelist())

@@ -1,0 +1,207 @@
+"""From an arm and a pair to a trained, tested network."""
+
+import json
+from collections.abc import Collection, Mapping
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from projects.SRKD.base import UsageError
+from projects.SRKD.base.provenance import ROOT, commit, digest
+from studies.config_files import config_content, data_options
+from studies.mini_data import found_data, make_planned_data, planned_key
+from studies.plan import Arm, Plan, TeacherPlan
+from studies.runs import Runs, Trained, tool
+
+# A planned training is tested once, at its end, and goes on from its last epoch.
+_UNTESTED = {'train_cfg.val_begin': 1_000_000}
+
+
+class Bench:
+    """Where the runs of a plan take place.
+
+    Args:
+        plan: The plan.
+        work_dir: Folder of data, trainings and tests.
+        data_root: Data that is there already, of a plan that makes none.
+
+    Raises:
+        UsageError: If a data root is missing or superfluous.
+    """
+
+    def __init__(self, plan: Plan, work_dir: Path, data_root: Path | None = None) -> None:
+        if (plan.data is None) != (data_root is not None):
+            expected = 'needs' if plan.data is None else 'makes its own data and takes no'
+            raise UsageError(f'plan {plan.name} {expected} --data-root')
+        self.plan = plan
+        self.runs = Runs(work_dir.resolve(), total=0, echo=lambda line: None)
+        self.commit = commit()
+        self._data_root = data_root
+        self._root: Path | None = None
+
+    @cached_property
+    def data_key(self) -> str:
+        """Digest of the data, which need not be there yet."""
+        if self.plan.data is None:
+            return found_data(self._data_root)[1]
+        return planned_key(self.plan.data)
+
+    def prepare(self, teachers: Collection[str]) -> None:
+        """Make the data and the weights of untrained teachers."""
+        if self.plan.data is None:
+            self._root = found_data(self._data_root)[0]
+        else:
+            self._root, _ = make_planned_data(self.runs, self.plan.data)
+        for name in teachers:
+            self.weights(name)
+
+    def key(self, arm: Arm, pair: int) -> str:
+        """Digest of what a run is asked, the same in every clone."""
+        teacher = None
+        if arm.teacher is not None:
+            of = self.plan.teachers[arm.teacher]
+            teacher = [
+                _content(of.config),
+                of.seed if of.checkpoint is None else _sha(of.checkpoint),
+            ]
+        options = self._own_options(arm, pair)
+        return digest(
+            _content(arm.config), options, teacher, self.data_key, _content(self.plan.test)
+        )
+
+    def run(self, arm: Arm, pair: int) -> dict[str, Any]:
+        """Train and test; returns the measured fields of a result.
+
+        Raises:
+            StepFailed: If a step fails.
+        """
+        name, key = f'{arm.name}_{pair}', self.key(arm, pair)
+        options = self._own_options(arm, pair) | data_options(arm.config, self._root)
+        if arm.teacher is not None:
+            options['model.teacher.config'] = self.plan.teachers[arm.teacher].config
+            options['model.teacher.checkpoint'] = self.weights(arm.teacher)
+        trained = self.runs.train(name, f'train {name}', arm.config, options, [key])
+        metrics = self.test(name, trained)
+        note = self.runs.note(name)
+        return dict(
+            commit=note['commit'],
+            metrics=metrics,
+            seconds=note['seconds'],
+            cpu_seconds=note['cpu_seconds'],
+            fidelity={} if arm.teacher is None else self.fidelity(name, trained, arm.teacher),
+        )
+
+    def test(self, name: str, trained: Trained) -> dict[str, float]:
+        """All numbers that ``tools/test.py`` logs."""
+        options = data_options(self.plan.test, self._root)
+        title = f'test {name}'
+        found = self.runs.test(f'{name}_test', title, self.plan.test, trained, options)
+        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+
+    def teacher_metrics(self, name: str) -> dict[str, float]:
+        """What a trained teacher scores on the data of the study."""
+        of = self.plan.teachers[name]
+        trained = Trained(of.config, self.weights(name), _sha(self.weights(name)))
+        options = data_options(of.config, self._root)
+        step = f'teacher_{name}_test'
+        found = self.runs.test(step, f'test teacher {name}', of.config, trained, options)
+        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+
+    def teacher_key(self, name: str) -> str:
+        """Digest of what a teacher's score depends on."""
+        of = self.plan.teachers[name]
+        weights = None if of.checkpoint is None else _sha(of.checkpoint)
+        return digest(_content(of.config), weights, self.data_key)
+
+    def weights(self, name: str) -> Path:
+        """File of a teacher's weights; those of an untrained one are made here."""
+        of = self.plan.teachers[name]
+        return of.checkpoint or _untrained(of, self.runs.root / f'untrained_{name}.pth')
+
+    def fidelity(self, name: str, trained: Trained, teacher: str) -> dict[str, float]:
+        """Agreement and KL with the teacher on the test scans."""
+        of = self.plan.teachers[teacher]
+        options = data_options(self.plan.test, self._root)
+        key = digest(trained.key, _content(of.config), _sha(self.weights(teacher)), options)
+        step = f'{name}_fidelity'
+        out = self.runs.root / step / 'fidelity.json'
+        command = tool(
+            'analysis_tools/fidelity.py',
+            *(self.plan.test, trained.checkpoint, of.config, self.weights(teacher), '--out', out),
+            options=options,
+        )
+        return self.runs.step(step, f'fidelity of {name}', command, key, lambda _: _read_json(out))
+
+    def _own_options(self, arm: Arm, pair: int) -> dict[str, Any]:
+        """Options of a run that do not depend on the machine."""
+        options = {k: _of_pair(value, pair) for k, value in arm.options.items()}
+        length = {} if arm.epochs is None else length_options(_content(arm.config), arm.epochs)
+        return {'randomness.seed': pair} | _UNTESTED | length | options
+
+
+def length_options(content: Mapping[str, Any], epochs: int) -> dict[str, int]:
+    """Options that give a schedule by epochs another length, its warm-up unchanged.
+
+    Args:
+        content: Content of a config.
+        epochs: New length.
+
+    Raises:
+        UsageError: If the length is not that of epochs.
+
+    Example:
+        >>> length_options({'train_cfg': {'max_epochs': 20, 'val_interval': 20}}, 60)
+        {'train_cfg.max_epochs': 60, 'train_cfg.val_interval': 60}
+    """
+    loop = content['train_cfg']
+    old = loop.get('max_epochs')
+    if old is None:
+        raise UsageError('train_cfg must have max_epochs for a planned length, but has none')
+    options = {'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': epochs}
+    for index, scheduler in enumerate(content.get('param_scheduler', [])):
+        place = f'param_scheduler.{index}'
+        if scheduler.get('end') == old and scheduler.get('by_epoch', True):
+            options[f'{place}.end'] = epochs
+            if 'T_max' in scheduler:
+                options[f'{place}.T_max'] = scheduler['T_max'] + epochs - old
+    return options
+
+
+def _of_pair(value: Any, pair: int) -> Any:
+    if not isinstance(value, str) or '{pair}' not in value:
+        return value
+    filled = value.replace('{pair}', str(pair))
+    return int(filled) if filled.isdigit() else filled
+
+
+@cache
+def _content(config: Path) -> dict:
+    """A config's content without the folder that the repository lies in."""
+    text = json.dumps(config_content(config), default=str)
+    return json.loads(text.replace(f'{ROOT}/', ''))
+
+
+@cache
+def _sha(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _read_json(path: Path) -> dict | None:
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _untrained(of: TeacherPlan, path: Path) -> Path:
+    """Write a network as its constructors leave it: a control knows nothing."""
+    if not path.is_file():
+        import torch  # here and below: --dry-run needs no network
+
+        from projects.SRKD.analysis.networks import build_network, read_plain
+        from projects.SRKD.base import write_whole
+
+        torch.manual_seed(of.seed)
+        network = build_network(read_plain(of.config))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(path) as file:
+            torch.save(dict(state_dict=network.state_dict()), file)
+    return path
