@@ -2,6 +2,7 @@
 
 from . import augmentation
 from .batches.cross_sample_batch_sampler import CrossSampleBatchSampler
+from .batches.labeled_batch_sampler import LabeledBatchSampler
 from .batches.scene_statistics import SceneStatistics, scene_statistics
 from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
@@ -30,6 +31,7 @@ __all__ = [
     'DivideIntensity',
     'IgnoreSweepPoints',
     'LabelMapSegDataset',
+    'LabeledBatchSampler',
     'LoadAnnotations3D',
     'LoadPointsChecked',
     'LoadPointsFromFile',

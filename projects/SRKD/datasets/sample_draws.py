@@ -69,14 +69,19 @@ class SampleFetcher:
 
 
 class EpochDraws:
-    """The batches of a batch sampler, as draws of the epoch in :attr:`epoch`."""
+    """The batches of a batch sampler, as draws of the epoch in :attr:`epoch`.
+
+    A batch sampler that shows a sample on several ranks tells by ``shown_before``, a mapping from
+    index to count, how often those in front of this one do: no two draws are alike.
+    """
 
     def __init__(self, batch_sampler: BatchSampler) -> None:
         self._batch_sampler = batch_sampler
         self.epoch = 0
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        seen = Counter()
+        before = getattr(self._batch_sampler, 'shown_before', dict)
+        seen = Counter(before())
         for batch in self._batch_sampler:
             draws = []
             for index in batch:

@@ -134,3 +134,14 @@ def test_a_super_voxel_of_few_rows_is_not_drawn_where_larger_ones_are():
 def test_where_none_is_large_enough_all_can_be_drawn():
     group, weight = SuperVoxelSampler(CUBES, 3, min_rows=32)(line(3), torch.zeros(12).long())
     assert len(weight) == 3 and (group >= 0).all()
+
+
+def test_a_sample_without_labels_is_drawn_as_if_there_were_none():
+    coord = torch.cat([line(3), line(6)])
+    batch = torch.cat([torch.zeros(12).long(), torch.ones(24).long()])
+    label = torch.cat([torch.tensor([0] * 8 + [1] * 4), torch.full((24,), -1)])
+    sampler = SuperVoxelSampler(CUBES, 6, 'paper')
+    group, weight = sampler(coord, batch, label)
+    assert (weight > 0).all() and len(weight) == 9
+    alone, expected = sampler(line(6), torch.zeros(24).long())
+    torch.testing.assert_close(weight[group[12:]], expected[alone])

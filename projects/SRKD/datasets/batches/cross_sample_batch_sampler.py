@@ -140,10 +140,12 @@ class CrossSampleBatchSampler(BatchSampler):
                 return
 
     def _compose(self, indices: list[int], stretch: int) -> list[list[int]]:
+        """Batches of some indices; a short one is the last."""
+        return self._regroup(indices, self.batch_size, stretch)
+
+    def _regroup(self, indices: list[int], batch_size: int, stretch: int) -> list[list[int]]:
         if self._plain or not indices:
-            return [
-                indices[i : i + self.batch_size] for i in range(0, len(indices), self.batch_size)
-            ]
+            return [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
         rows = np.asarray(indices)  # (n,)
         if rows.max() >= len(self._scene):
             raise IndexError(
@@ -156,7 +158,7 @@ class CrossSampleBatchSampler(BatchSampler):
             self._time[rows],
             self._visible[rows],
             self._weight,
-            self.batch_size,
+            batch_size,
             self.window,
             self.candidates,
             self._generator(stretch),
@@ -165,10 +167,19 @@ class CrossSampleBatchSampler(BatchSampler):
         return [rows[batch].tolist() for batch in batches]
 
     def _generator(self, stretch: int) -> np.random.Generator:
+        seed, epoch, rank, _ = self._place()
+        return np.random.default_rng([seed, epoch, rank, stretch])
+
+    def _place(self) -> tuple[int, int, int, int]:
+        """Seed, epoch, rank and number of ranks, as the sampler knows them."""
         seed = self.seed if self.seed is not None else getattr(self.sampler, 'seed', 0)
-        rank = getattr(self.sampler, 'rank', get_dist_info()[0])
-        epoch = getattr(self.sampler, 'epoch', 0)
-        return np.random.default_rng([seed or 0, epoch, rank, stretch])
+        rank, world_size = get_dist_info()
+        return (
+            seed or 0,
+            getattr(self.sampler, 'epoch', 0),
+            getattr(self.sampler, 'rank', rank),
+            getattr(self.sampler, 'world_size', world_size),
+        )
 
     def __len__(self) -> int:
         """Batches per epoch."""

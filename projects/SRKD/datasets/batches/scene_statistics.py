@@ -48,8 +48,8 @@ class SceneStatistics:
         return self.scene is not None or self.histogram is not None
 
     def __len__(self) -> int:
-        column = self.scene if self.scene is not None else self.histogram
-        return 0 if column is None else len(column)
+        columns = (getattr(self, name) for name in _COLUMNS)
+        return next((len(column) for column in columns if column is not None), 0)
 
     def take(self, rows) -> SceneStatistics:
         """The same facts about the scans ``rows``, which may repeat."""

@@ -103,7 +103,8 @@ class SuperVoxelSampler:
         Args:
             coord: Metric coordinates, (N, 3).
             batch: Sample id of every row, any order, (N,).
-            label: Class of every row, -1 where ignored, (N,); without one tau_class is 1.
+            label: Class of every row, -1 where ignored, (N,); without one, and in a sample that
+                has none, tau_class is 1.
 
         Returns:
             The drawn super-voxel of every row, -1 where its own was not drawn, (N,), and the
@@ -145,8 +146,8 @@ class SuperVoxelSampler:
     @staticmethod
     def _weight(cut: SuperVoxels, label: Tensor | None, counts: Tensor | None) -> Tensor:
         weight = cut.distance / cut.capacity
-        if counts is None or label is None:
-            return weight
+        if counts is None or label is None or not bool((label >= 0).any()):
+            return weight  # unlabeled scans beside labeled ones teach relations, too
         return weight * class_rarity(label, cut.number, len(weight), counts)
 
     def _carried(self, weight: Tensor) -> Tensor:
