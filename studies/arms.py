@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from projects.SRKD.base import UsageError
+from projects.SRKD.base import UsageError, nearest_name
 from projects.SRKD.base.provenance import ROOT, commit, digest
 from studies.config_files import config_content, data_options
+from studies.metrics import MIOU_LABELED
 from studies.mini_data import found_data, make_planned_data, planned_key
 from studies.plan import Arm, Plan, TeacherPlan
 from studies.runs import Runs, Trained, tool
@@ -112,7 +113,7 @@ class Bench:
         options = data_options(self.plan.test, self._root)
         title = f'test {name}'
         found = self.runs.test(f'{name}_test', title, self.plan.test, trained, options)
-        return _numbers(found)
+        return self._numbers(found)
 
     def teacher_metrics(self, name: str) -> dict[str, float]:
         """What a trained teacher scores on the data of the study."""
@@ -121,7 +122,22 @@ class Bench:
         options = data_options(of.config, self._root)
         step = f'teacher_{name}_test'
         found = self.runs.test(step, f'test teacher {name}', of.config, trained, options)
-        return _numbers(found)
+        return self._numbers(found)
+
+    def _numbers(self, found: Mapping[str, Any]) -> dict[str, float]:
+        """Numbers of a test; a class that the test set does not hold has none."""
+        for metric in self.plan.metrics:
+            if metric not in found and metric != MIOU_LABELED.key:
+                raise UsageError(
+                    f'metrics of plan {self.plan.name} must be logged by its tests, '
+                    f'but got {metric!r}, nearest: '
+                    f'{nearest_name(metric, found)!r}'
+                )
+        return {
+            key: value
+            for key, value in found.items()
+            if isinstance(value, (int, float)) and isfinite(value)
+        }
 
     def teacher_key(self, name: str) -> str:
         """Digest of what a teacher's score depends on."""
@@ -181,15 +197,6 @@ def length_options(content: Mapping[str, Any], epochs: int) -> dict[str, int]:
             if 'T_max' in scheduler:
                 options[f'{place}.T_max'] = scheduler['T_max'] + epochs - old
     return options
-
-
-def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of a test; a class that the test set does not hold has none."""
-    return {
-        key: value
-        for key, value in found.items()
-        if isinstance(value, (int, float)) and isfinite(value)
-    }
 
 
 def unlabeled_classes(log: str) -> set[str]:

@@ -127,6 +127,9 @@ class Study:
             futures = {pool.submit(self.one, arm, pair): (arm, pair) for arm, pair in runs}
             for future in as_completed(futures):
                 arm, pair = futures.pop(future)
+                if isinstance(future.exception(), UsageError):
+                    pool.shutdown(cancel_futures=True)  # the others would end so, too
+                    raise future.exception()
                 if future.exception() is not None:
                     failures.append(future.exception())
                     print(f'{arm.name} {pair}: FAILED, see the end', flush=True)
