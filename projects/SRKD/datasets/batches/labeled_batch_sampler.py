@@ -1,7 +1,7 @@
 """Mini-batches each of which holds labeled scans, however few there are.
 
-Letters: n indices of an epoch of one rank, B batch size, G batches, k labeled scans of a batch, S
-places that labeled scans take.
+Shape letters: n indices of an epoch of one rank, B batch size, G batches, k labeled scans of a
+batch, S places that labeled scans take.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which scans keep their labels: a draw that no class is lost in, if that can be had.
 
-Letters: n scans, k of them drawn, L classes.
+Shape letters: n scans, k of them drawn, L classes.
 """
 
 from __future__ import annotations
