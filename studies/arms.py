@@ -1,10 +1,13 @@
 """From an arm and a pair to a trained, tested network."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from projects.SRKD.base import UsageError
@@ -47,6 +50,12 @@ class Bench:
             return found_data(self._data_root)[1]
         return planned_key(self.plan.data)
 
+    @cached_property
+    def classes(self) -> set[str]:
+        """Classes of the test set; a test logs the IoU of each under its name."""
+        dataset = _content(self.plan.test)['test_dataloader']['dataset']
+        return set(dataset.get('metainfo', {}).get('classes', ()))
+
     def prepare(self, teachers: Collection[str]) -> None:
         """Make the data and the weights of untrained teachers."""
         if self.plan.data is None:
@@ -83,6 +92,12 @@ class Bench:
             options['model.teacher.checkpoint'] = self.weights(arm.teacher)
         trained = self.runs.train(name, f'train {name}', arm.config, options, [key])
         metrics = self.test(name, trained)
+        labeled = self.classes - unlabeled_classes(
+            (self.runs.root / name / 'output.log').read_text()
+        )
+        scored = [metrics[key] for key in sorted(labeled & metrics.keys())]
+        if scored:
+            metrics['miou_labeled'] = fmean(scored)
         note = self.runs.note(name)
         return dict(
             commit=note['commit'],
@@ -97,7 +112,7 @@ class Bench:
         options = data_options(self.plan.test, self._root)
         title = f'test {name}'
         found = self.runs.test(f'{name}_test', title, self.plan.test, trained, options)
-        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+        return _numbers(found)
 
     def teacher_metrics(self, name: str) -> dict[str, float]:
         """What a trained teacher scores on the data of the study."""
@@ -106,7 +121,7 @@ class Bench:
         options = data_options(of.config, self._root)
         step = f'teacher_{name}_test'
         found = self.runs.test(step, f'test teacher {name}', of.config, trained, options)
-        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+        return _numbers(found)
 
     def teacher_key(self, name: str) -> str:
         """Digest of what a teacher's score depends on."""
@@ -166,6 +181,30 @@ def length_options(content: Mapping[str, Any], epochs: int) -> dict[str, int]:
             if 'T_max' in scheduler:
                 options[f'{place}.T_max'] = scheduler['T_max'] + epochs - old
     return options
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of a test; a class that the test set does not hold has none."""
+    return {
+        key: value
+        for key, value in found.items()
+        if isinstance(value, (int, float)) and isfinite(value)
+    }
+
+
+def unlabeled_classes(log: str) -> set[str]:
+    """Classes without a labeled point, as ``PartialLabels`` tells them in a log.
+
+    Example:
+        >>> unlabeled_classes('classes with fewer than 200 labeled points: desk (0), bed (3); more')
+        {'desk'}
+    """
+    _, _, told = log.partition('labeled points: ')
+    return (
+        set(re.findall(r'([^,;]+) \(0\)', told.splitlines()[0].replace(', ', ',')))
+        if told
+        else set()
+    )
 
 
 def _of_pair(value: Any, pair: int) -> Any:

@@ -175,7 +175,7 @@ def pairs_needed(effect: float, std: float, power: float = 0.8) -> int:
         (6, 31)
     """
     if not effect or not np.isfinite(std):
-        raise ValueError(f'effect and std must be known and not zero, got {effect} and {std}')
+        raise ValueError(f'effect and std must be known and not zero, but got {effect} and {std}')
     pairs = LEAST_PAIRS
     while pairs < 10_000:
         free = pairs - 1

@@ -153,6 +153,15 @@ def test_the_forecast_takes_what_was_measured_or_planned(bench):
     assert '6.0 core-hours' in study(bench).forecast(other)
 
 
+def test_an_arm_that_never_ran_is_judged_by_the_length_of_others(bench):
+    arms = {name: replace(arm, epochs=n, minutes=None)
+            for (name, arm), n in zip(bench.plan.arms.items(), (10, 30), strict=True)}  # fmt: skip
+    bench.plan = replace(bench.plan, arms=arms)
+    result = Result('p', 'alone', 0, 'key', 'code', 'claims', 'commit', dict(miou=0.1), seconds=60)
+    study(bench).store.write(result)
+    assert study(bench).seconds(arms['kd']) == 180
+
+
 def test_a_dry_run_runs_nothing(bench, capsys):
     study(bench, dry_run=True).run()
     assert '12 runs to go' in capsys.readouterr().out

@@ -6,6 +6,7 @@ from .batches.labeled_batch_sampler import LabeledBatchSampler
 from .batches.scene_statistics import SceneStatistics, scene_statistics
 from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
+from .few_labels.labeled_scans import LabeledScans
 from .few_labels.partial_labels import PartialLabels, UnlabeledScans
 from .infos.pandaset import write_pandaset_infos
 from .label_map_dataset import LabelMapSegDataset
@@ -38,6 +39,7 @@ __all__ = [
     'LoadPreviousScans',
     'LoadSegAnnotationsChecked',
     'NuScenesLidarSegDataset',
+    'LabeledScans',
     'PartialLabels',
     'ReplayViews',
     'ScanNetEverySceneDataset',
