@@ -60,7 +60,8 @@ class UnlabeledScans(RepeatDataset):
         if not isinstance(dataset, Seg3DDataset):
             raise UsageTypeError(
                 f'dataset of {name} must be a segmentation data set (a Seg3DDataset), but got '
-                f'{type(dataset).__name__}: wrappers such as RepeatDataset go around {name}'
+                f'{type(dataset).__name__}: wrappers such as RepeatDataset go around {name}, and '
+                'detectors learn from frames without boxes by teacher_boxes'
             )
         if dataset.test_mode:
             raise UsageError(
