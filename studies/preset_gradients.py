@@ -23,6 +23,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
 from projects.SRKD.base import UsageError, seed_process
+from projects.SRKD.ops import gradient_norm, gradients
 from studies.runs import ROOT
 
 DROWNS = 10.0  # times the task's gradient; more is refused, but for what a release printed
@@ -297,7 +298,4 @@ def _summed(value: Tensor | list) -> Tensor:
 
 
 def _norm(loss: Tensor, parameters: list[Tensor]) -> float:
-    if not loss.requires_grad:
-        return 0.0
-    found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    return float(sum(grad.double().square().sum() for grad in found if grad is not None) ** 0.5)
+    return gradient_norm(gradients(loss, parameters))

@@ -1,6 +1,7 @@
 """Distillation: a frozen teacher, a trained student, and the terms between their features."""
 
 from ..ops.grid import DetectionGrid
+from .balance import FirstStepsBalance
 from .cache.cached_teacher import CachedTeacher
 from .connectors import LinearConnector, MLPConnector
 from .detector import DistillDetector
@@ -27,6 +28,7 @@ __all__ = [
     'DistillSegmentor',
     'DistillTerm',
     'Features',
+    'FirstStepsBalance',
     'LinearConnector',
     'LiveTeacher',
     'MLPConnector',

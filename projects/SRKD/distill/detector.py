@@ -36,6 +36,7 @@ class DistillDetector(DistillModel):
             assignment; a list has one threshold per class of the student. Labels are mapped by
             name; boxes of classes that the student does not have are left out. None: the ground
             truth alone.
+        balance: See :class:`DistillModel`.
 
     Raises:
         UsageError: If a term needs one grid of voxels and the networks have two, or the teacher is
@@ -50,6 +51,7 @@ class DistillDetector(DistillModel):
         terms: Mapping[str, Mapping],
         teacher_boxes: Mapping | None = None,
         init_cfg: dict | None = None,
+        balance: str | Mapping | None = None,
     ) -> None:
         if 'cache' in teacher:
             raise UsageError(
@@ -59,7 +61,7 @@ class DistillDetector(DistillModel):
         check_detector(teacher_config(student), 'student')
         check_detector(teacher_config(teacher['config']), 'teacher')
         self.teaches_by_targets = teacher_boxes is not None
-        super().__init__(student, teacher, terms, init_cfg=init_cfg)
+        super().__init__(student, teacher, terms, init_cfg=init_cfg, balance=balance)
         if not isinstance(self.student, Base3DDetector):
             raise UsageTypeError(
                 f'the student of DistillDetector must be a detector, but got a '

@@ -4,12 +4,14 @@ import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
+import torch
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..base import UsageError
 from ..models.inference import for_inference
+from .balance import build_balance
 from .classes import ClassAgreement
 from .matched_points import Matcher
 from .taps import Taps
@@ -33,6 +35,8 @@ class DistillModel(ToldByHooks, BaseModel):
             super-voxels: ``partition``, ``num_super_voxels`` and so on, where a term does not say
             otherwise. Data sets' base files define it; without it scans are cut into cubes of 1 m,
             which are for rooms, and a run on scans of a LiDAR says so.
+        balance: How terms are weighed against the task: ``'first_steps'`` or a config of
+            :class:`FirstStepsBalance`; None: by each term's ``loss_weight``.
 
     Raises:
         UsageError: If there is no term, or a tap, connector or width does not fit.
@@ -56,6 +60,7 @@ class DistillModel(ToldByHooks, BaseModel):
         terms: Mapping[str, Mapping],
         super_voxels: Mapping | None = None,
         init_cfg: dict | None = None,
+        balance: str | Mapping | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         del self.data_preprocessor  # the student's is used, see the property
@@ -76,6 +81,7 @@ class DistillModel(ToldByHooks, BaseModel):
             config = {'type': 'DistillTerm', **terms[name], 'name': name, 'widths': widths}
             config.setdefault('super_voxels', super_voxels)
             self.terms[name] = MODELS.build(config)
+        self.balance = build_balance(balance, self.terms)
         own = teacher_config(student)
         self.class_agreement = ClassAgreement(
             own, self.teacher, self.terms, self.teaches_by_targets
@@ -125,7 +131,7 @@ class DistillModel(ToldByHooks, BaseModel):
         Returns:
             What the student returns, and ``loss_<term>`` for every term. ``unmatched_rows`` counts
             student rows that no teacher row covers; ``<term>_rows`` is the share of the rows that a
-            term with super-voxels compared.
+            term with super-voxels compared, ``<term>_weight`` what a balance gives it.
 
         Raises:
             UsageError: If a term's name is that of a loss of the student's own.
@@ -149,13 +155,28 @@ class DistillModel(ToldByHooks, BaseModel):
             if taps not in pairs:
                 ordered = self.class_agreement.channels(taps, taught[taps[1]])
                 pairs[taps] = matcher(learned[taps[0]], ordered)
-            taught_by[name] = term(pairs[taps]) * self.distill_scale
-        losses = self._joined(losses, taught_by)
+            taught_by[name] = term(pairs[taps])
+        losses = self._joined(losses, self._weighed(losses, taught_by))
         losses['unmatched_rows'] = inputs['points'][0].new_tensor(matcher.left_out)
         for name, term in self.terms.items():
             if hasattr(term.loss, 'rows_share'):
                 losses[f'{name}_rows'] = inputs['points'][0].new_tensor(term.loss.rows_share)
+        if self.balance is not None:
+            for name, weight in self.balance.weights.items():
+                losses[f'{name}_weight'] = inputs['points'][0].new_tensor(weight)
         return losses
+
+    def _weighed(self, own: dict[str, Tensor], terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The terms as they enter the total, balanced against the task's losses."""
+        factors = {}
+        if self.balance is not None:
+            if self.training and torch.is_grad_enabled():
+                self.balance.measure(self.parse_losses(own)[0], terms, self.student)
+            factors = self.balance.factors()
+        return {
+            name: value * (self.distill_scale * factors.get(name, 1.0))
+            for name, value in terms.items()
+        }
 
     def _joined(self, own: dict[str, Tensor], terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """Both kinds of losses, none of them lost."""

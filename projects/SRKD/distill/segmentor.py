@@ -45,11 +45,12 @@ class DistillSegmentor(DistillModel):
         terms: Mapping[str, Mapping],
         super_voxels: Mapping | None = None,
         init_cfg: dict | None = None,
+        balance: str | Mapping | None = None,
     ) -> None:
         # before building: several of these fail there in words of meta tensors or torchsparse
         check_segmentor(teacher_config(student), 'student')
         check_segmentor(teacher_config(teacher['config']), 'teacher')
-        super().__init__(student, teacher, terms, super_voxels, init_cfg=init_cfg)
+        super().__init__(student, teacher, terms, super_voxels, init_cfg=init_cfg, balance=balance)
         networks = dict(student=teacher_config(student), teacher=self.teacher.config)
         for role, config in networks.items():
             _check_point_maps(role, config.get('data_preprocessor') or {})

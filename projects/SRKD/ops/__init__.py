@@ -3,6 +3,7 @@
 from ..base import renamed
 from .boxes import rows_at_centers, rows_in_boxes_bev
 from .gather import gather_rows, world_size
+from .gradients import gradient_dot, gradient_norm, gradients
 from .grid import occupied_cells
 from .heatmap import gaussian_heatmap
 from .lookup import find_rows
@@ -27,6 +28,9 @@ __all__ = [
     'find_rows',
     'gather_rows',
     'gaussian_heatmap',
+    'gradient_dot',
+    'gradient_norm',
+    'gradients',
     'group_rows',
     'knn',
     'l2_normalize',
