@@ -1,15 +1,19 @@
 """From an arm and a pair to a trained, tested network."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from projects.SRKD.base import UsageError
+from projects.SRKD.base import UsageError, nearest_name
 from projects.SRKD.base.provenance import ROOT, commit, digest
 from studies.config_files import config_content, data_options
+from studies.metrics import MIOU_LABELED
 from studies.mini_data import found_data, make_planned_data, planned_key
 from studies.plan import Arm, Plan, TeacherPlan
 from studies.runs import Runs, Trained, tool
@@ -47,6 +51,12 @@ class Bench:
             return found_data(self._data_root)[1]
         return planned_key(self.plan.data)
 
+    @cached_property
+    def classes(self) -> set[str]:
+        """Classes of the test set; a test logs the IoU of each under its name."""
+        dataset = _content(self.plan.test)['test_dataloader']['dataset']
+        return set(dataset.get('metainfo', {}).get('classes', ()))
+
     def prepare(self, teachers: Collection[str]) -> None:
         """Make the data and the weights of untrained teachers."""
         if self.plan.data is None:
@@ -83,6 +93,12 @@ class Bench:
             options['model.teacher.checkpoint'] = self.weights(arm.teacher)
         trained = self.runs.train(name, f'train {name}', arm.config, options, [key])
         metrics = self.test(name, trained)
+        labeled = self.classes - unlabeled_classes(
+            (self.runs.root / name / 'output.log').read_text()
+        )
+        scored = [metrics[key] for key in sorted(labeled & metrics.keys())]
+        if scored:
+            metrics['miou_labeled'] = fmean(scored)
         note = self.runs.note(name)
         return dict(
             commit=note['commit'],
@@ -97,7 +113,7 @@ class Bench:
         options = data_options(self.plan.test, self._root)
         title = f'test {name}'
         found = self.runs.test(f'{name}_test', title, self.plan.test, trained, options)
-        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+        return self._numbers(found)
 
     def teacher_metrics(self, name: str) -> dict[str, float]:
         """What a trained teacher scores on the data of the study."""
@@ -106,7 +122,22 @@ class Bench:
         options = data_options(of.config, self._root)
         step = f'teacher_{name}_test'
         found = self.runs.test(step, f'test teacher {name}', of.config, trained, options)
-        return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+        return self._numbers(found)
+
+    def _numbers(self, found: Mapping[str, Any]) -> dict[str, float]:
+        """Numbers of a test; a class that the test set does not hold has none."""
+        for metric in self.plan.metrics:
+            if metric not in found and metric != MIOU_LABELED.key:
+                raise UsageError(
+                    f'metrics of plan {self.plan.name} must be logged by its tests, '
+                    f'but got {metric!r}, nearest: '
+                    f'{nearest_name(metric, found)!r}'
+                )
+        return {
+            key: value
+            for key, value in found.items()
+            if isinstance(value, (int, float)) and isfinite(value)
+        }
 
     def teacher_key(self, name: str) -> str:
         """Digest of what a teacher's score depends on."""
@@ -166,6 +197,21 @@ def length_options(content: Mapping[str, Any], epochs: int) -> dict[str, int]:
             if 'T_max' in scheduler:
                 options[f'{place}.T_max'] = scheduler['T_max'] + epochs - old
     return options
+
+
+def unlabeled_classes(log: str) -> set[str]:
+    """Classes without a labeled point, as ``PartialLabels`` tells them in a log.
+
+    Example:
+        >>> unlabeled_classes('classes with fewer than 200 labeled points: desk (0), bed (3); more')
+        {'desk'}
+    """
+    _, _, told = log.partition('labeled points: ')
+    return (
+        set(re.findall(r'([^,;]+) \(0\)', told.splitlines()[0].replace(', ', ',')))
+        if told
+        else set()
+    )
 
 
 def _of_pair(value: Any, pair: int) -> Any:

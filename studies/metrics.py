@@ -39,7 +39,9 @@ class Metric(NamedTuple):
 
 
 MIOU, MACC = Metric('miou', 'mIoU', 100.0), Metric('acc_cls', 'mAcc', 100.0)
-_PERCENT = {metric.key: metric for metric in (MIOU, MACC)}
+# over the classes with a labeled point, where few scans are labeled
+MIOU_LABELED = Metric('miou_labeled', 'mIoU, labeled classes', 100.0)
+_PERCENT = {metric.key: metric for metric in (MIOU, MACC, MIOU_LABELED)}
 KITTI = 'Kitti metric/pred_instances_3d/KITTI/'
 VIEWS = ('BEV', '3D')
 

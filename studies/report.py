@@ -111,16 +111,17 @@ class Report:
                 told.append(
                     f'its control {control.name} gains {found.mean:+.2f}, a quarter of it or more'
                 )
-        told += [
-            f'runs of {arm} are of other code than those of {claim.minus}'
-            for arm in (claim.arm,)
-            if self._codes(arm) and self._codes(claim.minus)
-            and self._codes(arm) != self._codes(claim.minus)
-        ]  # fmt: skip
+        codes = [self._codes(arm) for arm in (claim.arm, claim.minus)]
+        apart = [pair for pair, code in codes[0].items() if codes[1].get(pair, code) != code]
+        if apart:
+            told.append(
+                f'{claim.arm} and {claim.minus} are of different code in pair '
+                f'{", ".join(map(str, sorted(apart)))}'
+            )
         return told
 
-    def _codes(self, arm: str) -> set[str]:
-        return {result.code for (name, _), result in self.results.items() if name == arm}
+    def _codes(self, arm: str) -> dict[int, str]:
+        return {pair: result.code for (name, pair), result in self.results.items() if name == arm}
 
     def _bench(self) -> list[str]:
         """Whether the teachers have something to teach."""

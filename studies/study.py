@@ -13,6 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from statistics import median
 
 from projects.SRKD.base import UsageError, misuse_told
 from studies.arms import Bench
@@ -86,12 +87,16 @@ class Study:
         return [(self.plan.arms[name], pair) for (name, pair), of in states.items() if of in again]
 
     def seconds(self, arm: Arm) -> float | None:
-        """How long a run of an arm takes: measured, else what the plan says."""
-        known = [r.seconds for (name, _), r in self.store.all().items() if name == arm.name]
-        known = [seconds for seconds in known if seconds]
-        if known:
-            return sorted(known)[len(known) // 2]
-        return None if arm.minutes is None else 60 * arm.minutes
+        """How long a run takes: as measured, as planned, or as others by their length."""
+        done = [(name, r.seconds) for (name, _), r in self.store.all().items() if r.seconds]
+        own = [seconds for name, seconds in done if name == arm.name]
+        if own:
+            return median(own)
+        if arm.minutes is not None:
+            return 60 * arm.minutes
+        arms = self.plan.arms
+        rates = [seconds / arms[name].epochs for name, seconds in done if arms[name].epochs]
+        return arm.epochs * median(rates) if rates and arm.epochs else None
 
     def forecast(self, runs: list[tuple[Arm, int]]) -> str:
         """What is to come, in a sentence."""
@@ -122,6 +127,9 @@ class Study:
             futures = {pool.submit(self.one, arm, pair): (arm, pair) for arm, pair in runs}
             for future in as_completed(futures):
                 arm, pair = futures.pop(future)
+                if isinstance(future.exception(), UsageError):
+                    pool.shutdown(cancel_futures=True)  # the others would end so, too
+                    raise future.exception()
                 if future.exception() is not None:
                     failures.append(future.exception())
                     print(f'{arm.name} {pair}: FAILED, see the end', flush=True)
@@ -168,6 +176,9 @@ class Study:
             if told is None:
                 raise
             found = dict(commit=self.bench.commit, diverged=told.group().strip())
+        first = self.plan.metrics[0]
+        if found.get('metrics') and first not in found['metrics']:
+            found['diverged'] = f'{first} of the test is not finite'
         result = Result(**known, **found)
         self.store.write(result)
         return result

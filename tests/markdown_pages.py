@@ -85,6 +85,12 @@ def named_files(text: str) -> dict[str, str]:
     return files
 
 
+def python_blocks(text: str) -> list[str]:
+    """All Python of a page, block by block."""
+    fences = [token for token in _PARSER.parse(text) if token.type == 'fence']
+    return [token.content for token in fences if token.info == 'python']
+
+
 def commands(text: str) -> list[str]:
     """Command lines of the unnamed code blocks, continued lines joined."""
     blocks = [t.content for t in _PARSER.parse(text) if t.type == 'fence' and not t.info]

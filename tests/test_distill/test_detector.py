@@ -178,6 +178,32 @@ def test_clouds_with_few_voxels_or_no_objects_train(case):
     assert torch.isfinite(loss)
 
 
+def test_frames_without_boxes_learn_from_the_teachers(case):
+    model, code_size = case
+    make = pointpillars if code_size == 7 else centerpoint
+    terms = dict(map=PILLARS['map'] if code_size == 7 else CENTERS['map'])
+    checkpoint = model.teacher.checkpoint
+    told = {}
+    for name, boxes in dict(none=None, teachers=dict(score_thr=0.0)).items():
+        torch.manual_seed(0)
+        own = detector_distiller(make(8), make(16), checkpoint, terms, teacher_boxes=boxes)
+        told[name] = own.loss(**prepared(own, objects=0, code_size=code_size))
+        own.parse_losses(told[name])[0].backward()
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in own.parameters())
+    for losses in told.values():
+        assert losses['loss_map'] > 0 and all(
+            torch.isfinite(torch.as_tensor(each)).all()
+            for value in losses.values()
+            for each in (value if isinstance(value, list) else [value])
+        )
+    box = next(key for key in told['none'] if key.endswith('loss_bbox'))
+    without, with_teacher = (
+        sum(map(float, value if isinstance(value, list) else [value]))
+        for value in (told[name][box] for name in told)
+    )
+    assert without == 0 < with_teacher  # boxes to learn where a frame has none
+
+
 @pytest.mark.parametrize('sizes', [(50, 0), (0, 50)])
 def test_an_empty_cloud_is_refused_by_name(checkpoint, sizes):
     model = detector_distiller(pointpillars(8), pointpillars(16), checkpoint, PILLARS)

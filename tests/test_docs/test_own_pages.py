@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,13 @@ import numpy as np
 import pytest
 from markdown_pages import ROOT, commands, named_files
 from mmengine.config import Config
-from toy import build
+from toy import build, save_checkpoint
 
 from projects.SRKD.distill.matched_points import MatchedPoints
 
 LOSS = (ROOT / 'docs/own_loss.md').read_text()
 SCANS = (ROOT / 'docs/own_dataset.md').read_text()
+FEW = (ROOT / 'docs/few_labels.md').read_text()
 DETECTOR = (ROOT / 'docs/own_detector.md').read_text()
 
 
@@ -91,6 +93,27 @@ def test_scans_of_ones_own_train(mine):
     follow(named_files(SCANS), SCANS, mine)
     log = logged(mine / 'work_dirs/my_student')
     assert {'ground', 'plant', 'building', 'miou'} <= set(log)
+
+
+def test_scans_of_ones_own_without_labels_train_a_student(mine):
+    files = named_files(FEW)
+    assert set(files) == {'write_unlabeled.py', 'my_few_labels.py'} and len(commands(FEW)) == 2
+    write_scans(mine, np.array((16, 16, 4, 1)), np.uint32)
+    bare = mine / 'data/mine/unlabeled'
+    shutil.copytree(mine / 'data/mine/val', bare)
+    for label in bare.glob('*.label'):
+        label.unlink()
+    before = named_files(SCANS)
+    follow({'write_infos.py': before['write_infos.py']}, f'```\n{commands(SCANS)[0]}\n```', mine)
+    before['my_teacher.py'] = "_base_ = './my_student.py'\n"
+    for name, code in before.items():
+        (mine / name).write_text(code)
+    teacher = mine / 'work_dirs/my_teacher'
+    teacher.mkdir(parents=True)
+    save_checkpoint(Config.fromfile(mine / 'my_teacher.py').model, teacher / 'epoch_1.pth')
+    follow(files, FEW, mine)
+    log = logged(mine / 'work_dirs/my_few_labels')
+    assert log['loss_sem_seg'] > 0 and log['loss_kd'] > 0 and 'loss_pseudo' in log
 
 
 def test_scans_of_ones_own_with_color_train(mine):

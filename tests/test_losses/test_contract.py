@@ -49,6 +49,13 @@ MODULES = {
     'anchor logits': AnchorLogitLoss(),
     'anchor logits, where the teacher is sure': AnchorLogitLoss('teacher', threshold=0.6),
     'anchor boxes': AnchorBoxLoss(),
+    'pseudo labels': losses.PseudoLabelLoss(0.3),
+    'pseudo labels, all points': losses.PseudoLabelLoss(0.3, rows='all'),
+    'standardized kl': losses.StandardizedKLLoss(),
+    'confidence kl': losses.ConfidenceKLLoss(),
+    'correct teacher kl': losses.CorrectTeacherKLLoss(),
+    'correct teacher kl, labeled points': losses.CorrectTeacherKLLoss(unlabeled='none'),
+    'class temperature kl': losses.ClassTemperatureKLLoss(range(1, 8)),
     'attention transfer': AttentionTransferLoss(),
     'pearson': PearsonLoss(),
 }
@@ -159,6 +166,8 @@ def test_float64_goes_in_and_comes_out(module):
 
 
 def test_identical_teacher_and_student_give_zero_and_no_gradient(module):
+    if isinstance(module, losses.PseudoLabelLoss):
+        pytest.skip('a hard label asks for more than the teacher says')
     fields = points(60)
     value = call(module, fields, teacher=fields['student'].detach())
     value.backward()

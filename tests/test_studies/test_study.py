@@ -116,7 +116,7 @@ def test_runs_of_earlier_code_are_told_and_repeated_only_when_asked(bench, monke
     assert [name for name, _ in trained(bench)] == ['kd'] * 6
     report = Report(bench.plan, RunStore(bench.plan, bench.folder / 'results'))
     assert report.verdicts()['P1'].value == 'not shown'
-    assert 'runs of kd are of other code than those of alone' in report.text()
+    assert 'kd and alone are of different code in pair 0, 1, 2, 3, 4, 5' in report.text()
 
 
 def test_a_diverged_run_is_a_result_and_forbids_the_claim(bench, monkeypatch):
@@ -153,6 +153,15 @@ def test_the_forecast_takes_what_was_measured_or_planned(bench):
     assert '6.0 core-hours' in study(bench).forecast(other)
 
 
+def test_an_arm_that_never_ran_is_judged_by_the_length_of_others(bench):
+    arms = {name: replace(arm, epochs=n, minutes=None)
+            for (name, arm), n in zip(bench.plan.arms.items(), (10, 30), strict=True)}  # fmt: skip
+    bench.plan = replace(bench.plan, arms=arms)
+    result = Result('p', 'alone', 0, 'key', 'code', 'claims', 'commit', dict(miou=0.1), seconds=60)
+    study(bench).store.write(result)
+    assert study(bench).seconds(arms['kd']) == 180
+
+
 def test_a_dry_run_runs_nothing(bench, capsys):
     study(bench, dry_run=True).run()
     assert '12 runs to go' in capsys.readouterr().out
@@ -187,3 +196,12 @@ def test_a_plan_on_given_data_needs_a_root(bench):
     bench.plan = replace(bench.plan, data=None)
     with pytest.raises(UsageError, match='plan p needs --data-root'):
         study(bench)
+
+
+def test_a_metric_that_no_test_logs_ends_the_study_at_its_first_run(bench):
+    bench.plan = replace(bench.plan, metrics=('miuo',))
+    with pytest.raises(
+        UsageError, match="must be logged by its tests, but got 'miuo', nearest: 'miou'"
+    ):
+        study(bench, jobs=1).run()
+    assert len(trained(bench)) <= 2

@@ -6,6 +6,11 @@ from .attention_transfer import AttentionTransferLoss
 from .channel_kl import ChannelKLLoss, VoxelChannelKLLoss, channel_kl
 from .feature_mse import FeatureMSELoss, feature_mse
 from .foreground_mse import ForegroundMSELoss, foreground_mse
+from .logits.class_temperature_kl import ClassTemperatureKLLoss, class_temperature_kl
+from .logits.confidence_kl import ConfidenceKLLoss, confidence_kl
+from .logits.correct_teacher_kl import CorrectTeacherKLLoss, correct_teacher_kl
+from .logits.pseudo_label import PseudoLabelLoss, pseudo_label_ce
+from .logits.standardized_kl import StandardizedKLLoss, standardized_kl
 from .pearson import PearsonLoss
 from .pointdistiller.importance import channel_max
 from .pointdistiller.local_graph import local_graph_mse
@@ -31,6 +36,9 @@ __all__ = [
     'CenterRegressionLoss',
     'CentreRegressionLoss',
     'ChannelKLLoss',
+    'ClassTemperatureKLLoss',
+    'ConfidenceKLLoss',
+    'CorrectTeacherKLLoss',
     'CrossSampleAffinityLoss',
     'CubePartition',
     'CylinderPartition',
@@ -41,17 +49,24 @@ __all__ = [
     'PivotalHeatmapLoss',
     'PointAffinityLoss',
     'PointCountLocalGraphLoss',
+    'PseudoLabelLoss',
     'SoftTargetKLLoss',
+    'StandardizedKLLoss',
     'SuperVoxelSampler',
     'VoxelAffinityLoss',
     'VoxelChannelKLLoss',
     'affinity_mse',
     'channel_kl',
     'channel_max',
+    'class_temperature_kl',
+    'confidence_kl',
+    'correct_teacher_kl',
     'cross_sample_kl',
     'feature_mse',
     'foreground_mse',
     'local_graph_mse',
     'points_per_voxel',
+    'pseudo_label_ce',
     'soft_target_kl',
+    'standardized_kl',
 ]

@@ -5,11 +5,29 @@ factor T^2 that stands before it.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 DIRECTIONS = ('teacher_student', 'student_teacher')  # KL(first || second)
 _NEAR = 1.0  # of log q - log p; beyond, nothing cancels
 _TINY = 1e-2  # within, expm1(r) - r would cancel, down to below zero; its series does not
+
+
+def row_divergence(first: Tensor, second: Tensor) -> Tensor:
+    """KL(softmax(first) || softmax(second)) of every row, never negative.
+
+    Args:
+        first: Logits, (N, L).
+        second: Logits, (N, L).
+
+    Returns:
+        (N,).
+
+    Example:
+        >>> row_divergence(torch.tensor([[2.0, 0.0]]), torch.tensor([[2.5, 0.5]]))
+        tensor([0.])
+    """
+    return divergence_terms(F.log_softmax(first, dim=1), F.log_softmax(second, dim=1)).sum(dim=1)
 
 
 def divergence_terms(log_p: Tensor, log_q: Tensor) -> Tensor:

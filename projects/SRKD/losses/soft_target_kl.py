@@ -5,12 +5,11 @@ Shape letters: N points, L classes.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.checks import check_choice
 from .checks import check_same_width, check_temperature, connected_zero, full_precision
-from .divergence import DIRECTIONS, divergence_terms, with_t2
+from .divergence import DIRECTIONS, row_divergence, with_t2
 
 
 @full_precision
@@ -56,12 +55,10 @@ def soft_target_kl(
     check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
     if student.numel() == 0:
         return connected_zero(student)
-    log_q = F.log_softmax(student / temperature, dim=1)  # (N, L)
-    log_p = F.log_softmax(teacher / temperature, dim=1)
+    first, second = teacher / temperature, student / temperature  # (N, L)
     if direction == 'student_teacher':
-        log_p, log_q = log_q, log_p
-    divergence = divergence_terms(log_p, log_q).sum(dim=1)  # (N,)
-    return with_t2(divergence.mean(), temperature, t2_scale)
+        first, second = second, first
+    return with_t2(row_divergence(first, second).mean(), temperature, t2_scale)
 
 
 class SoftTargetKLLoss(nn.Module):

@@ -5,12 +5,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 from mmdet3d.registry import DATASETS
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 from torch.utils.data import SequentialSampler
 from toy import minkunet, write_scannet
-from toy_training import NUM_CLASSES, plain_config
+from toy_training import NUM_CLASSES, checkpoint_of, plain_config
 
 from projects.SRKD.datasets import LabeledBatchSampler
 from projects.SRKD.datasets.batches.scene_statistics import SceneStatistics
@@ -194,6 +195,24 @@ def test_mmengine_builds_it_around_a_partly_labeled_data_set(tmp_path):
     for batch in loader:
         labels = [sample.gt_pts_seg.pts_semantic_mask for sample in batch['data_samples']]
         assert sum(bool((label != 20).any()) for label in labels) == 1
+
+
+def test_a_run_that_is_resumed_ends_with_the_same_weights(tmp_path):
+    write_scannet(tmp_path / 'data', train=6)
+    weights = []
+    for name, resumed in (('whole', False), ('rest', True)):
+        config = plain_config(
+            tmp_path / 'data', tmp_path / name, minkunet(num_classes=NUM_CLASSES), epochs=3
+        )
+        inner = config.train_dataloader.dataset.to_dict()
+        config.train_dataloader.dataset = dict(type='PartialLabels', dataset=inner, labeled=2)
+        batches = dict(type='LabeledBatchSampler', drop_last=True)
+        config.train_dataloader.update(batch_sampler=batches, drop_last=False)
+        if resumed:
+            config.update(resume=True, load_from=f'{tmp_path}/whole/epoch_1.pth')
+        Runner.from_cfg(config).train()
+        weights.append(checkpoint_of(tmp_path / name, 3)['state_dict'])
+    assert all(torch.equal(weights[1][key], value) for key, value in weights[0].items())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from toy import minkunet, save_checkpoint, write_scannet
-from toy_cache import replayed_config, write
+from toy_cache import cached_config, replayed_config, write
 from toy_training import NUM_CLASSES, distill_config, losses_of, plain_config
 
 from projects.SRKD.datasets import PartialLabels, UnlabeledScans
@@ -229,9 +229,38 @@ def test_a_cache_of_views_mixed_by_labels_fits_the_training_that_hides_them(tmp_
     assert len(rows) == 4 and all(np.isfinite(row['loss']) for row in rows)
 
 
-def test_a_clean_cache_needs_no_masks(tmp_path):
-    from toy_cache import cached_config
+def without_masks(root, *names):
+    """Leave masks, and what the info file says of them, out."""
+    file = root / 'scannet_infos_train.pkl'
+    infos = mmengine.load(file)
+    for entry in infos['data_list']:
+        if Path(entry['lidar_points']['lidar_path']).stem in names:
+            os.remove(root / 'semantic_mask' / entry.pop('pts_semantic_mask_path'))
+            entry.pop('pts_instance_mask_path')
+    mmengine.dump(infos, file)
 
+
+def test_scans_without_a_mask_are_unlabeled_beside_others(tmp_path):
+    root = write_scannet(tmp_path / 'data', train=4)
+    without_masks(root, 'scene0000_01', 'scene0001_01')
+    network = minkunet(16, num_classes=NUM_CLASSES)
+    teacher = dict(config=network, checkpoint=save_checkpoint(network, tmp_path / 'teacher.pth'))
+    config = cached_config(root, tmp_path / 'run', teacher, epochs=1)
+    config.train_dataloader.dataset = partial(config, labeled=1.0)
+    config.train_dataloader.update(
+        drop_last=False, batch_sampler=dict(type='LabeledBatchSampler', drop_last=True)
+    )
+    write(config, tmp_path / 'run/cache')  # one info file, so one cache
+    runner = Runner.from_cfg(config)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    assert names(runner.train_dataloader.dataset) == ['scene0000_00', 'scene0001_00']
+    check_run(runner)
+    runner.train()
+    rows = losses_of(tmp_path / 'run')
+    assert len(rows) == 2 and all(row['loss_sem_seg'] > 0 and row['loss_kd'] > 0 for row in rows)
+
+
+def test_a_clean_cache_needs_no_masks(tmp_path):
     root = write_scannet(tmp_path / 'data', train=3)
     shutil.rmtree(root / 'semantic_mask')
     network = minkunet(16, num_classes=NUM_CLASSES)
@@ -382,7 +411,7 @@ def test_it_goes_around_a_training_set_of_segmentation(config):
     with pytest.raises(ValueError, match='must be one for training, but got test_mode=True'):
         DATASETS.build(dict(type='PartialLabels', labeled=1, dataset=config.val_dataloader.dataset))
     repeated = dict(type='RepeatDataset', times=2, dataset=inner)
-    match = 'must be a segmentation data set .*, but got RepeatDataset: wrappers such as'
+    match = 'must be a segmentation data set .*, but got RepeatDataset: wrappers .* teacher_boxes'
     for kind in (dict(type='PartialLabels', labeled=1), dict(type='UnlabeledScans')):
         with pytest.raises(TypeError, match=match):
             DATASETS.build(dict(kind, dataset=repeated))

@@ -54,13 +54,14 @@ class UnlabeledScans(RepeatDataset):
             # data sets that insist on masks (nuScenes) are told that there need be none
             kind = DATASETS.get(dataset['type'])
             if isinstance(kind, type) and issubclass(kind, Seg3DDataset):
-                dataset = {**dataset, **self._told}
+                dataset = {**dataset, 'load_eval_anns': False}
             dataset = DATASETS.build(dataset)
         name = type(self).__name__
         if not isinstance(dataset, Seg3DDataset):
             raise UsageTypeError(
                 f'dataset of {name} must be a segmentation data set (a Seg3DDataset), but got '
-                f'{type(dataset).__name__}: wrappers such as RepeatDataset go around {name}'
+                f'{type(dataset).__name__}: wrappers such as RepeatDataset go around {name}, and '
+                'detectors learn from frames without boxes by teacher_boxes'
             )
         if dataset.test_mode:
             raise UsageError(
@@ -68,8 +69,6 @@ class UnlabeledScans(RepeatDataset):
                 'all labels'
             )
         super().__init__(dataset, times=1, lazy_init=lazy_init)
-
-    _told = dict(load_eval_anns=False)
 
     def full_init(self) -> None:
         """Load the entries and hide labels."""
@@ -93,6 +92,9 @@ class PartialLabels(UnlabeledScans):
     the data set has ``min_points`` labeled points, at most 10,000 times; then the best draw is kept
     and a warning names the classes that lack points. The points are counted in the masks, once:
     the counts are kept beside the info file (``class_histogram``).
+
+    Scans for which the info file names no mask count as unlabeled without a draw; ``labeled=1.0``
+    takes all labels that there are.
 
     Args:
         dataset: As for :class:`UnlabeledScans`.
@@ -118,8 +120,6 @@ class PartialLabels(UnlabeledScans):
                 _delete_=True, type='PartialLabels', labeled=4, seed=0,
                 dataset=_base_.train_dataloader.dataset))
     """
-
-    _told = {}
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""Forms of the logit term besides plain soft targets."""
