@@ -1,8 +1,8 @@
 """Starting a student from a uniform selection of its teacher's channels and blocks.
 
 Source: Z. Xu et al., Initializing Models with Larger Ones, ICLR 2024 (weight selection).
-Two departures from its release: attention keeps whole heads where it can, and widths that do not divide are
-refused, not rounded.
+Two departures from its release: attention keeps whole heads where it can, and widths
+that do not divide are refused, not rounded.
 """
 
 from __future__ import annotations
