@@ -7,15 +7,17 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from processes import run_group
-from toy import IMITATE, KD, build, minkunet, ptv3, save_checkpoint, write_scannet
-from toy_training import NUM_CLASSES, checkpoint_of, distill_config, plain_config
+from toy import IMITATE, KD, batch, build, minkunet, ptv3, save_checkpoint, total, write_scannet
+from toy_training import NUM_CLASSES, REPO, checkpoint_of, distill_config, plain_config
 from zoo_detectors import small
 
+from projects.SRKD import configs
 from projects.SRKD.models.compression import compressed, select_weights, shuffle_channels
 from projects.SRKD.preflight.arguments import check_arguments
 
 STUDENT, TEACHER = (ptv3(width, num_classes=NUM_CLASSES) for width in (8, 16))
 HEAD = 'decode_head.conv_seg'
+ROOMS = REPO / 'studies/teachers/rooms.safetensors'
 
 
 @pytest.fixture(scope='module')
@@ -147,6 +149,25 @@ def test_a_detector_starts_from_its_models_teacher(tmp_path):
     )
     initialized(model)
     assert same(model.student.state_dict(), {key: student.state_dict()[key] for key in keys})
+
+
+def test_the_mini_pair_takes_a_step_from_its_config():
+    config = Config.fromfile(
+        configs('mini/kd_ptv3-mini-m_ptv3-mini-s_1xb4-60e_mini-scannet-seg-4labeled.py')
+    )
+    config.merge_from_dict({
+        'model.init_cfg.type': 'FromTeacher',
+        'model.teacher.checkpoint': str(ROOMS),
+    })  # fmt: skip
+    model = initialized(build(config.model)).train()
+    theirs = model.teacher.network.state_dict()
+    key = 'backbone.enc.enc2.block1.mlp.0.fc1.weight'
+    assert key in theirs and key not in model.student.state_dict()  # the teacher is deeper
+    key = key.replace('block1', 'block0')
+    assert torch.equal(model.student.state_dict()[key], theirs[key][::3, ::3])
+    data = model.data_preprocessor(batch(num_classes=NUM_CLASSES), training=True)
+    total(model(**data, mode='loss')).backward()
+    assert all(p.grad is not None for p in model.student.parameters())
 
 
 # --- runs ----------------------------------------------------------------------------------------

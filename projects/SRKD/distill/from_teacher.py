@@ -12,7 +12,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
 from ..base import UsageError
-from ..models.compression import select_weights, shuffle_channels
+from ..models.compression import check_blocks, select_weights, shuffle_channels
 from .live_teacher import LiveTeacher
 from .teacher import Teacher
 
@@ -34,6 +34,9 @@ class FromTeacher:
         blocks: Which blocks of a stage a shallower student takes, ``'first'``: the leading ones;
             ``'even'``: evenly spaced ones.
 
+    Raises:
+        UsageError: If ``blocks`` is neither.
+
     Example config::
 
         model = dict(init_cfg=dict(type='FromTeacher'))  # of a DistillSegmentor or DistillDetector
@@ -45,6 +48,7 @@ class FromTeacher:
         checkpoint: str | Path | None = None,
         blocks: str = 'first',
     ) -> None:
+        check_blocks(blocks)
         self.config, self.checkpoint, self.blocks = config, checkpoint, blocks
 
     def __call__(self, module: nn.Module) -> None:
@@ -61,8 +65,8 @@ class FromTeacher:
         teacher = self._teacher(module)
         left = self._fill(getattr(module, 'student', module), teacher.network)
         print_log(
-            f'the student starts from {teacher.checkpoint} ({type(self).__name__}); '
-            f'{", ".join(left)} stay as initialized',
+            f'{type(self).__name__} initializes the student from {teacher.checkpoint}, but for '
+            f'{", ".join(left)}; what the run loads or resumes comes after it',
             logger='current',
         )
         if hasattr(module, '_params_init_info'):

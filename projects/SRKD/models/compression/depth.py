@@ -42,6 +42,18 @@ def stages_of(network: nn.Module) -> Stages:
     return found
 
 
+def check_blocks(blocks: str) -> None:
+    """Refuse an unknown choice of blocks.
+
+    Raises:
+        UsageError: Naming those there are.
+    """
+    if blocks not in BLOCKS:
+        raise UsageError(
+            f'blocks must be one of {", ".join(map(repr, BLOCKS))}, but got {blocks!r}'
+        )
+
+
 def taken_blocks(student: nn.Module, teacher: nn.Module, blocks: str) -> dict[str, str | None]:
     """Pair the blocks of two networks of the same stages.
 
@@ -58,10 +70,7 @@ def taken_blocks(student: nn.Module, teacher: nn.Module, blocks: str) -> dict[st
         UsageError: If ``blocks`` is unknown, the stages differ, or a stage of the teacher has fewer
             blocks.
     """
-    if blocks not in BLOCKS:
-        raise UsageError(
-            f'blocks must be one of {", ".join(map(repr, BLOCKS))}, but got {blocks!r}'
-        )
+    check_blocks(blocks)
     ours, theirs = stages_of(student), stages_of(teacher)
     for stage in sorted(ours.keys() ^ theirs.keys()):
         raise UsageError(

@@ -97,9 +97,12 @@ def _points(copier: Inheritance, module: nn.Module, _: list[Kept]) -> list[Kept]
 
 def _pillar_layers(copier: Inheritance, module: nn.Module, _: list[Kept]) -> list[Kept]:
     layers = getattr(module, 'pfn_layers', None) or module.vfe_layers
-    entering = everything(layers[0].linear.in_features)
-    for i, layer in enumerate(layers):
-        kept = copier.norm(layer.norm, copier.layer(layer.linear, entering))
+    # PFNLayer and VFELayer, or of dynamic voxels a sequence that also ends in an activation
+    pairs = [layer[:2] if isinstance(layer, nn.Sequential) else (layer.linear, layer.norm)
+             for layer in layers]  # fmt: skip
+    entering = everything(pairs[0][0].in_features)
+    for i, (linear, norm) in enumerate(pairs):
+        kept = copier.norm(norm, copier.layer(linear, entering))
         # all but the last join every point's features with their maximum
         entering = joined([kept, kept]) if i < len(layers) - 1 else kept
     return [entering]
@@ -204,6 +207,7 @@ RULES: dict[str, Rule] = dict(
     HardSimpleVFE=_points,
     HardVFE=_pillar_layers,
     PillarFeatureNet=_pillar_layers,
+    DynamicPillarFeatureNet=_pillar_layers,
     PointPillarsScatter=_pass,
     SparseEncoder=_sparse_encoder,
     SECOND=_second,
