@@ -61,7 +61,7 @@ class ReseedHook(Hook):
                 is none of mmengine's.
         """
         loop = runner.train_loop
-        self._seed = _shared_seed(runner)
+        self._seed = shared_seed(runner)
         loader = loop.dataloader
         _seed_samplers(loader, self._seed)
         SampleFetcher.install(loader.dataset, self._seed)
@@ -112,11 +112,11 @@ class ReseedHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Number the samples of a validation."""
-        SampleFetcher.install(runner.val_dataloader.dataset, _shared_seed(runner))
+        SampleFetcher.install(runner.val_dataloader.dataset, shared_seed(runner))
 
     def before_test(self, runner: Runner) -> None:
         """Number the samples of a test."""
-        SampleFetcher.install(runner.test_dataloader.dataset, _shared_seed(runner))
+        SampleFetcher.install(runner.test_dataloader.dataset, shared_seed(runner))
 
     def _batches_done(self, loop: EpochBasedTrainLoop, source: str | None) -> int:
         """Batches of the first epoch that the resumed run has trained on."""
@@ -137,7 +137,8 @@ class ReseedHook(Hook):
         return batches['done']
 
 
-def _shared_seed(runner: Runner) -> int:
+def shared_seed(runner: Runner) -> int:
+    """The seed of rank 0's runner, on every rank."""
     told = [runner.seed]
     broadcast_object_list(told, src=0)
     return told[0]
