@@ -75,7 +75,7 @@ def test_a_network_hidden_in_a_wider_one_is_found(name, compression):
 
 
 @pytest.mark.parametrize('name', [*ON_CPU, 'point-rcnn'])
-@pytest.mark.parametrize('keep', ['norm', 'first'])
+@pytest.mark.parametrize('keep', ['norm', 'first', 'even'])
 def test_equal_widths_inherit_everything(name, keep):
     cfg = teacher(name)
     wide, same = build(cfg), build(compressed(cfg, divisor=1))
@@ -239,7 +239,8 @@ def test_a_point_network_hidden_in_a_wider_one_is_found(compression, monkeypatch
 
 def test_an_unknown_rule_of_choice_is_refused():
     cfg = teacher('pointpillars')
-    with pytest.raises(ValueError, match="keep must be one of 'norm', 'first', but got 'best'"):
+    message = "keep must be one of 'norm', 'first', 'even', but got 'best'"
+    with pytest.raises(ValueError, match=message):
         inherit(build(cfg), build(cfg).state_dict(), keep='best')
 
 
@@ -271,5 +272,6 @@ def test_a_network_that_is_no_detector_is_refused():
 def test_a_module_whose_channels_are_not_followed_is_refused():
     student = build(teacher('pointpillars'))
     student.neck = nn.Identity()
-    with pytest.raises(ValueError, match='neck is a Identity, whose channels are not followed'):
+    message = 'neck of the student is a Identity, whose channels are not followed'
+    with pytest.raises(ValueError, match=message):
         inherit(student, student.state_dict())

@@ -7,6 +7,7 @@ from .detector import DistillDetector
 from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
+from .from_teacher import FromShuffledTeacher, FromTeacher
 from .live_teacher import LiveTeacher
 from .matched_points import MatchedPoints, Matcher
 from .matching import PointMatcher, VoxelView
@@ -27,6 +28,8 @@ __all__ = [
     'DistillSegmentor',
     'DistillTerm',
     'Features',
+    'FromShuffledTeacher',
+    'FromTeacher',
     'LinearConnector',
     'LiveTeacher',
     'MLPConnector',

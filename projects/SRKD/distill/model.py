@@ -1,6 +1,5 @@
 """The whole method on one screen: run the teacher, train the student, compare what taps saw."""
 
-import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from ..base import UsageError
 from ..models.inference import for_inference
 from .classes import ClassAgreement
+from .from_teacher import with_teacher_named
 from .matched_points import Matcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
@@ -60,7 +60,7 @@ class DistillModel(ToldByHooks, BaseModel):
         super().__init__(init_cfg=init_cfg)
         del self.data_preprocessor  # the student's is used, see the property
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
-        self.student = MODELS.build(copy.deepcopy(student))
+        self.student = MODELS.build(with_teacher_named(student, teacher))
         terms = {name: term for name, term in terms.items() if term is not None}
         if not terms and not self.teaches_by_targets:
             raise UsageError(
