@@ -103,6 +103,10 @@ class DistillModel(ToldByHooks, BaseModel):
         """Return the samples whose ground truth the student learns from, the teacher having run."""
         return data_samples
 
+    def task_losses(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
+        """Return the losses of the student's own task."""
+        return self.student(inputs, data_samples, mode='loss')
+
     def learn_classes(self, names: Sequence[str], source: str = 'the data set') -> None:
         """Tell the names of the student's classes and compare them with the teacher's.
 
@@ -131,7 +135,7 @@ class DistillModel(ToldByHooks, BaseModel):
             UsageError: If a term's name is that of a loss of the student's own.
         """
         if self.distill_scale == 0:
-            losses = self.student(inputs, data_samples, mode='loss')
+            losses = self.task_losses(inputs, data_samples)
             zero = next(self.student.parameters()).new_zeros(())
             return self._joined(losses, {n: term.idle(zero) for n, term in self.terms.items()})
 
@@ -142,7 +146,7 @@ class DistillModel(ToldByHooks, BaseModel):
         taught = self.teacher(*theirs)
         matcher, pairs = self.matcher(ours, theirs), {}
         with self.taps as learned:
-            losses = self.student(inputs, self.targets(data_samples), mode='loss')
+            losses = self.task_losses(inputs, self.targets(data_samples))
         taught_by = {}
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap
