@@ -1,9 +1,6 @@
 """What the page on few labels shows is run: its snippets on small rooms, its words on detectors."""
 
-import mmengine
-import pytest
 from markdown_pages import ROOT, python_blocks
-from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from toy_kitti import small_streets
@@ -31,23 +28,18 @@ def test_the_first_snippets_give_every_batch_a_labeled_scan(tmp_path):
         assert len(names & set(loader.dataset.names)) == 1
 
 
-@pytest.mark.parametrize('kept', [True, False])
-def test_frames_without_boxes_are_loaded_where_the_page_says_so(tmp_path, kept):
-    root = small_streets(tmp_path / 'streets', 3, 2, azimuth_steps=360)
-    infos = mmengine.load(root / 'kitti_infos_train.pkl')
-    for entry in infos['data_list'][:2]:
-        entry['instances'] = []
-    mmengine.dump(infos, root / 'kitti_infos_train.pkl')
-    dataset = Config.fromfile(
-        ROOT / 'configs/_base_/datasets/mini-kitti-3d.py'
-    ).train_dataloader.dataset
-    dataset.data_root = f'{root}/'
-    dataset.pipeline = [step for step in dataset.pipeline if step.type != 'ObjectSample']
-    dataset = DATASETS.build(dict(dataset, filter_empty_gt=not kept))
-    found = [dataset.prepare_data(i) for i in range(2)]
-    if not kept:
-        assert found == [None, None]
-        return
-    for sample in found:
-        assert len(sample['data_samples'].gt_instances_3d.bboxes_3d) == 0
-        assert len(sample['inputs']['points']) > 0
+def test_the_snippet_of_detection_joins_frames_with_and_without_boxes(tmp_path):
+    root = small_streets(tmp_path / 'streets', 6, 2, azimuth_steps=360)
+    snippet = python_blocks(PAGE)[-1]
+    (tmp_path / 'frames.py').write_text(
+        f"_base_ = '{ROOT}/configs/_base_/datasets/mini-kitti-3d.py'\n"
+        'labeled = _base_.train_dataloader.dataset\n'
+        f'labeled.update(data_root={str(root)!r})\n'
+        'labeled.pipeline = [s for s in labeled.pipeline if s.type != "ObjectSample"]\n'
+        f'unlabeled = labeled\n{snippet}'
+    )
+    config = Config.fromfile(tmp_path / 'frames.py')
+    loader = Runner.build_dataloader(config.train_dataloader, seed=0)
+    for batch in loader:
+        unlabeled = ['unlabeled' in sample.metainfo for sample in batch['data_samples']]
+        assert len(unlabeled) == 4 and sum(unlabeled) == 2

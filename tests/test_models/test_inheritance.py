@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmdet3d.models.layers.pointnet_modules import point_fp_module, point_sa_module
 from torch import nn
-from zoo_detectors import ON_CPU, build, scans, small, teacher
+from zoo_detectors import CONFIGS, ON_CPU, build, scans, small, teacher
 
-from projects.SRKD.models.compression import compressed, inherit
+from projects.SRKD.models.compression import compressed, inherit, inheritance_rules, rules
 
 
 def randomize(network, seed=0, gain=4):
@@ -74,8 +74,8 @@ def test_a_network_hidden_in_a_wider_one_is_found(name, compression):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', [*ON_CPU, 'point-rcnn'])
-@pytest.mark.parametrize('keep', ['norm', 'first'])
+@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('keep', ['norm', 'first', 'even'])
 def test_equal_widths_inherit_everything(name, keep):
     cfg = teacher(name)
     wide, same = build(cfg), build(compressed(cfg, divisor=1))
@@ -128,6 +128,24 @@ def test_kernels_of_spconv_1_are_read():
     inherit(again, old)
     for ours, theirs in zip(again.state_dict().values(), narrow.state_dict().values()):
         assert torch.equal(ours, theirs)
+
+
+def test_layers_of_dynamic_pillars_are_followed():
+    cfg = teacher('dynamic')
+    cfg.voxel_encoder.feat_channels = [32, 64]
+    wide, narrow = build(cfg), build(compressed(cfg, 4))
+    randomize(wide)
+    inherit(narrow, wide.state_dict(), keep='even')
+    theirs, ours = wide.state_dict(), narrow.state_dict()
+    key = 'voxel_encoder.pfn_layers.1.0.weight'  # of 32 channels and their maximum, every second
+    assert torch.equal(ours[key], theirs[key][::2, ::2])
+    key = 'voxel_encoder.pfn_layers.1.1.running_var'
+    assert torch.equal(ours[key], theirs[key][::2])
+
+
+def test_whatever_compression_narrows_can_inherit():
+    inner = {'SeparateHead', 'PointRCNNBboxHead'}  # follow with the module that holds them
+    assert rules.RULES.keys() - inner <= inheritance_rules.RULES.keys()
 
 
 # --- layers of predictions: their rows are classes, anchors and numbers of a box -----------------
@@ -239,7 +257,8 @@ def test_a_point_network_hidden_in_a_wider_one_is_found(compression, monkeypatch
 
 def test_an_unknown_rule_of_choice_is_refused():
     cfg = teacher('pointpillars')
-    with pytest.raises(ValueError, match="keep must be one of 'norm', 'first', but got 'best'"):
+    message = "keep must be one of 'norm', 'first', 'even', but got 'best'"
+    with pytest.raises(ValueError, match=message):
         inherit(build(cfg), build(cfg).state_dict(), keep='best')
 
 
@@ -271,5 +290,6 @@ def test_a_network_that_is_no_detector_is_refused():
 def test_a_module_whose_channels_are_not_followed_is_refused():
     student = build(teacher('pointpillars'))
     student.neck = nn.Identity()
-    with pytest.raises(ValueError, match='neck is a Identity, whose channels are not followed'):
+    message = 'neck of the student is a Identity, whose channels are not followed'
+    with pytest.raises(ValueError, match=message):
         inherit(student, student.state_dict())

@@ -8,6 +8,7 @@ from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
 from .few_labels.labeled_scans import LabeledScans
 from .few_labels.partial_labels import PartialLabels, UnlabeledScans
+from .few_labels.unlabeled_frames import UnlabeledFrames
 from .infos.pandaset import write_pandaset_infos
 from .label_map_dataset import LabelMapSegDataset
 from .loading import (
@@ -44,6 +45,7 @@ __all__ = [
     'ReplayViews',
     'ScanNetEverySceneDataset',
     'SceneStatistics',
+    'UnlabeledFrames',
     'UnlabeledScans',
     'augmentation',
     'check_data_root',

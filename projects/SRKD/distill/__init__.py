@@ -8,6 +8,7 @@ from .detector import DistillDetector
 from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .features import Features, read_features
+from .from_teacher import FromShuffledTeacher, FromTeacher
 from .live_teacher import LiveTeacher
 from .matched_points import MatchedPoints, Matcher
 from .matching import PointMatcher, VoxelView
@@ -29,6 +30,8 @@ __all__ = [
     'DistillTerm',
     'Features',
     'FirstStepsBalance',
+    'FromShuffledTeacher',
+    'FromTeacher',
     'LinearConnector',
     'LiveTeacher',
     'MLPConnector',

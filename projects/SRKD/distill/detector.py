@@ -15,6 +15,7 @@ from ..models.head_classes import class_count
 from .detector_matching import DetectorMatcher, DetectorView
 from .detector_teacher import DetectorTeacher
 from .families import check_detector
+from .labeled_frames import is_labeled, loss_of_labeled
 from .model import DistillModel
 from .teacher import teacher_config
 
@@ -104,6 +105,14 @@ class DistillDetector(DistillModel):
         _check_points(inputs, data_samples)
         return super().loss(inputs, data_samples)
 
+    def task_losses(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
+        """Return the losses of the student's own task over the frames that are labeled."""
+        labeled = [is_labeled(sample) for sample in data_samples]
+        if all(labeled):
+            return super().task_losses(inputs, data_samples)
+        with loss_of_labeled(self.student, labeled):
+            return super().task_losses(inputs, data_samples)
+
     def targets(self, data_samples: list) -> list:
         """Return samples with the teacher's confident boxes before the ground truth (LabelKD)."""
         if self.score_thr is None:
@@ -121,7 +130,8 @@ class DistillDetector(DistillModel):
                 labels_3d=labels[sure].to(truth.labels_3d),
             )
             own = InstanceData(bboxes_3d=truth.bboxes_3d, labels_3d=truth.labels_3d)
-            sample = Det3DDataSample(metainfo=sample.metainfo)
+            known = dict(sample.metainfo, unlabeled=False)  # by the teacher
+            sample = Det3DDataSample(metainfo=known)
             sample.gt_instances_3d = InstanceData.cat([taught, own])
             samples.append(sample)
         return samples

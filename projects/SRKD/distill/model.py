@@ -1,6 +1,5 @@
 """The whole method on one screen: run the teacher, train the student, compare what taps saw."""
 
-import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +12,7 @@ from ..base import UsageError
 from ..models.inference import for_inference
 from .balance import build_balance
 from .classes import ClassAgreement
+from .from_teacher import with_teacher_named
 from .matched_points import Matcher
 from .taps import Taps
 from .teacher import Teacher, teacher_config
@@ -65,7 +65,7 @@ class DistillModel(ToldByHooks, BaseModel):
         super().__init__(init_cfg=init_cfg)
         del self.data_preprocessor  # the student's is used, see the property
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
-        self.student = MODELS.build(copy.deepcopy(student))
+        self.student = MODELS.build(with_teacher_named(student, teacher))
         terms = {name: term for name, term in terms.items() if term is not None}
         if not terms and not self.teaches_by_targets:
             raise UsageError(
@@ -109,6 +109,10 @@ class DistillModel(ToldByHooks, BaseModel):
         """Return the samples whose ground truth the student learns from, the teacher having run."""
         return data_samples
 
+    def task_losses(self, inputs: dict, data_samples: list) -> dict[str, Tensor]:
+        """Return the losses of the student's own task."""
+        return self.student(inputs, data_samples, mode='loss')
+
     def learn_classes(self, names: Sequence[str], source: str = 'the data set') -> None:
         """Tell the names of the student's classes and compare them with the teacher's.
 
@@ -137,7 +141,7 @@ class DistillModel(ToldByHooks, BaseModel):
             UsageError: If a term's name is that of a loss of the student's own.
         """
         if self.distill_scale == 0:
-            losses = self.student(inputs, data_samples, mode='loss')
+            losses = self.task_losses(inputs, data_samples)
             zero = next(self.student.parameters()).new_zeros(())
             return self._joined(losses, {n: term.idle(zero) for n, term in self.terms.items()})
 
@@ -148,7 +152,7 @@ class DistillModel(ToldByHooks, BaseModel):
         taught = self.teacher(*theirs)
         matcher, pairs = self.matcher(ours, theirs), {}
         with self.taps as learned:
-            losses = self.student(inputs, self.targets(data_samples), mode='loss')
+            losses = self.task_losses(inputs, self.targets(data_samples))
         taught_by = {}
         for name, term in self.terms.items():
             taps = term.student_tap, term.teacher_tap

@@ -22,17 +22,19 @@ from .distill_checkpoint_hook import unwrap
 
 @HOOKS.register_module()
 class TeacherGuidedInitHook(Hook):
-    """Copy the strongest filters of a wider detector before training begins.
+    """Copy the strongest filters of a wider network before training begins.
 
     Source: SparseKD's teacher-guided initialization, see :func:`inherit`. Layers of predictions are
     copied row by row, by the names of the classes where the checkpoint has them, and stay as
     initialized where the teacher predicts something else. Nothing is copied when
-    the runner has loaded or resumed a checkpoint. Works on a plain detector and on the student of a
-    distillation model.
+    the runner has loaded or resumed a checkpoint. Works on a plain network and on the student of a
+    distillation model. Every n-th channel instead of the strongest, and a teacher that is deeper,
+    too: ``init_cfg=dict(type='FromTeacher')``.
 
     Args:
         checkpoint: The teacher's; None takes that of the distillation model's teacher.
-        keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones.
+        keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones; ``'even'``:
+            every n-th.
 
     Example config::
 

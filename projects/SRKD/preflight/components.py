@@ -56,6 +56,7 @@ _KEYS: dict[str, tuple[Registry, ...]] = {
     'pipeline': (mmdet3d.TRANSFORMS,),
     'optimizer': (mmdet3d.OPTIMIZERS,),
     'init_cfg': (WEIGHT_INITIALIZERS,),
+    'config': (mmdet3d.MODELS, mmdet3d.TASK_UTILS, WEIGHT_INITIALIZERS),  # of a teacher
     'vis_backends': (mmdet3d.VISBACKENDS,),
     'submission': (SUBMISSION_FORMATS,),
     'partition': (_registry('partition', PARTITIONS),),
@@ -134,7 +135,8 @@ def _walk(
                 value = {term: _typed_term(each) for term, each in value.items()}
             if name not in _OTHERS:
                 value = _typed_sampler(value) if name == 'db_sampler' else value
-                inner, made_by = _KEYS.get(name, registries), name if name in BUILDERS else builder
+                inner = _KEYS.get(name, registries)
+                made_by = name if name in BUILDERS else '' if name in _KEYS else builder
                 yield from _walk(value, f'{key}.{name}', inner, scope, made_by)
     elif isinstance(node, Sequence) and not isinstance(node, str):
         for number, value in enumerate(node):

@@ -411,7 +411,7 @@ def test_it_goes_around_a_training_set_of_segmentation(config):
     with pytest.raises(ValueError, match='must be one for training, but got test_mode=True'):
         DATASETS.build(dict(type='PartialLabels', labeled=1, dataset=config.val_dataloader.dataset))
     repeated = dict(type='RepeatDataset', times=2, dataset=inner)
-    match = 'must be a segmentation data set .*, but got RepeatDataset: wrappers .* teacher_boxes'
+    match = 'must be a segmentation data set .*, but got RepeatDataset: wrappers .* UnlabeledFrames'
     for kind in (dict(type='PartialLabels', labeled=1), dict(type='UnlabeledScans')):
         with pytest.raises(TypeError, match=match):
             DATASETS.build(dict(kind, dataset=repeated))

@@ -131,7 +131,8 @@ class LabeledBatchSampler(CrossSampleBatchSampler):
         waiting = labeled.tolist()
         for batch, size in zip(batches, sizes):
             while len(batch) < size:
-                met = self._met(np.array(waiting), np.array(batch, dtype=np.int64))
+                first = np.array(waiting[: self.candidates])
+                met = self._met(first, np.array(batch, dtype=np.int64))
                 best = int(met.argmin())  # the first of equals: it waits longest
                 self.relaxed_pairs += int(met[best])
                 batch.append(waiting.pop(best))

@@ -15,6 +15,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ...base import UsageTypeError
 from ..few_labels.hidden_labels import is_hidden
+from ..few_labels.unlabeled_frames import UnlabeledFrames
 from .class_histogram import MaskReader, class_histograms
 from .scene_rule import scene_of
 
@@ -79,6 +80,9 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
         dataset.full_init()
     if isinstance(dataset, _SlicedDataset):
         return scene_statistics(dataset._dataset, progress).take(slice(len(dataset)))
+    if isinstance(dataset, UnlabeledFrames):
+        known = scene_statistics(dataset.dataset, progress)
+        return replace(known, labeled=np.zeros(len(dataset), dtype=bool))
     if isinstance(dataset, RepeatDataset):
         rows = np.arange(len(dataset)) % len(dataset.dataset)
         return scene_statistics(dataset.dataset, progress).take(rows)

@@ -61,7 +61,7 @@ class UnlabeledScans(RepeatDataset):
             raise UsageTypeError(
                 f'dataset of {name} must be a segmentation data set (a Seg3DDataset), but got '
                 f'{type(dataset).__name__}: wrappers such as RepeatDataset go around {name}, and '
-                'detectors learn from frames without boxes by teacher_boxes'
+                'UnlabeledFrames is for detection'
             )
         if dataset.test_mode:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Starting a narrow network from the strongest filters of a wide one.
+"""Starting a narrow network from some filters of a wide one.
 
 A filter that is dropped takes one input of the next layer with it, so the channels kept are handed
 from layer to layer in the order of the data flow.
@@ -16,9 +16,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ...base import UsageError
+from ...ops.sparse_conv import SubMConv3d
 from ...ops.spconv_layout import to_spconv2
-
-KEEP = ('norm', 'first')
+from .choices import CHOICES
 
 Order = Callable[[str, int], Tensor | None]
 """Path of a layer of predictions and its rows C -> the teacher's row for each of them, (C,) int64;
@@ -60,8 +60,11 @@ class Inheritance:
     Args:
         student: Receives the weights.
         weights: The teacher's state dict, with the student's keys.
-        keep: Which filters of a layer: ``'norm'`` the largest by L1 norm, ``'first'`` the leading.
+        keep: Which filters of a layer: ``'norm'`` the largest by L1 norm, ``'first'`` the leading,
+            ``'even'`` every n-th.
         order: Rows of the layers of predictions where they are not the student's one by one.
+        heads: Path of an attention in the student -> heads that the teacher has there; where it is
+            missing as many as the student.
 
     Attributes:
         left: Layers of predictions that stay as initialized.
@@ -76,10 +79,13 @@ class Inheritance:
         weights: Mapping[str, Tensor],
         keep: str,
         order: Order | None = None,
+        heads: Mapping[str, int] | None = None,
     ) -> None:
-        if keep not in KEEP:
-            raise UsageError(f"keep must be one of 'norm', 'first', but got {keep!r}")
-        self.own, self.keep = student.state_dict(), keep
+        if keep not in CHOICES:
+            raise UsageError(
+                f'keep must be one of {", ".join(map(repr, CHOICES))}, but got {keep!r}'
+            )
+        self.own, self.choice = student.state_dict(), CHOICES[keep]
         differ = sorted(self.own.keys() ^ weights.keys())
         if differ:
             raise UsageError(
@@ -90,7 +96,7 @@ class Inheritance:
         self.weights = dict(weights)
         self.names = {module: name for name, module in student.named_modules()}
         self.waiting = set(self.own)
-        self.order = order
+        self.order, self.heads = order, heads or {}
         self.left: list[str] = []
 
     def chain(self, module: nn.Module, entering: Kept, leaving: Kept | None = None) -> Kept:
@@ -106,8 +112,12 @@ class Inheritance:
         """
         if hasattr(module, 'conv1') and hasattr(module, 'norm1'):  # a residual block
             inner = self.norm(module.norm1, self.layer(module.conv1, entering))
-            return self.norm(module.norm2, self.layer(module.conv2, inner, entering))
-        if isinstance(module, (_NormBase, nn.GroupNorm)):
+            leaving = entering
+            if module.downsample is not None:
+                leaving = self.choose([module.conv2, module.downsample[0]])
+                self.chain(module.downsample, entering, leaving)
+            return self.norm(module.norm2, self.layer(module.conv2, inner, leaving))
+        if isinstance(module, (_NormBase, nn.GroupNorm, nn.LayerNorm)):
             return self.norm(module, entering)
         if isinstance(getattr(module, 'weight', None), Tensor):
             return self.layer(module, entering, leaving)
@@ -117,8 +127,8 @@ class Inheritance:
 
     def layer(self, module: nn.Module, entering: Kept, leaving: Kept | None = None) -> Kept:
         """Copy a linear layer or convolution; see :meth:`chain`."""
-        weight = self._weight(module)
-        out, into = _axes(module)
+        weight = self.weight(module)
+        out, into = axes_of(module)
         if weight.shape[into] != entering.of:
             raise UsageError(
                 f'{self.names[module]} of the teacher takes {weight.shape[into]} channels, but '
@@ -137,8 +147,8 @@ class Inheritance:
         No norm may choose among those. Where the networks have different ones the student's layer
         stays as initialized.
         """
-        name, axis = self.names[module], _axes(module)[0]
-        count, of = module.weight.shape[axis], self._weight(module).shape[axis]
+        name, axis = self.names[module], axes_of(module)[0]
+        count, of = module.weight.shape[axis], self.weight(module).shape[axis]
         rows = torch.arange(of) if self.order is None else self.order(name, count)
         if count == of and rows is not None:
             self.layer(module, entering, Kept(rows, of))
@@ -162,17 +172,31 @@ class Inheritance:
 
     def choose(self, modules: Sequence[nn.Module]) -> Kept:
         """Choose the filters that layers keep in common: their outputs are added, or shared."""
-        weights = [self._weight(module).movedim(_axes(module)[0], 0) for module in modules]
-        count, of = modules[0].weight.shape[_axes(modules[0])[0]], len(weights[0])
+        weights = [self.weight(module).movedim(axes_of(module)[0], 0) for module in modules]
+        norms = sum(weight.flatten(1).abs().sum(dim=1) for weight in weights)  # (C_t,)
+        count = modules[0].weight.shape[axes_of(modules[0])[0]]
+        return Kept(self.pick(modules[0], norms, count), len(norms))
+
+    def pick(self, module: nn.Module, norms: Tensor, count: int) -> Tensor:
+        """Numbers of the channels to keep of a layer.
+
+        Args:
+            module: The layer, for messages.
+            norms: Of the teacher's filters, (C_t,).
+            count: C_s.
+        """
+        of = len(norms)
         if count > of:
             raise UsageError(
-                f'{self.names[modules[0]]} of the student has {count} filters, of the teacher '
-                f'{of}, expected a student no wider than its teacher'
+                f'{self.names[module]} of the student has {count} filters, of the teacher {of}, '
+                'expected a student no wider than its teacher'
             )
-        if self.keep == 'first' or count == of:
-            return Kept(torch.arange(count), of)
-        norm = sum(weight.flatten(1).abs().sum(dim=1) for weight in weights)  # (C_t,)
-        return Kept(norm.topk(count).indices.sort().values, of)
+        if count == of:
+            return torch.arange(of)
+        try:
+            return self.choice(norms, count)
+        except UsageError as error:
+            raise UsageError(f'{self.names[module]}: {error}') from None
 
     def finish(self) -> None:
         """Refuse a student of which some weights have not been copied."""
@@ -182,7 +206,8 @@ class Inheritance:
                 f'{min(self.waiting)}: its layers are wired in a way not known here'
             )
 
-    def _weight(self, module: nn.Module) -> Tensor:
+    def weight(self, module: nn.Module) -> Tensor:
+        """The teacher's weight of a layer, kernels in the layout of spconv 2.x."""
         weight = self._teacher(module, 'weight')
         if isinstance(module, (nn.Linear, _ConvNd)) or weight.dim() < 4:
             return weight
@@ -206,10 +231,16 @@ class Inheritance:
         self.waiting.discard(key)
 
 
-def _axes(module: nn.Module) -> tuple[int, int]:
+def axes_of(module: nn.Module) -> tuple[int, int]:
     """Axes of filters and of their inputs in a layer's weight."""
     if isinstance(module, _ConvTransposeNd):
         return 1, 0
     if isinstance(module, (nn.Linear, _ConvNd)):
         return 0, 1
+    if isinstance(module, SubMConv3d):
+        return 0, -1
     return (0, -1) if IS_SPCONV2_AVAILABLE else (-1, -2)  # sparse convolutions
+
+
+Rule = Callable[[Inheritance, nn.Module, list[Kept]], list[Kept]]
+"""Copies a module, given the channels kept of what enters; returns those of what leaves."""

@@ -6,16 +6,20 @@ returns the channels kept of what leaves, one entry per feature map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ...base import UsageError
 from .detector import ORDER, PREFIXES
-from .inheritance import Inheritance, Kept, Order, everything, joined, stacked
+from .inheritance import Inheritance, Kept, Order, Rule, everything, joined, stacked
+from .segmentor_rules import SEGMENTOR_RULES
 
-Rule = Callable[[Inheritance, nn.Module, list[Kept]], list[Kept]]
+SLOTS = {name: [prefix + slot for slot in ORDER] for name, prefix in PREFIXES.items()} | dict(
+    MinkUNet=['backbone', 'decode_head']
+)
+"""Network -> its modules in the order of the data flow."""
 
 
 @torch.no_grad()
@@ -25,7 +29,7 @@ def inherit(
     keep: str = 'norm',
     order: Order | None = None,
 ) -> list[str]:
-    """Start a narrower detector from its teacher's strongest filters.
+    """Start a narrower network from its teacher's strongest filters.
 
     Only hidden widths are chosen by norm. Layers of predictions are copied row by row, and stay as
     initialized where the teacher predicts something else.
@@ -34,9 +38,10 @@ def inherit(
     by L1 norm or by leading channels. With the teacher's own widths the copy is the teacher.
 
     Args:
-        student: A detector that :func:`compressed` narrows; changed in place.
+        student: A detector that :func:`compressed` narrows, or a voxel segmentor; changed in place.
         weights: State dict of the teacher.
-        keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones.
+        keep: ``'norm'``: filters of the largest L1 norm; ``'first'``: the leading ones; ``'even'``:
+            every n-th.
         order: Rows of a layer of predictions, for a teacher of another order of classes; None: the
             student's own order.
 
@@ -47,22 +52,41 @@ def inherit(
         UsageError: If the networks do not have the same layers, a layer is wider than the
             teacher's, or no rule tells how a module's channels flow.
     """
-    name = type(student).__name__
-    if name not in PREFIXES:
+    modules_of(student, 'student')
+    return copy_all(Inheritance(student, weights, keep, order), student)
+
+
+def modules_of(network: nn.Module, role: str) -> dict[str, nn.Module]:
+    """Modules of a network by name, in the order of the data flow.
+
+    Args:
+        network: A detector or voxel segmentor.
+        role: What it is called in messages, ``student`` or ``teacher``.
+
+    Raises:
+        UsageError: If the network, or one of its modules, has no rule.
+    """
+    name = type(network).__name__
+    if name not in SLOTS:
         raise UsageError(
-            f'student is a {name}, expected one of {", ".join(sorted(PREFIXES))} to inherit'
+            f'{role} is a {name}, expected one of {", ".join(sorted(SLOTS))} to inherit'
         )
-    copier = Inheritance(student, weights, keep, order)
+    found = {slot: getattr(network, slot, None) for slot in SLOTS[name]}
+    found = {slot: module for slot, module in found.items() if module is not None}
+    for slot, module in found.items():
+        if type(module).__name__ not in RULES:
+            raise UsageError(
+                f'{slot} of the {role} is a {type(module).__name__}, whose channels are not '
+                f'followed, expected one of {", ".join(sorted(RULES))}'
+            )
+    return found
+
+
+def copy_all(copier: Inheritance, student: nn.Module) -> list[str]:
+    """Follow the channels through a student's modules; returns the layers that were left."""
     feed = []
-    for slot in ORDER:
-        module = getattr(student, PREFIXES[name] + slot, None)
-        if module is not None:
-            if type(module).__name__ not in RULES:
-                raise UsageError(
-                    f'{PREFIXES[name]}{slot} is a {type(module).__name__}, whose channels are not '
-                    f'followed, expected one of {", ".join(sorted(RULES))}'
-                )
-            feed = RULES[type(module).__name__](copier, module, feed)
+    for module in modules_of(student, 'student').values():
+        feed = RULES[type(module).__name__](copier, module, feed)
     copier.finish()
     return copier.left
 
@@ -73,9 +97,12 @@ def _points(copier: Inheritance, module: nn.Module, _: list[Kept]) -> list[Kept]
 
 def _pillar_layers(copier: Inheritance, module: nn.Module, _: list[Kept]) -> list[Kept]:
     layers = getattr(module, 'pfn_layers', None) or module.vfe_layers
-    entering = everything(layers[0].linear.in_features)
-    for i, layer in enumerate(layers):
-        kept = copier.norm(layer.norm, copier.layer(layer.linear, entering))
+    # PFNLayer and VFELayer, or of dynamic voxels a sequence that also ends in an activation
+    pairs = [layer[:2] if isinstance(layer, nn.Sequential) else (layer.linear, layer.norm)
+             for layer in layers]  # fmt: skip
+    entering = everything(pairs[0][0].in_features)
+    for i, (linear, norm) in enumerate(pairs):
+        kept = copier.norm(norm, copier.layer(linear, entering))
         # all but the last join every point's features with their maximum
         entering = joined([kept, kept]) if i < len(layers) - 1 else kept
     return [entering]
@@ -180,6 +207,7 @@ RULES: dict[str, Rule] = dict(
     HardSimpleVFE=_points,
     HardVFE=_pillar_layers,
     PillarFeatureNet=_pillar_layers,
+    DynamicPillarFeatureNet=_pillar_layers,
     PointPillarsScatter=_pass,
     SparseEncoder=_sparse_encoder,
     SECOND=_second,
@@ -191,4 +219,5 @@ RULES: dict[str, Rule] = dict(
     PointNetFPNeck=_feature_propagation,
     PointRPNHead=_rpn_head,
     PointRCNNRoIHead=_roi_head,
+    **SEGMENTOR_RULES,
 )
