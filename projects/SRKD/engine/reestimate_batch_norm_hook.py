@@ -6,6 +6,7 @@ Shape letters: C channels.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from itertools import islice
 
 import torch
@@ -105,7 +106,7 @@ class ReestimateBatchNormHook(Hook):
         layers = _layers(network)
         before = [_statistics(layer) for layer in layers]
         batches = _batches(runner, self.num_batches)
-        forward = _Forward(network, runner)
+        forward = _Forward(network, unwrap(runner.model), runner)
         with seeded(_REESTIMATE, shared_seed(runner), get_rank()), torch.no_grad():
             update_bn(with_batches(runner.train_dataloader, batches), forward)
         idle = 0
@@ -128,14 +129,16 @@ class ReestimateBatchNormHook(Hook):
 class _Forward(nn.Module):
     """What ``update_bn`` calls with a batch: the student's training forward."""
 
-    def __init__(self, network: nn.Module, runner: Runner) -> None:
+    def __init__(self, network: nn.Module, model: nn.Module, runner: Runner) -> None:
         super().__init__()
         self.network = network
+        # of a distiller: it knows frames that have no label
+        self._run = getattr(model, 'task_losses', partial(network, mode='loss'))
         self._context = runner.optim_wrapper.optim_context
 
     def forward(self, data: dict) -> None:
         with self._context(self.network):  # in the precision of the training
-            self.network(**self.network.data_preprocessor(data, True), mode='loss')
+            self._run(**self.network.data_preprocessor(data, True))
 
 
 def _student(runner: Runner) -> nn.Module:
