@@ -5,6 +5,7 @@ from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
 from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .gradient_log_hook import GradientLogHook
 from .reestimate_batch_norm_hook import ReestimateBatchNormHook
 from .reseed_hook import ReseedHook
 from .teacher_guided_init_hook import TeacherGuidedInitHook
@@ -16,6 +17,7 @@ __all__ = [
     'DistillScheduleHook',
     'EveryWeightHook',
     'FiniteLossHook',
+    'GradientLogHook',
     'NonFiniteLossError',
     'ReestimateBatchNormHook',
     'ReseedHook',
