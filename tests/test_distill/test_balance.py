@@ -17,6 +17,7 @@ from toy_training import NUM_CLASSES, REPO, distill_config, losses_of
 from projects.SRKD.distill import FirstStepsBalance
 from projects.SRKD.distill.balance import build_balance
 from projects.SRKD.ops import gradient_norm, gradients
+from projects.SRKD.preflight.arguments import check_arguments
 
 FIRST = dict(type='FirstStepsBalance', steps=2)
 
@@ -234,3 +235,13 @@ def test_a_detector_is_balanced_on_its_task_losses(tmp_path):
     for name in terms:
         norm = gradient_norm(gradients(losses[f'loss_{name}'], parameters))
         assert norm == pytest.approx(0.5 * task, rel=1e-4)
+
+
+def test_a_misspelled_balance_is_refused_before_a_run_with_the_nearest_name(tmp_path, teacher):
+    config = distill_config(tmp_path, tmp_path, teacher)
+    config.model.balance = dict(type='FirstStepBalance')
+    with pytest.raises(ValueError, match='model.balance.type: .* nearest: FirstStepsBalance'):
+        check_arguments(config)
+    config.model.balance = dict(type='FirstStepsBalance', stepz=3)
+    with pytest.raises(ValueError, match="has no argument 'stepz', nearest: steps"):
+        check_arguments(config)

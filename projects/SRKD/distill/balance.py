@@ -40,6 +40,7 @@ class FirstStepsBalance:
     shows the same number. The weights of step n are those of the first n steps; after ``steps``
     they are fixed. A measured step costs one backward pass more for each term and the task.
 
+    Gradients are taken without a gradient scaler: in float16 small ones vanish, in bfloat16 not.
     The numbers belong to the stage at which they are measured: in `docs/presets.md` the affinity
     terms of `srkd` fall to an eighth or less within 60 steps, and its logit term does not.
 

@@ -59,6 +59,7 @@ _KEYS: dict[str, tuple[Registry, ...]] = {
     'config': (mmdet3d.MODELS, mmdet3d.TASK_UTILS, WEIGHT_INITIALIZERS),  # of a teacher
     'vis_backends': (mmdet3d.VISBACKENDS,),
     'submission': (SUBMISSION_FORMATS,),
+    'balance': (mmdet3d.TASK_UTILS,),
     'partition': (_registry('partition', PARTITIONS),),
     'weights': (_registry('anchor weight', WEIGHTS),),
 }
