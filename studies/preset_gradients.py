@@ -72,11 +72,13 @@ class Bench(NamedTuple):
 
 
 _SEG = ('kd', 'srkd', 'srkd_paper')
+# forms of the logits and presets for few labels: measured on one kind of data
+_FEW = ('kd_confident', 'kd_correct', 'kd_standardized', 'pseudo_labels', 'srkd_few_labels')
 _DET = ('fitnet', 'fg', 'sparsekd', 'pointdistiller', 'pointdistiller_paper')
 BENCHES = (
     Bench(
         'rooms, PTv3', 'ptv3-mini-t_1xb4-20e_mini-scannet-seg',
-        'ptv3-mini-s_1xb4-15e_mini-scannet-seg', '', (*_SEG, 'srkd_released_scannet'),
+        'ptv3-mini-s_1xb4-15e_mini-scannet-seg', '', (*_SEG, *_FEW, 'srkd_released_scannet'),
         ('mse_dec3',)),
     Bench(
         'streets, PTv3', 'ptv3-mini-t_1xb4-20e_mini-nuscenes-lidarseg',

@@ -1,5 +1,5 @@
 # Hard labels of the teacher where it is surer than the threshold, on points without a label
-# (docs/few_labels.md), beside soft targets of weight 1 on all points.
+# (docs/few_labels.md), beside soft targets of weight 1 on all points; inert where all have labels.
 _base_ = './kd.py'
 distill = dict(
     terms=dict(
