@@ -80,8 +80,13 @@ class Bench:
             _content(arm.config), options, teacher, self.data_key, _content(self.plan.test)
         )
 
-    def run(self, arm: Arm, pair: int) -> dict[str, Any]:
+    def run(self, arm: Arm, pair: int, code: str) -> dict[str, Any]:
         """Train and test; returns the measured fields of a result.
+
+        Args:
+            arm: What is trained.
+            pair: Its seed.
+            code: Digest of the code; a training of other code is not taken up.
 
         Raises:
             StepFailed: If a step fails.
@@ -91,18 +96,16 @@ class Bench:
         if arm.teacher is not None:
             options['model.teacher.config'] = self.plan.teachers[arm.teacher].config
             options['model.teacher.checkpoint'] = self.weights(arm.teacher)
-        trained = self.runs.train(name, f'train {name}', arm.config, options, [key])
+        trained = self.runs.train(name, f'train {name}', arm.config, options, [key, code])
         metrics = self.test(name, trained)
-        labeled = self.classes - unlabeled_classes(
-            (self.runs.root / name / 'output.log').read_text()
-        )
-        scored = [metrics[key] for key in sorted(labeled & metrics.keys())]
-        if scored:
-            metrics['miou_labeled'] = fmean(scored)
+        log = (self.runs.root / name / 'output.log').read_text()
+        unlabeled = sorted(unlabeled_classes(log) & self.classes)
+        metrics |= self.over_labeled_classes(metrics, unlabeled)
         note = self.runs.note(name)
         return dict(
             commit=note['commit'],
             metrics=metrics,
+            unlabeled=unlabeled,
             seconds=note['seconds'],
             cpu_seconds=note['cpu_seconds'],
             fidelity={} if arm.teacher is None else self.fidelity(name, trained, arm.teacher),
@@ -122,12 +125,25 @@ class Bench:
         options = data_options(of.config, self._root)
         step = f'teacher_{name}_test'
         found = self.runs.test(step, f'test teacher {name}', of.config, trained, options)
-        return self._numbers(found)
+        metrics = self._numbers(found)
+        return metrics | self.over_labeled_classes(metrics, [])
+
+    def over_labeled_classes(
+        self, metrics: Mapping[str, float], unlabeled: Collection[str]
+    ) -> dict[str, float]:
+        """mIoU over the classes that have a label; none where classes were not scored."""
+        scored = [
+            metrics[name] for name in sorted(self.classes - set(unlabeled)) if name in metrics
+        ]
+        return {MIOU_LABELED.key: fmean(scored)} if scored else {}
 
     def _numbers(self, found: Mapping[str, Any]) -> dict[str, float]:
         """Numbers of a test; a class that the test set does not hold has none."""
-        for metric in self.plan.metrics:
-            if metric not in found and metric != MIOU_LABELED.key:
+        compared = (*self.plan.primary, *self.plan.secondary, *self.plan.control)
+        own = [of.metric for of in compared if of.metric is not None]
+        for metric in (*self.plan.metrics, *own):
+            derived = metric == MIOU_LABELED.key and self.classes
+            if metric not in found and not derived:
                 raise UsageError(
                     f'metrics of plan {self.plan.name} must be logged by its tests, '
                     f'but got {metric!r}, nearest: '
@@ -148,7 +164,10 @@ class Bench:
     def weights(self, name: str) -> Path:
         """File of a teacher's weights; those of an untrained one are made here."""
         of = self.plan.teachers[name]
-        return of.checkpoint or _untrained(of, self.runs.root / f'untrained_{name}.pth')
+        if of.checkpoint is not None:
+            return of.checkpoint
+        known = digest(_content(of.config), of.seed)
+        return _untrained(of, self.runs.root / f'untrained_{name}_{known}.pth')
 
     def fidelity(self, name: str, trained: Trained, teacher: str) -> dict[str, float]:
         """Agreement and KL with the teacher on the test scans."""
@@ -215,6 +234,8 @@ def unlabeled_classes(log: str) -> set[str]:
 
 
 def _of_pair(value: Any, pair: int) -> Any:
+    if isinstance(value, list):
+        return [_of_pair(of, pair) for of in value]
     if not isinstance(value, str) or '{pair}' not in value:
         return value
     filled = value.replace('{pair}', str(pair))

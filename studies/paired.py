@@ -54,11 +54,6 @@ class PairedDifference:
         """Number of pairs."""
         return len(self.gains)
 
-    @property
-    def half_width(self) -> float:
-        """Half the width of the t interval: what a difference must exceed to be seen."""
-        return (self.t[1] - self.t[0]) / 2
-
 
 def paired_difference(gains: Sequence[float]) -> PairedDifference:
     """Everything the report says of the gains of one comparison.

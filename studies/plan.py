@@ -123,10 +123,20 @@ class Plan:
 
     @cached_property
     def claims(self) -> str:
-        """Digest of the primary comparisons and their controls, kept with every result."""
+        """Digest of the primary comparisons and their controls, kept with every result.
+
+        Metric and planned pairs are part of it: who changes them later claims something else.
+        """
         return digest(
-            [[c.name, c.arm, c.minus, c.metric, c.ends] for c in self.primary + self.control]
+            [
+                [c.name, c.arm, c.minus, c.metric or self.metrics[0], c.ends, self.pairs_of(c)]
+                for c in self.primary + self.control
+            ]
         )
+
+    def pairs_of(self, of: Comparison) -> list[int]:
+        """Pairs that are planned for both arms of a comparison."""
+        return sorted({*self.arms[of.arm].pairs} & {*self.arms[of.minus].pairs})
 
     @property
     def runs(self) -> list[tuple[Arm, int]]:

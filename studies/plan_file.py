@@ -14,6 +14,7 @@ except ModuleNotFoundError:  # Python 3.10; pytest brings the same under its old
 from projects.SRKD.base import FileMissingError, UsageError
 from projects.SRKD.base.nearest import nearest_name, nearest_path
 from projects.SRKD.base.provenance import ROOT, digest
+from studies.config_files import config_content
 from studies.plan import Arm, Comparison, Figure, Plan, TeacherPlan
 
 PLANS = ROOT / 'studies' / 'plans'
@@ -124,6 +125,18 @@ class _Reader:
             self._known(f'{where}.teacher', of['teacher'], teachers, 'a teacher')
         own = self._pairs(f'{where}.pairs', of['pairs']) if 'pairs' in of else pairs
         grid = of.get('grid', {})
+        if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
+            raise UsageError(f'{self.path}: {where}.grid must hold lists, but got {grid!r}')
+        for option, value in of.get('options', {}).items():
+            if isinstance(value, dict):
+                raise UsageError(
+                    f'{self.path}: {where}.options must have keys in quotes, '
+                    f"'{option}.{next(iter(value), '')}', but got a table {option!r}"
+                )
+        taught = bool(config_content(config).get('model', {}).get('teacher'))
+        if taught != ('teacher' in of):
+            needs = 'name its teacher' if taught else 'have no teacher'
+            raise UsageError(f'{self.path}: {where} must {needs}: that is what {config.name} is')
         found = []
         for values in itertools.product(*grid.values()):
             point = dict(zip(grid, values, strict=True))
@@ -192,7 +205,11 @@ class _Reader:
         for name in of['lines']:
             arm = self._known(f'{where}.lines', name, self._section('arms'), 'an arm')
             axis = f'an axis of the grid of {name}'
-            self._known(f'{where}.x', of['x'], arm.get('grid', {}), axis)
+            places = self._known(f'{where}.x', of['x'], arm.get('grid', {}), axis)
+            if not all(isinstance(place, (int, float)) for place in places):
+                raise UsageError(
+                    f'{self.path}: {where}.x must be an axis of numbers, but got {places!r}'
+                )
         return Figure(of['title'], of['x'], tuple(of['lines']), of.get('log', True))
 
     def _section(self, name: str) -> dict:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from projects.SRKD.analysis.report import markdown_table, spread
 from projects.SRKD.base import misuse_told, write_text
-from studies.metrics import Metric, metric_of
+from studies.arms import Bench
+from studies.metrics import MIOU_LABELED, Metric, metric_of
 from studies.paired import (
     LEAST_PAIRS,
     LEVEL,
@@ -37,11 +38,19 @@ class Report:
     Args:
         plan: The plan.
         store: Its results.
+        bench: Knows what each run is asked today; results that were asked something else are left
+            out. None: all are taken.
     """
 
-    def __init__(self, plan: Plan, store: RunStore) -> None:
-        self.plan, self.store = plan, store
-        self.results = store.all()
+    def __init__(self, plan: Plan, store: RunStore, bench: Bench | None = None) -> None:
+        self.plan, self.store, self.bench = plan, store, bench
+        found = store.all()
+        self.results = {
+            (name, pair): result
+            for (name, pair), result in found.items()
+            if bench is None or result.key == bench.key(plan.arms[name], pair)
+        }
+        self.stale = len(found) - len(self.results)
         self.metric = metric_of(plan.metrics[0])
 
     def write(self) -> Path:
@@ -56,6 +65,12 @@ class Report:
         lines = [f'# {self.plan.title}', '', self.plan.question, '']
         if done < planned:
             lines += [f'**Not finished: {done} of {planned} runs.**', '']
+        if self.stale:
+            lines += [
+                f'**{self.stale} results are left out: their config, options, data, teacher or '
+                'test changed since.**',
+                '',
+            ]
         lines += [*self._bench(), *self._verdicts(), *self._arms(), *self._figures()]
         lines += self._source()
         return '\n'.join(lines).rstrip() + '\n'
@@ -81,7 +96,7 @@ class Report:
         claims = self.plan.primary
         found = {of.name: self.difference(of) for of in claims}
         known = {name: of for name, of in found.items() if of is not None}
-        adjusted = holm({name: of.p for name, of in known.items()})
+        adjusted = self._adjusted()
         words = {}
         for claim in claims:
             name = claim.name
@@ -93,6 +108,11 @@ class Report:
                 words[name] = Verdict.NOT_SHOWN
         return words
 
+    def _adjusted(self) -> dict[str, float]:
+        """Holm's p over all claims that were made; one that has no pair yet counts as 1."""
+        found = {of.name: self.difference(of) for of in self.plan.primary}
+        return holm({name: 1.0 if of is None else of.p for name, of in found.items()})
+
     def _objections(self, claim: Comparison) -> list[str]:
         """What forbids a claim, whatever its p."""
         told = []
@@ -101,16 +121,20 @@ class Report:
             if lost:
                 told.append(f'{arm} diverged in pair {", ".join(map(str, sorted(lost)))}')
         gained = self.difference(claim)
+        planned = len(self.plan.pairs_of(claim))
+        if gained is not None and gained.pairs < planned:
+            told.append(f'only {gained.pairs} of {planned} planned pairs')
         for control in self.plan.control:
             if claim.name not in control.ends:
                 continue
             found = self.difference(control)
-            if found is None:
-                told.append(f'its control {control.name} has not run')
+            if found is None or found.pairs < len(self.plan.pairs_of(control)):
+                told.append(f'its control {control.name} has not run in all pairs')
             elif gained is not None and found.mean >= _ENDING * gained.mean:
                 told.append(
                     f'its control {control.name} gains {found.mean:+.2f}, a quarter of it or more'
                 )
+        told += self._other_classes(claim)
         codes = [self._codes(arm) for arm in (claim.arm, claim.minus)]
         apart = [pair for pair, code in codes[0].items() if codes[1].get(pair, code) != code]
         if apart:
@@ -119,6 +143,15 @@ class Report:
                 f'{", ".join(map(str, sorted(apart)))}'
             )
         return told
+
+    def _other_classes(self, claim: Comparison) -> list[str]:
+        """Scores over labeled classes are compared where both arms have labels of the same."""
+        if (claim.metric or self.plan.metrics[0]) != MIOU_LABELED.key:
+            return []
+        of = [{p: r.unlabeled for (n, p), r in self.results.items() if n == arm}
+              for arm in (claim.arm, claim.minus)]  # fmt: skip
+        apart = sorted(p for p in of[0].keys() & of[1].keys() if of[0][p] != of[1][p])
+        return [f'the arms have labels of other classes in pair {apart}'] if apart else []
 
     def _codes(self, arm: str) -> dict[int, str]:
         return {pair: result.code for (name, pair), result in self.results.items() if name == arm}
@@ -129,7 +162,7 @@ class Report:
         rows = []
         for name in self.plan.teachers:
             found = self.store.read(f'teacher_{name}', 0)
-            if found is None:
+            if found is None or (self.bench and self.bench.teacher_key(name) != found.key):
                 continue
             score = self.metric.percent(found.metrics)
             lead = f'{score - spread(list(base.values()))["mean"]:+.2f}' if base else ''
@@ -143,7 +176,7 @@ class Report:
     def _verdicts(self) -> list[str]:
         lines: list[str] = []
         words = self.verdicts()
-        adjusted = holm({of.name: d.p for of in self.plan.primary if (d := self.difference(of))})
+        adjusted = self._adjusted()
         kinds = (
             ('Claims, fixed before the run', self.plan.primary),
             ('Controls', self.plan.control),
@@ -155,7 +188,7 @@ class Report:
                 found = self.difference(of)
                 if found is None:
                     continue
-                rows.append([f'{of.name}: {of.arm} - {of.minus}', *_cells(found)])
+                rows.append([self._title(of), *_cells(found)])
                 if of.name in words and comparisons is self.plan.primary:
                     rows[-1] += [f'{adjusted[of.name]:.4f}', f'**{words[of.name].value}**']
                     told += [f'- {of.name}: {text}' for text in self._remarks(of, found)]
@@ -167,6 +200,10 @@ class Report:
             lines += [f'## {title}', '', markdown_table(header, rows), '']
             lines += [*told, ''] if told else []
         return lines
+
+    def _title(self, of: Comparison) -> str:
+        metric = '' if of.metric is None else f' ({metric_of(of.metric).title})'
+        return f'{of.name}: {of.arm} - {of.minus}{metric}'
 
     def _remarks(self, claim: Comparison, found: PairedDifference) -> list[str]:
         told = self._objections(claim)
@@ -203,7 +240,8 @@ class Report:
         return ['## Arms', '', markdown_table(header, rows), ''] if rows else []
 
     def _cpu(self, arm: str) -> float:
-        times = [r.cpu_seconds for (name, _), r in self.results.items() if name == arm]
+        runs = [result for (name, _), result in self.results.items() if name == arm]
+        times = [result.cpu_seconds for result in runs if result.diverged is None]
         return spread(times)['mean'] if times else 0.0
 
     def _flatness(self, arm: str) -> str:
@@ -222,7 +260,7 @@ class Report:
     def _figures(self) -> list[str]:
         lines, folder = [], self.store.folder
         drawn = [
-            (f'{of.name}: {of.arm} - {of.minus}', found)
+            (self._title(of), found)
             for of in (*self.plan.primary, *self.plan.control, *self.plan.secondary)
             if (found := self.difference(of)) is not None
         ]
@@ -265,8 +303,8 @@ class Report:
             f'{hours:.1f} core-hours of training',
             f'- commits of the runs: {", ".join(commits)}'
             + ('' if len(codes) == 1 else f' ({len(codes)} states of the code that trains)'),
-            '- a pair shares initialization, labels and order of the data; all three change from '
-            'pair to pair',
+            '- a pair shares its seed: initialization, what the options draw by it, order of the '
+            'data where two arms have the same',
             f'- BCa: bootstrap interval of 10,000 samples; p: exact sign-flip test, two-sided; '
             f'*shown*: p after Holm <= {LEVEL} and the interval above zero, with at least '
             f'{LEAST_PAIRS} pairs and no objection',
@@ -307,10 +345,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description='Write the page of a study')
     parser.add_argument('--plan', required=True, help='file, or its name in studies/plans')
     parser.add_argument('--results', type=Path, help='default: studies/results/NAME')
+    parser.add_argument('--data-root', type=Path, help='data of a plan that does not make its own')
     args = parser.parse_args()
     with misuse_told('report.py'):
         plan = read_plan(args.plan)
-        print(Report(plan, RunStore(plan, args.results)).write())
+        bench = Bench(plan, Path('work_dirs') / 'studies' / plan.name, args.data_root)
+        print(Report(plan, RunStore(plan, args.results), bench).write())
 
 
 if __name__ == '__main__':

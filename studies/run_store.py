@@ -31,6 +31,7 @@ class Result:
         cpu_seconds: CPU time of the training, which other processes do not stretch.
         diverged: What ended the training where its loss or a gradient was not finite.
         fidelity: Agreement and KL with the teacher on the test scans; empty without a teacher.
+        unlabeled: Classes of which no point was labeled.
     """
 
     plan: str
@@ -45,6 +46,7 @@ class Result:
     cpu_seconds: float = 0.0
     diverged: str | None = None
     fidelity: dict[str, float] = field(default_factory=dict)
+    unlabeled: list[str] = field(default_factory=list)
 
 
 class State(Enum):

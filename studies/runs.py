@@ -173,7 +173,7 @@ class Runs:
         self.echo(f'$ {note["command"]}')
         began = time.monotonic()
         try:
-            note['cpu_seconds'] += self._stream(command, folder / 'output.log')
+            self._stream(command, folder / 'output.log', note)
             found = _find(product, folder)
             if found is None:
                 raise StepFailed(f'{name}: the command ended well but left no result in {folder}')
@@ -263,8 +263,8 @@ class Runs:
         )
         return self.step(name, title, command, key, read_metrics)
 
-    def _stream(self, command: Sequence[str], log: Path) -> float:
-        """Run a command; returns the CPU seconds of it and of its workers."""
+    def _stream(self, command: Sequence[str], log: Path, note: dict[str, Any]) -> None:
+        """Run a command; adds the CPU seconds of it and of its workers to the note."""
         tail: deque[str] = deque(maxlen=_LAST_LINES)
         alone = self._neighbors == 1
         lead = '' if alone else f'{log.parent.name}: '
@@ -288,12 +288,12 @@ class Runs:
                     self.echo(lead + tail[-1])
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
+            note['cpu_seconds'] += usage.ru_utime + usage.ru_stime
         if process.returncode:
             raise StepFailed(
                 f'{shlex.join(command)} failed with exit code {process.returncode}; its output is '
                 f'in {log} and ends with:\n' + '\n'.join(tail)
             )
-        return usage.ru_utime + usage.ru_stime
 
 
 def _find(product: Callable[[Path], Any], folder: Path) -> Any:

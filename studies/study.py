@@ -11,7 +11,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -123,20 +125,23 @@ class Study:
         self.bench.prepare({arm.teacher for arm, _ in runs if arm.teacher})
         self.score_teachers()
         failures = []
-        with ThreadPoolExecutor(self.args.jobs) as pool:
+        with _pool(self.args.jobs) as pool:
             futures = {pool.submit(self.one, arm, pair): (arm, pair) for arm, pair in runs}
             for future in as_completed(futures):
                 arm, pair = futures.pop(future)
-                if isinstance(future.exception(), UsageError):
-                    pool.shutdown(cancel_futures=True)  # the others would end so, too
-                    raise future.exception()
-                if future.exception() is not None:
-                    failures.append(future.exception())
-                    print(f'{arm.name} {pair}: FAILED, see the end', flush=True)
+                error = future.exception()
+                if isinstance(error, StepFailed):
+                    failures.append(error)
+                    print(f'{arm.name} {pair}: FAILED: {error}', flush=True)
                     continue
                 self.tell(future.result(), list(futures.values()))
+                self.write_page()
         if failures:
             raise failures[0]
+
+    def write_page(self) -> Path:
+        """Write the page from what there is."""
+        return Report(self.plan, self.store, self.bench).write()
 
     def score_teachers(self) -> None:
         """Test every trained teacher on the data of the study, once."""
@@ -166,11 +171,11 @@ class Study:
             arm=arm.name,
             pair=pair,
             key=self.bench.key(arm, pair),
-            code=self.code,
+            code=code_digest(),  # now: a study of hours may meet a change
             claims=self.plan.claims,
         )
         try:
-            found = self.bench.run(arm, pair)
+            found = self.bench.run(arm, pair, known['code'])
         except StepFailed as error:
             told = _DIVERGED.search(str(error))
             if told is None:
@@ -210,6 +215,18 @@ class Study:
         )
 
 
+@contextmanager
+def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin nothing new once something was raised: Ctrl-C, or a mistake of use."""
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 def main() -> None:
     """Run a study; a failed run ends it with its message and exit code 1."""
     args = parse_args()
@@ -222,8 +239,8 @@ def main() -> None:
             study.run()
         except StepFailed as error:
             sys.exit(f'\nstudy stopped: {error}')
-        finally:
-            print(f'page: {Report(study.plan, study.store).write()}')
+        if not args.dry_run:
+            print(f'page: {study.write_page()}')
 
 
 if __name__ == '__main__':

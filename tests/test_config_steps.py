@@ -47,7 +47,7 @@ def train_data(config, roots):
     """The config's training data with its own pipeline, thinned out."""
     dataset = config.train_dataloader.dataset
     dataset = dataset.get('dataset', dataset)
-    key = dataset.data_root.strip('/').split('/')[-1].removeprefix('mini_')
+    key = dataset.data_root.strip('/').split('/')[-1].removeprefix('mini_').removesuffix('_teacher')
     dataset.data_root = f'{roots[key]}/'
     if 'scene_idxs' in dataset:
         dataset.scene_idxs = [0, 1, 2]

@@ -4,6 +4,7 @@ from projects.SRKD.base import FileMissingError, UsageError
 from studies.plan_file import PLANS, read_plan
 
 STUDENT = 'configs/mini/ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
+TAUGHT = 'configs/mini/kd_ptv3-mini-t_ptv3-mini-s_1xb4-15e_mini-scannet-seg.py'
 PLAN = f"""
 title = 'T'
 question = 'Q?'
@@ -24,7 +25,7 @@ epochs = '{{epochs}}'
 options = {{ 'train_dataloader.dataset.labeled' = '{{labels}}', 'x.seed' = '{{pair}}' }}
 
 [arms.kd]
-config = '{STUDENT}'
+config = '{TAUGHT}'
 teacher = 'blank'
 pairs = [1]
 shorter = 'alone-4-15'
@@ -81,6 +82,8 @@ def test_the_digest_of_the_claims_follows_the_primaries_alone(read):
     claims = read().claims
     assert read(("title = 'T'", "title = 'U'")).claims == claims
     assert read(("minus = 'alone-4-30'", "minus = 'alone-4-15'")).claims != claims
+    assert read(("title = 'T'", "title = 'T'\nmetrics = ['acc']")).claims != claims
+    assert read(('pairs = [1]', 'pairs = [0, 1]')).claims != claims
 
 
 @pytest.mark.parametrize('path', sorted(PLANS.glob('*.toml')), ids=lambda path: path.stem)
@@ -109,6 +112,10 @@ def test_every_plan_of_the_repository_can_be_read(path):
         ("shorter = 'alone-4-15'", "shorter = 'alone'", 'shorter must name a planned arm'),
         ("make = ['scannet', '--scenes', '8']", "make = 'scannet'", 'must be the words of'),
         ('[arms.kd]', '[arms.alone]', 'must be a TOML file'),
+        ("teacher = 'blank'\n", '', 'arms.kd must name its teacher'),
+        ('grid = { labels = [4, 12]', 'grid = { labels = 4', 'arms.alone.grid must hold lists'),
+        ("'x.seed' = '{pair}'", 'x.seed = 1', "must have keys in quotes, 'x.seed'"),
+        ('epochs = [15, 30]', "epochs = ['15', '30']", 'must be an axis of numbers|whole number'),
         ('pairs = [1]', 'pair = [1]', "arms.kd must not hold 'pair', nearest: 'pairs'"),
     ],
 )  # fmt: skip

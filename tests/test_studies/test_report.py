@@ -81,7 +81,7 @@ def test_a_claim_whose_control_has_not_run_is_not_shown(build):
     control = (Comparison('C', 'blank', 'alone', ends=('P1',)),)
     report = build(dict(alone=alone, kd=kd), control=control, arms=dict(blank=arm('blank')))
     assert report.verdicts()['P1'].value == 'not shown'
-    assert 'its control C has not run' in report.text()
+    assert 'its control C has not run in all pairs' in report.text()
 
 
 def test_a_loss_is_said_to_cost(build):
@@ -132,3 +132,29 @@ def test_the_page_and_its_figures_are_the_same_every_time(build, tmp_path):
     assert [(tmp_path / name).read_bytes() for name in names] == first
     assert report.curves(0) == {'alone': {15: [20.0], 30: [25.0]}}
     assert b'Length' in first[2] and b'P1: kd - alone' in first[1]
+
+
+def test_a_claim_without_a_pair_still_counts_for_holm(build):
+    alone, kd = pairs(30)
+    claims = (CLAIM, Comparison('P2', 'late', 'alone'))
+    report = build(dict(alone=alone, kd=kd), primary=claims, arms=dict(late=arm('late')))
+    assert report._adjusted() == {'P1': 0.0625, 'P2': 1.0}
+
+
+def test_a_claim_waits_for_all_planned_pairs(build):
+    alone, kd = pairs(30, [*GAINS, 4.0, 4.4])
+    arms = {name: arm(name, pairs=tuple(range(20))) for name in ('alone', 'kd')}
+    report = build(dict(alone=alone, kd=kd), arms=arms)
+    assert report.verdicts()['P1'].value == 'not shown'
+    assert 'only 8 of 20 planned pairs' in report.text()
+
+
+def test_scores_over_labeled_classes_need_labels_of_the_same(build):
+    alone, kd = pairs(30)
+    report = build(dict(alone=alone, kd=kd), metrics=('miou_labeled',))
+    for (name, pair), result in report.store.all().items():
+        metrics = dict(miou_labeled=result.metrics['miou'])
+        lacking = ['desk'] if (name, pair) == ('kd', 2) else []
+        report.store.write(replace(result, metrics=metrics, unlabeled=lacking))
+    text = Report(report.plan, report.store).text()
+    assert 'the arms have labels of other classes in pair [2]' in text and '**not shown**' in text

@@ -100,8 +100,11 @@ def test_a_changed_config_makes_its_runs_stale_and_no_others(bench):
     bench.plan = replace(bench.plan, arms=arms)
     states = study(bench).states()
     assert states['kd', 0] is State.STALE and states['alone', 0] is State.DONE
+    page = study(bench).write_page().read_text()
+    assert '**2 results are left out' in page and '| kd ' not in page
     study(bench).run()
     assert trained(bench) == [('kd', '0'), ('kd', '1')]
+    assert 'left out' not in study(bench).write_page().read_text()
 
 
 def test_runs_of_earlier_code_are_told_and_repeated_only_when_asked(bench, monkeypatch):
@@ -111,8 +114,7 @@ def test_runs_of_earlier_code_are_told_and_repeated_only_when_asked(bench, monke
     assert set(study(bench).states().values()) == {State.OTHER_CODE}
     study(bench).run()
     assert trained(bench) == []
-    work = bench.folder / 'again'
-    study(bench, renew_other_code=True, arms=['kd'], work_dir=work).run()
+    study(bench, renew_other_code=True, arms=['kd']).run()
     assert [name for name, _ in trained(bench)] == ['kd'] * 6
     report = Report(bench.plan, RunStore(bench.plan, bench.folder / 'results'))
     assert report.verdicts()['P1'].value == 'not shown'
@@ -122,10 +124,10 @@ def test_runs_of_earlier_code_are_told_and_repeated_only_when_asked(bench, monke
 def test_a_diverged_run_is_a_result_and_forbids_the_claim(bench, monkeypatch):
     run = arms_module.Bench.run
 
-    def diverging(self, arm, pair):
+    def diverging(self, arm, pair, code):
         if (arm.name, pair) == ('kd', 2):
             raise StepFailed('train.py failed: the step of epoch 3 is not finite: loss_kd nan')
-        return run(self, arm, pair)
+        return run(self, arm, pair, code)
 
     monkeypatch.setattr(arms_module.Bench, 'run', diverging)
     study(bench).run()
@@ -205,3 +207,39 @@ def test_a_metric_that_no_test_logs_ends_the_study_at_its_first_run(bench):
     ):
         study(bench, jobs=1).run()
     assert len(trained(bench)) <= 2
+
+
+def test_an_untrained_teacher_follows_its_seed(bench, monkeypatch):
+    made = []
+    monkeypatch.setattr(arms_module, '_untrained', lambda of, path: made.append(path) or path)
+    config = bench.plan.teachers['good'].config
+    for seed in (0, 7, 0):
+        of = TeacherPlan(config, seed=seed)
+        bench.plan = replace(bench.plan, teachers=dict(blank=of))
+        study(bench).bench.weights('blank')
+    assert made[0] == made[2] != made[1]
+
+
+def test_nothing_new_begins_after_an_interruption(bench, monkeypatch):
+    begun = []
+
+    def interrupted(self, arm, pair):
+        begun.append((arm.name, pair))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, 'one', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study(bench, jobs=1).run()
+    assert len(begun) <= 2
+
+
+@pytest.mark.parametrize(
+    ('log', 'classes'),
+    [
+        ('', set()),
+        ('... labeled points: desk (0), bed (3); more labeled scans\nnext (0), x', {'desk'}),
+        ('... labeled points: a (0), b (0); more', {'a', 'b'}),
+    ],
+)
+def test_classes_without_a_label_are_read_from_the_log(log, classes):
+    assert arms_module.unlabeled_classes(log) == classes

@@ -32,12 +32,13 @@ def test_the_scans_are_those_whose_labels_partial_labels_keeps(inner, seed):
     assert shown == {name.split('/')[-1] for name in part.names}
 
 
-@pytest.mark.parametrize(('labeled', 'length'), [(1, 6), (2, 6), (4, 8), (6, 6)])
-def test_an_epoch_is_at_least_as_long_as_that_of_all_scans(inner, labeled, length):
+@pytest.mark.parametrize('labeled', [1, 2, 4, 5, 6])
+def test_an_epoch_is_as_long_as_that_of_all_scans(inner, labeled):
     alone = build(LabeledScans, inner, labeled=labeled)
-    assert len(alone) == length
-    often = [alone.get_data_info(i)['lidar_points']['lidar_path'] for i in range(length)]
-    assert {often.count(path) for path in often} == {length // labeled}
+    assert len(alone) == SCANS
+    often = [alone.get_data_info(i)['lidar_points']['lidar_path'] for i in range(SCANS)]
+    counts = [often.count(path) for path in set(often)]
+    assert len(counts) == labeled and max(counts) - min(counts) <= 1
 
 
 def test_labels_are_there_in_every_repetition(inner):

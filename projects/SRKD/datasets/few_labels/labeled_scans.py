@@ -32,5 +32,8 @@ class LabeledScans(PartialLabels):
         labeled = [e for e in entries if e['lidar_points']['lidar_path'] in kept]
         self.dataset.data_list = labeled
         self.dataset._set_group_flag()
-        self.times = -(-len(entries) // len(labeled))
-        self._ori_len = len(labeled)
+        self._length, self._ori_len = len(entries), len(labeled)
+
+    def __len__(self) -> int:
+        """As many as all scans are; the last repetition may be cut short."""
+        return self._length
