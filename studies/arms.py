@@ -225,12 +225,8 @@ def unlabeled_classes(log: str) -> set[str]:
         >>> unlabeled_classes('classes with fewer than 200 labeled points: desk (0), bed (3); more')
         {'desk'}
     """
-    _, _, told = log.partition('labeled points: ')
-    return (
-        set(re.findall(r'([^,;]+) \(0\)', told.splitlines()[0].replace(', ', ',')))
-        if told
-        else set()
-    )
+    told = re.search(r'labeled points: ([^;\n]*)', log)
+    return set(re.findall(r'([^,]+) \(0\)', told.group(1).replace(', ', ','))) if told else set()
 
 
 def _of_pair(value: Any, pair: int) -> Any:

@@ -11,47 +11,20 @@ from pathlib import Path
 from projects.SRKD.analysis.report import markdown_table, spread
 from projects.SRKD.base import misuse_told, write_text
 from studies.arms import Bench
-from studies.metrics import MIOU_LABELED, Metric, metric_of
-from studies.paired import (
-    LEAST_PAIRS,
-    LEVEL,
-    PairedDifference,
-    Verdict,
-    holm,
-    paired_difference,
-    pairs_needed,
-    verdict,
-)
-from studies.plan import Comparison, Plan
+from studies.claims import Claims
+from studies.metrics import metric_of
+from studies.paired import LEAST_PAIRS, LEVEL, PairedDifference, Verdict, pairs_needed
+from studies.plan import Comparison
 from studies.plan_file import read_plan
 from studies.report_figures import draw_curves, draw_differences
 from studies.run_store import Result, RunStore
 
 LEAST_LEAD = 3.0  # points of a teacher over the baseline; below, a bench cannot tell
 _FLAT = 1.0  # points that an arm may gain in its second half and still be called flat
-_ENDING = 0.25  # of a claim; a control that gains so much ends it
 
 
-class Report:
-    """What the results of a plan say.
-
-    Args:
-        plan: The plan.
-        store: Its results.
-        bench: Knows what each run is asked today; results that were asked something else are left
-            out. None: all are taken.
-    """
-
-    def __init__(self, plan: Plan, store: RunStore, bench: Bench | None = None) -> None:
-        self.plan, self.store, self.bench = plan, store, bench
-        found = store.all()
-        self.results = {
-            (name, pair): result
-            for (name, pair), result in found.items()
-            if bench is None or result.key == bench.key(plan.arms[name], pair)
-        }
-        self.stale = len(found) - len(self.results)
-        self.metric = metric_of(plan.metrics[0])
+class Report(Claims):
+    """The page of a plan; what its results say of the claims is :class:`Claims`."""
 
     def write(self) -> Path:
         """Write page and figures beside the results; returns the page."""
@@ -75,87 +48,6 @@ class Report:
         lines += self._source()
         return '\n'.join(lines).rstrip() + '\n'
 
-    def scores(self, arm: str, metric: Metric | None = None) -> dict[int, float]:
-        """Per cent of an arm, by pair; runs that diverged have none."""
-        metric = metric or self.metric
-        return {
-            pair: metric.percent(result.metrics)
-            for (name, pair), result in sorted(self.results.items())
-            if name == arm and result.diverged is None
-        }
-
-    def difference(self, of: Comparison) -> PairedDifference | None:
-        """Differences over the pairs that both arms have; None without a pair."""
-        metric = metric_of(of.metric) if of.metric else self.metric
-        arm, minus = self.scores(of.arm, metric), self.scores(of.minus, metric)
-        gains = [arm[pair] - minus[pair] for pair in sorted(arm.keys() & minus.keys())]
-        return paired_difference(gains) if gains else None
-
-    def verdicts(self) -> dict[str, Verdict]:
-        """The word of every primary comparison."""
-        claims = self.plan.primary
-        found = {of.name: self.difference(of) for of in claims}
-        known = {name: of for name, of in found.items() if of is not None}
-        adjusted = self._adjusted()
-        words = {}
-        for claim in claims:
-            name = claim.name
-            if name not in known:
-                words[name] = Verdict.TOO_FEW
-                continue
-            words[name] = verdict(known[name], adjusted[name], len(claims))
-            if words[name] is Verdict.SHOWN and self._objections(claim):
-                words[name] = Verdict.NOT_SHOWN
-        return words
-
-    def _adjusted(self) -> dict[str, float]:
-        """Holm's p over all claims that were made; one that has no pair yet counts as 1."""
-        found = {of.name: self.difference(of) for of in self.plan.primary}
-        return holm({name: 1.0 if of is None else of.p for name, of in found.items()})
-
-    def _objections(self, claim: Comparison) -> list[str]:
-        """What forbids a claim, whatever its p."""
-        told = []
-        for arm in (claim.arm, claim.minus):
-            lost = [p for (n, p), r in self.results.items() if n == arm and r.diverged]
-            if lost:
-                told.append(f'{arm} diverged in pair {", ".join(map(str, sorted(lost)))}')
-        gained = self.difference(claim)
-        planned = len(self.plan.pairs_of(claim))
-        if gained is not None and gained.pairs < planned:
-            told.append(f'only {gained.pairs} of {planned} planned pairs')
-        for control in self.plan.control:
-            if claim.name not in control.ends:
-                continue
-            found = self.difference(control)
-            if found is None or found.pairs < len(self.plan.pairs_of(control)):
-                told.append(f'its control {control.name} has not run in all pairs')
-            elif gained is not None and found.mean >= _ENDING * gained.mean:
-                told.append(
-                    f'its control {control.name} gains {found.mean:+.2f}, a quarter of it or more'
-                )
-        told += self._other_classes(claim)
-        codes = [self._codes(arm) for arm in (claim.arm, claim.minus)]
-        apart = [pair for pair, code in codes[0].items() if codes[1].get(pair, code) != code]
-        if apart:
-            told.append(
-                f'{claim.arm} and {claim.minus} are of different code in pair '
-                f'{", ".join(map(str, sorted(apart)))}'
-            )
-        return told
-
-    def _other_classes(self, claim: Comparison) -> list[str]:
-        """Scores over labeled classes are compared where both arms have labels of the same."""
-        if (claim.metric or self.plan.metrics[0]) != MIOU_LABELED.key:
-            return []
-        of = [{p: r.unlabeled for (n, p), r in self.results.items() if n == arm}
-              for arm in (claim.arm, claim.minus)]  # fmt: skip
-        apart = sorted(p for p in of[0].keys() & of[1].keys() if of[0][p] != of[1][p])
-        return [f'the arms have labels of other classes in pair {apart}'] if apart else []
-
-    def _codes(self, arm: str) -> dict[int, str]:
-        return {pair: result.code for (name, pair), result in self.results.items() if name == arm}
-
     def _bench(self) -> list[str]:
         """Whether the teachers have something to teach."""
         base = self.scores(self.plan.baseline)
@@ -176,7 +68,7 @@ class Report:
     def _verdicts(self) -> list[str]:
         lines: list[str] = []
         words = self.verdicts()
-        adjusted = self._adjusted()
+        adjusted = self.adjusted_p()
         kinds = (
             ('Claims, fixed before the run', self.plan.primary),
             ('Controls', self.plan.control),
@@ -206,7 +98,7 @@ class Report:
         return f'{of.name}: {of.arm} - {of.minus}{metric}'
 
     def _remarks(self, claim: Comparison, found: PairedDifference) -> list[str]:
-        told = self._objections(claim)
+        told = self.objections(claim)
         if found.bca[1] < 0:
             told.append('the interval lies below zero: what was claimed costs')
         known = found.pairs > 1 and found.std and found.mean

@@ -1,4 +1,4 @@
-"""Run a planned study: ``python -m studies.study --plan rooms-few-labels``.
+"""Run a planned study: ``python -m studies.study --plan rooms-map``.
 
 A plan fixes data, arms, pairs and comparisons before anything runs. What is missing is run, one
 thread per run, as many at a time as there are cores; each finished run becomes a file of its own

@@ -138,7 +138,7 @@ def test_a_claim_without_a_pair_still_counts_for_holm(build):
     alone, kd = pairs(30)
     claims = (CLAIM, Comparison('P2', 'late', 'alone'))
     report = build(dict(alone=alone, kd=kd), primary=claims, arms=dict(late=arm('late')))
-    assert report._adjusted() == {'P1': 0.0625, 'P2': 1.0}
+    assert report.adjusted_p() == {'P1': 0.0625, 'P2': 1.0}
 
 
 def test_a_claim_waits_for_all_planned_pairs(build):
