@@ -33,6 +33,25 @@ def pytest_runtest_makereport(item, call):
     return outcome
 
 
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    """Small scans in ScanNet's layout, for short trainings of toy_training."""
+    from toy import write_scannet  # here: tests of losses need no mmdet3d
+
+    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
+
+
+@pytest.fixture(scope='module')
+def teacher(tmp_path_factory):
+    """A teacher as a config has it: a toy MinkUNet and the file of its weights."""
+    from toy import minkunet, save_checkpoint
+    from toy_training import NUM_CLASSES
+
+    config = minkunet(16, num_classes=NUM_CLASSES)
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
+    return dict(config=config, checkpoint=save_checkpoint(config, path))
+
+
 @pytest.fixture
 def misuse(capsys):
     """A context in which a tool ends with exit code 2 and one sentence that matches."""

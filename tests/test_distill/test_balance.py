@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint as load
 from processes import run
-from toy import IMITATE, KD, batch, build, minkunet, ptv3, save_checkpoint, write_scannet
+from toy import IMITATE, KD, batch, build, minkunet, ptv3, save_checkpoint
 from toy_detectors import pointpillars, scenes
 from toy_training import NUM_CLASSES, REPO, distill_config, losses_of
 
@@ -20,18 +20,6 @@ from projects.SRKD.ops import gradient_norm, gradients
 from projects.SRKD.preflight.arguments import check_arguments
 
 FIRST = dict(type='FirstStepsBalance', steps=2)
-
-
-@pytest.fixture(scope='module')
-def data_root(tmp_path_factory):
-    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    config = minkunet(16, num_classes=NUM_CLASSES)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    return dict(config=config, checkpoint=save_checkpoint(config, path))
 
 
 def model_of(teacher, balance, student=None):

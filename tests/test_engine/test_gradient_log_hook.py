@@ -7,24 +7,12 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from toy import minkunet, ptv3, save_checkpoint, write_scannet
+from toy import minkunet, ptv3
 from toy_training import NUM_CLASSES, checkpoint_of, distill_config, plain_config
 
 from projects.SRKD.engine.gradient_log_hook import GradientLogHook
 
 TERMS = ('kd', 'imitate', 'cross_sample')
-
-
-@pytest.fixture(scope='module')
-def data_root(tmp_path_factory):
-    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    config = minkunet(16, num_classes=NUM_CLASSES)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    return dict(config=config, checkpoint=save_checkpoint(config, path))
 
 
 def copied(model):

@@ -11,7 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from processes import run
-from toy import build, minkunet, ptv3, save_checkpoint, write_scannet
+from toy import build, minkunet, ptv3
 from toy_training import NUM_CLASSES, REPO, checkpoint_of, distill_config, plain_config
 
 from projects.SRKD.engine.reestimate_batch_norm_hook import ReestimateBatchNormHook
@@ -21,18 +21,6 @@ STUDENTS = dict(
     minkunet=minkunet(8, num_classes=NUM_CLASSES),  # torch's batch norm within spconv's modules
     ptv3=ptv3(16, num_classes=NUM_CLASSES),  # RowBatchNorm
 )
-
-
-@pytest.fixture(scope='module')
-def data_root(tmp_path_factory):
-    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    config = minkunet(16, num_classes=NUM_CLASSES)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    return dict(config=config, checkpoint=save_checkpoint(config, path))
 
 
 def plainly(config):

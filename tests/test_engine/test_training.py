@@ -9,7 +9,7 @@ from mmengine.model import convert_sync_batchnorm
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint as load
 from processes import run
-from toy import build, distiller, minkunet, ptv3, save_checkpoint, write_scannet
+from toy import build, distiller, minkunet, ptv3, save_checkpoint
 from toy_training import (
     NUM_CLASSES,
     REPO,
@@ -18,18 +18,6 @@ from toy_training import (
     losses_of,
     plain_config,
 )
-
-
-@pytest.fixture(scope='module')
-def data_root(tmp_path_factory):
-    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    config = minkunet(16, num_classes=NUM_CLASSES)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    return dict(config=config, checkpoint=save_checkpoint(config, path))
 
 
 def test_a_distilled_checkpoint_is_the_plain_student_and_testing_needs_no_teacher(

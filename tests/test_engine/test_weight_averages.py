@@ -5,23 +5,11 @@ import torch
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import _load_checkpoint as load
-from toy import build, minkunet, save_checkpoint, write_scannet
+from toy import build, minkunet
 from toy_training import NUM_CLASSES, checkpoint_of, distill_config, plain_config
 
 MOMENTUM = 0.1
 STUDENT = minkunet(8, num_classes=NUM_CLASSES)
-
-
-@pytest.fixture(scope='module')
-def data_root(tmp_path_factory):
-    return write_scannet(tmp_path_factory.mktemp('scannet') / 'data')
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    config = minkunet(16, num_classes=NUM_CLASSES)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    return dict(config=config, checkpoint=save_checkpoint(config, path))
 
 
 class Watch(Hook):
