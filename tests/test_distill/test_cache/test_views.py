@@ -131,8 +131,12 @@ def change(config, **changes):
 
 
 DIFFERENT = {
-    r'number of views .*: 2 there, 3 here; .* or train with ReplayViews\(views=2, seed=7\)': (
+    r'number of views .*: 2 there, 3 here; add the missing views with python '
+    r'tools/cache_teacher.py CONFIG, or train with ReplayViews\(views=2, seed=7\)': (
         lambda config: change(config, views=3)
+    ),
+    r'number of views .*: 2 there, 3 here; write one .* ReplayViews\(views=2, seed=7\)': (
+        lambda config: change(config, views=3, seed=0)
     ),
     'seed of the views: 7 there, 0 here': lambda config: change(config, seed=0),
     r'augmentation of .*: \w{12} there, \w{12} here; .* or give ReplayViews': lambda config: (
@@ -146,6 +150,16 @@ def test_a_training_in_other_views_is_refused(replayed, match):
     step(replayed)
     DIFFERENT[match](replayed)
     with pytest.raises(ValueError, match=f'cache .* is stale: it was made with another {match}'):
+        step(replayed)
+
+
+def test_a_training_in_fewer_views_reads_the_first(replayed):
+    change(replayed, views=1)
+    inputs, samples = step(replayed)
+    assert [sample.replay['view'] for sample in samples] == [0, 0]
+    assert [piece.scene.path.name for (piece,) in inputs['pieces']] == ['000000.npy', '000001.npy']
+    change(replayed, seed=0)
+    with pytest.raises(ValueError, match='seed of the views: 7 there, 0 here'):
         step(replayed)
 
 
