@@ -11,7 +11,8 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ('*.md', 'docs/*.md', 'configs/**/*.md', 'benchmarks/**/*.md', 'studies/**/*.md')
 LINKED = (
-    'docs/*.png', 'configs/**/*.py', 'studies/**/*.json',
+    'docs/*.png', 'configs/**/*.py',
+    'studies/**/*.json', 'studies/**/*.svg', 'studies/**/*.toml',
     'LICENSE', 'NOTICE', 'CITATION.cff',
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ('', 'docs', 'configs/*', 'configs', 'benchmarks', 'studies', 'studies/*')
+FOLDERS = ('', 'docs', 'configs/*', 'configs', 'benchmarks', 'studies', 'studies/*', 'studies/*/*')
 PAGES = sorted({path for folder in FOLDERS for path in ROOT.glob(f'{folder}/*.md'.lstrip('/'))})
 _PARSER = MarkdownIt('commonmark').enable('table')
 

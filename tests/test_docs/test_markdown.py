@@ -1,10 +1,11 @@
 """Every Markdown file renders as it is meant, and no link of it leads nowhere."""
 
+import ast
 import re
 
 import pytest
 import yaml
-from markdown_pages import PAGES, ROOT, dead_links, faults_of_form, tables
+from markdown_pages import PAGES, ROOT, dead_links, faults_of_form, links, tables
 from test_structure import ROOMS
 
 PAGE = pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -54,11 +55,29 @@ def test_dead_links_are_found():
         assert dead_links(f'# A title\n\n{dead}', page)
 
 
-def test_the_site_and_the_index_name_every_page():
+@PAGE
+def test_the_site_has_every_page_and_what_it_links_to(page):
+    def matches(path, patterns):
+        return any(path in ROOT.glob(pattern) for pattern in patterns)
+
+    hook = (ROOT / 'docs/mkdocs_hook.py').read_text()
+    pages, linked = (
+        ast.literal_eval(re.search(rf'^{name} = (\(.*?\))\s*(?=\n|#)', hook, re.M | re.S)[1])
+        for name in ('PAGES', 'LINKED')
+    )
+    assert matches(page, pages)
     site = (ROOT / 'mkdocs.yml').read_text()
+    not_in_nav = re.search(r'not_in_nav: \|\n((?:  .*\n)+)', site)[1].split()
+    assert f'{page.relative_to(ROOT)}\n' in site or matches(page, not_in_nav)
+    for link in links(page.read_text()):
+        target = (page.parent / link.partition('#')[0]).resolve()
+        if target.is_file() and target != page:
+            assert matches(target, pages + linked), link
+
+
+def test_the_index_names_every_page():
     index = (ROOT / 'docs/index.md').read_text()
     for page in (ROOT / 'docs').glob('*.md'):
-        assert f'docs/{page.name}' in site
         assert page.name == 'index.md' or f']({page.name})' in index, page.name
 
 
