@@ -178,6 +178,22 @@ def test_draws_in_front_of_views_are_refused(replayed):
         training_scans(replayed)
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_rare_draws_in_front_of_views_are_refused_too(replayed, seed):
+    np.random.seed(seed)
+    steps = replayed.train_dataloader.dataset.pipeline
+    mix = dict(type='Mix3D', p=0.2, pre_transform=list(steps[:3]))
+    steps.insert(3, mix)
+    with pytest.raises(ValueError, match='first scan is another cloud each time: a transform in'):
+        training_scans(replayed)
+
+
+def test_draws_without_effect_in_front_of_views_are_not(replayed):
+    steps = replayed.train_dataloader.dataset.pipeline
+    steps.insert(3, dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.0))
+    assert len(training_scans(replayed)) == 12
+
+
 def empty(results):
     results['inputs']['points'] = results['inputs']['points'][:0]
     return results

@@ -30,6 +30,10 @@ from ...base import UsageError, write_whole
 
 POINTS, PROBE, _CHECKSUM = 'points', 'probe', 'crc32'
 PROBED = 8  # points
+CHANGED = (
+    'what is loaded in front of ReplayViews, scans or labels that mixing draws on, or the code '
+    'of a transform, has changed since'
+)
 TOLERANCE = 1e-3  # meters, or parts of a color: far above rounding, below any usual draw
 
 

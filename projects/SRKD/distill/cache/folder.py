@@ -26,7 +26,7 @@ from torch import Tensor
 from ...base import FileMissingError, UsageError
 from ...models.data_preprocessor import IDENTITY_COLUMNS
 from .facts import differing
-from .file import POINTS, SceneFile, check_scene, read_tap
+from .file import CHANGED, POINTS, SceneFile, check_scene, read_tap
 
 _OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings
 _MAKE = 'python tools/cache_teacher.py CONFIG'
@@ -107,13 +107,15 @@ class TeacherCache:
             replay: What ``ReplayViews`` says of it; empty if the pipeline has none.
 
         Raises:
-            UsageError: If it shows more views, or seed or augmentation differ.
+            UsageError: If it shows more views, seed or augmentation differ, or mixed views draw
+                their second scan from other scans.
         """
         views, seed = (self.facts.get(name) or 0 for name in ('views', 'seed'))
         here = dict(replay or dict(views=0))
         if 0 < here['views'] < views:
             here['views'] = views
         if not (difference := differing(self.facts, here)):
+            self._check_partners(replay.get('partners'))
             return
         remedy, fitting = 'write one for this training', f'ReplayViews(views={views}, seed={seed})'
         if not views:
@@ -128,6 +130,14 @@ class TeacherCache:
             f'teacher cache {self.folder} is stale: it was made with {difference}; {remedy} with '
             f'{_MAKE}, or {fitting}'
         )
+
+    def _check_partners(self, count: int | None) -> None:
+        if count not in (None, len(self.scan_of)):
+            raise UsageError(
+                f'teacher cache {self.folder} was made from other data: its mixed views draw the '
+                f'second scan from {len(self.scan_of)} entries of the data set, this training from '
+                f'{count}; train on the same entries, or write one for these with {_MAKE}'
+            )
 
     def scan(self, slot: int) -> int:
         """The scan at an index of the training's data set.
@@ -253,8 +263,7 @@ class TeacherCache:
             difference += ' (identity_columns of the student takes two)'
         raise UsageError(
             f'view {replay["view"]} of {self.name(replay["scan"])} is another cloud than the '
-            f'teacher of cache {self.folder} saw: {difference}; what is loaded in front of '
-            'ReplayViews, or the code of a transform, has changed since'
+            f'teacher of cache {self.folder} saw: {difference}; {CHANGED}'
         )
 
     def _open(self, number: int) -> SceneFile:

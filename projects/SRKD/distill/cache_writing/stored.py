@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ...base import UsageError
 from ..cache.facts import differing
-from ..cache.file import SceneFile, check_scene
+from ..cache.file import CHANGED, SceneFile, check_scene
 from ..cache.folder import TeacherCache
 from .scans import TrainingScans
 
@@ -64,8 +64,7 @@ def check_clouds(cache: TeacherCache, scans: TrainingScans) -> None:
         if difference := SceneFile(path).other_cloud(scans.load(file).points):
             raise UsageError(
                 f'view {view} of {scans.table["path"][0]} is another cloud than {path} was made '
-                f'from: {difference}; what is loaded in front of ReplayViews, or the code of a '
-                'transform, has changed since: name another folder (--out), or delete this one'
+                f'from: {difference}; {CHANGED}: name another folder (--out), or delete this one'
             )
 
 
