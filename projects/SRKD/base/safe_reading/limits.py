@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from typing import Any
 
+from ..errors import UsageError
 
-class UnreadableError(ValueError):
-    """The bytes are not what a file of data holds; says why."""
+
+class UnreadableError(UsageError):
+    """The bytes are not what a file of data holds; says why, who reads the file says which."""
 
 
 _DEEPEST = 100  # containers inside of each other
