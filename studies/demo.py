@@ -1,6 +1,7 @@
 """A demo: data, teacher, a student alone and taught (same budget, same seed), a test, a report.
 
-What is finished is not repeated. The two students train side by side.
+What is finished is not repeated. The two students train side by side. Where a study has compared
+them over many seeds, its interval stands beside the one seed of the demo.
 """
 
 import argparse
@@ -15,12 +16,25 @@ from projects.SRKD.base import write_text
 from studies.config_files import data_options
 from studies.metrics import Metric
 from studies.mini_data import MiniData, make_data
+from studies.pace import minutes_here
 from studies.runs import Runs, StepFailed, Trained
 
 DATA_SEED = 0
 LEAST_LEAD = 3.0  # points of the teacher above the student alone; below, there is little to teach
 _TELLING = re.compile(r' - (INFO - Epoch\(|WARNING - |ERROR - )')  # not config, environment, hooks
 _UNTESTED = {'train_cfg.val_begin': 1_000_000}  # the step after a training tests it
+
+
+class Studied(NamedTuple):
+    """A study that compares what a demo compares.
+
+    Attributes:
+        plan: Name of its plan.
+        claim: Its primary comparison.
+    """
+
+    plan: str
+    claim: str
 
 
 class Demo(NamedTuple):
@@ -38,6 +52,10 @@ class Demo(NamedTuple):
         draw: Draws one scene of the test set: its batch, the data sample that each network made of
             it, the config, the file.
         folder: Where everything goes unless ``--work-dir`` says otherwise.
+        minutes: How long the full preset takes on two quiet cores, of the kind that
+            :mod:`studies.pace` knows.
+        weights: A teacher that is trained already; None: the demo trains one.
+        studied: The study of the same comparison.
         note: Below the table.
     """
 
@@ -51,6 +69,9 @@ class Demo(NamedTuple):
     gain: Metric
     draw: Callable[[dict, Mapping[str, Any], Any, Path], None]
     folder: Path
+    minutes: float
+    weights: Path | None = None
+    studied: Studied | None = None
     note: str = ''
 
 
@@ -61,8 +82,11 @@ def run(demo: Demo, args: argparse.Namespace) -> str:
         StepFailed: If a step fails.
     """
     root = args.work_dir.resolve() / ('.' if args.preset == 'full' else args.preset)
-    total = 8 - bool(args.teacher_checkpoint)
-    runs = Runs(root, total, shown=lambda line: bool(_TELLING.search(line)))
+    weights = args.teacher_checkpoint or demo.weights
+    runs = Runs(root, 8 - bool(weights), shown=lambda line: bool(_TELLING.search(line)))
+    if args.preset == 'full':
+        least = minutes_here(demo.minutes, side_by_side=2)
+        runs.echo(f'about {least:.0f} minutes here, less where steps were done before')
     data, data_key = make_data(runs, *demo.data[args.preset], DATA_SEED)
 
     def train(name: str, title: str, config: Path, teacher: Trained | None = None) -> Trained:
@@ -86,8 +110,8 @@ def run(demo: Demo, args: argparse.Namespace) -> str:
         trained = train(name, title, config, teacher)
         return trained, test(name, title.removeprefix('student '), demo.alone, trained)
 
-    if args.teacher_checkpoint:
-        weights = args.teacher_checkpoint.resolve()
+    if weights:
+        weights = weights.resolve()
         teacher = Trained(demo.teacher, weights, sha256(weights.read_bytes()).hexdigest())
     else:
         teacher = train('teacher', 'teacher', demo.teacher)
@@ -156,7 +180,8 @@ def report(
     note = f'{demo.note}\n' if demo.note else ''
     text = (
         f'{comparison_table(rows)}\n\n'
-        f'{_verdict(demo, networks, args.preset)}\n{note}{COUNTING}\n'
+        f'{_verdict(demo, networks, args.preset)}\n{_of_study(demo, args.preset, root)}{note}'
+        f'{COUNTING}\n'
         f'preset {args.preset}, seed {args.seed}; procedural {demo.data[args.preset][0].name} '
         'stand for no public benchmark\n'
     )
@@ -174,6 +199,29 @@ def _verdict(demo: Demo, networks: Mapping[str, tuple], preset: str) -> str:
     if of['teacher'] - of[base] < LEAST_LEAD:
         gains += f' (the teacher leads by less than {LEAST_LEAD}: there is little to teach)'
     return f'{demo.gain.title} points above the {base}: {gains}'
+
+
+def _of_study(demo: Demo, preset: str, root: Path) -> str:
+    """What many seeds say of the same comparison, a line; nothing where there is no study."""
+    if preset != 'full' or demo.studied is None:
+        return ''
+    from studies.arms import Bench  # here and below: only a report needs statistics
+    from studies.claims import Claims
+    from studies.plan_file import read_plan
+    from studies.run_store import RunStore
+
+    plan = read_plan(demo.studied.plan)
+    claims = Claims(plan, RunStore(plan), Bench(plan, root / 'study'))
+    (claim,) = (of for of in plan.primary if of.name == demo.studied.claim)
+    found = claims.difference(claim)
+    if found is None:
+        return f'not studied over more seeds yet: python -m studies.study --plan {plan.name}\n'
+    low, high = found.bca
+    return (
+        f'study of {found.pairs} seeds ({plan.name}): {claim.arm} {found.mean:+.2f} over '
+        f'{claim.minus}, 95 % interval {low:+.2f} .. {high:+.2f}, '
+        f'{claims.verdicts()[claim.name].value}\n'
+    )
 
 
 def main(demo: Demo, args: argparse.Namespace) -> None:

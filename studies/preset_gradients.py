@@ -73,7 +73,7 @@ class Bench(NamedTuple):
 
 _SEG = ('kd', 'srkd', 'srkd_paper')
 # forms of the logits and presets for few labels: measured on one kind of data
-_FEW = ('kd_confident', 'kd_correct', 'kd_standardized', 'pseudo_labels', 'srkd_few_labels')
+_FEW = ('kd_confident', 'kd_correct', 'kd_standardized', 'pseudo_labels', 'srkd_all_scans')
 _DET = ('fitnet', 'fg', 'sparsekd', 'pointdistiller', 'pointdistiller_paper')
 BENCHES = (
     Bench(

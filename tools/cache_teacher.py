@@ -25,6 +25,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--dtype', default='fp16', choices=DTYPES, help='of what is stored')
     parser.add_argument('--device', help='where the teacher runs; default: a GPU if there is one')
     parser.add_argument(
+        '--views',
+        type=int,
+        metavar='K',
+        help="number of views of each scan, in place of ReplayViews' own; a cache of fewer views "
+        'gets the others',
+    )
+    parser.add_argument(
         '--check', action='store_true', help='read what is stored and write damaged files anew'
     )
     parser.add_argument('--dry-run', action='store_true', help='stop behind the estimate')
@@ -53,7 +60,7 @@ def main() -> None:
         with misuse_told('cache_teacher.py'):
             options = parse_options(args.cfg_options)
             cfg = read_config(args.config, cfg_options=options, splits=('train', 'test'))
-            writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device)
+            writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device, args.views)
             write_cache(writer, args.check, args.dry_run)
     except KeyboardInterrupt:
         sys.exit('\ncache_teacher.py: interrupted; run it again to go on with the next scan')

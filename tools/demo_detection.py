@@ -63,6 +63,7 @@ DEMO = Demo(
     gain=kitti_ap('Overall', '3D'),
     draw=draw,
     folder=FOLDER,
+    minutes=10,
     note='scores: AP40 from above / in space of moderate objects, at IoU 0.7 for cars, 0.5 else',
 )
 

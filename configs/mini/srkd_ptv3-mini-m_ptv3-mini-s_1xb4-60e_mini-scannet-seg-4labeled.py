@@ -1,6 +1,6 @@
 _base_ = [
     './ptv3-mini-s_1xb4-60e_mini-scannet-seg-4labeled.py',
-    '../_base_/distill/srkd_few_labels.py',
+    '../_base_/distill/srkd_all_scans.py',
 ]
 model = dict(
     _delete_=True,

@@ -205,6 +205,20 @@ def test_numbered_points_are_refused(config):
         dataset(config, dict(type='AddPointIdentity'))
 
 
+def test_numbered_points_of_a_mixed_scan_are_refused(config):
+    mix = mixing(config, 'Mix3D', p=0.5)
+    mix['pre_transform'] = [*mix['pre_transform'], dict(type='AddPointIdentity')]
+    choice = dict(type='RandomChoice', transforms=[[JITTER], [mix]])
+    with pytest.raises(ValueError, match='AddPointIdentity is among the .*: leave it out'):
+        dataset(config, choice)
+
+
+def test_a_sample_of_mixed_views_says_how_many_scans_its_partner_is_drawn_from(config):
+    mixed, plain = dataset(config, mixing(config, 'Mix3D', p=0.0)), dataset(config, JITTER)
+    assert mixed[0]['data_samples'].replay['partners'] == SCANS
+    assert 'partners' not in plain[0]['data_samples'].replay
+
+
 def test_transforms_that_do_not_pack_are_refused(config):
     data = dataset(config, JITTER, pack=False)
     match = (

@@ -27,7 +27,7 @@ def student(name):
     return config
 
 
-def terms(preset='srkd_few_labels'):
+def terms(preset='srkd_all_scans'):
     return Config.fromfile(ROOT / f'configs/_base_/distill/{preset}.py').distill.terms.to_dict()
 
 
@@ -93,7 +93,7 @@ def test_presets_of_relations_see_scans_without_labels(checkpoint):
     with pytest.warns(UserWarning, match='fewer than two with valid points'):
         assert losses_of(full, 0, 1)['loss_cross_sample'] == 0
     cross = {name: make('ptv3', checkpoint, **terms(name)).terms['cross_sample'].loss
-             for name in ('srkd', 'srkd_few_labels')}  # fmt: skip
+             for name in ('srkd', 'srkd_all_scans')}  # fmt: skip
     one, other = (vars(loss) for loss in cross.values())
     assert {k for k in one if not k.startswith('_') and one[k] != other[k]} == {'valid_only'}
 

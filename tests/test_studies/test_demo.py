@@ -5,7 +5,9 @@ import pytest
 from fake_tools import calls, install, write_configs
 
 from studies import demo as module
-from studies.demo import Demo, run
+from studies import plan_file, run_store
+from studies.arms import Bench
+from studies.demo import Demo, Studied, run
 from studies.metrics import MACC, MIOU
 from studies.mini_data import ROOMS
 from studies.runs import StepFailed
@@ -16,6 +18,7 @@ SCORES = {'teacher': 0.5, 'alone': 0.3, 'srkd': 0.34}
 @pytest.fixture
 def log(tmp_path, monkeypatch):
     monkeypatch.setattr(module, 'report', lambda *args: args)
+    monkeypatch.setattr(module, 'minutes_here', lambda minutes, side_by_side: 2 * minutes)
     return install(tmp_path, monkeypatch, SCORES)[0]
 
 
@@ -33,6 +36,7 @@ def demo(log, tmp_path):
         gain=MIOU,
         draw=None,
         folder=Path('work_dirs/demo'),
+        minutes=9,
     )
 
 
@@ -86,6 +90,64 @@ def test_given_teacher_is_not_trained(demo, args, log, tmp_path):
     found = calls(log)
     assert sorted(call[1] for call in found if call[0] == 'train') == ['alone', 'srkd']
     assert ['test', 'teacher', 'teacher'] in found
+
+
+def test_teacher_of_the_demo_is_taken_unless_another_is_given(demo, args, log, tmp_path):
+    for name in ('committed', 'given'):
+        (tmp_path / name).write_text(f'["teacher", {{"randomness.seed": "0", "of": "{name}"}}]')
+    demo = demo._replace(weights=tmp_path / 'committed')
+    for given, name in ((None, 'committed'), (tmp_path / 'given', 'given')):
+        args.teacher_checkpoint = given
+        run(demo, args)
+        taught = [call[2] for call in calls(log) if call[:2] == ['train', 'srkd']]
+        assert taught[0]['model.teacher.checkpoint'] == str(tmp_path / name)
+
+
+def test_it_says_first_how_long_it_takes(demo, args, log, capsys):
+    run(demo, args)
+    assert capsys.readouterr().out.startswith('about 18 minutes here')
+    args.preset = 'smoke'
+    run(demo, args)
+    assert 'minutes here' not in capsys.readouterr().out
+
+
+PLAN = """
+title = 'T'
+question = 'Q'
+pairs = [0, 1, 2, 3, 4, 5]
+test = '{config}'
+metrics = ['miou']
+[data]
+make = ['scannet']
+[arms.alone]
+config = '{config}'
+[arms.srkd]
+config = '{config}'
+options = {{ 'model.taught' = 1 }}
+[primary.P2]
+arm = 'srkd'
+minus = 'alone'
+"""
+
+
+def test_the_interval_of_the_study_stands_beside_the_seed(demo, tmp_path, monkeypatch):
+    def told(preset='full'):
+        return module._of_study(demo, preset, tmp_path)
+
+    monkeypatch.setattr(plan_file, 'PLANS', tmp_path)
+    monkeypatch.setattr(run_store, 'RESULTS', tmp_path / 'results')
+    (tmp_path / 'few.toml').write_text(PLAN.format(config=demo.alone))
+    assert told() == ''
+    demo = demo._replace(studied=Studied('few', 'P2'))
+    assert 'python -m studies.study --plan few' in told()
+    plan = plan_file.read_plan('few')
+    store, bench = run_store.RunStore(plan), Bench(plan, tmp_path)
+    for arm, pair in plan.runs:
+        gain = 0.1 + 0.01 * pair if arm.name == 'srkd' else 0.0
+        known = dict(code='c', commit='abc', metrics={'miou': 0.3 + gain}, claims=plan.claims)
+        store.write(run_store.Result('few', arm.name, pair, bench.key(arm, pair), **known))
+    assert 'study of 6 seeds (few): srkd +12.50 over alone, 95 % interval +1' in told()
+    assert told().endswith(', shown\n') and told('smoke') == ''
 
 
 def test_failed_step_stops_the_demo(demo, args, log, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import run, run_script
 from toy import minkunet, save_checkpoint, write_scannet
-from toy_cache import cached_config
+from toy_cache import cached_config, replayed_config
 from toy_training import NUM_CLASSES
 
 ROOT = Path(__file__).parents[2]
@@ -31,16 +31,20 @@ runpy.run_path({str(TOOL)!r}, run_name='__main__')
 """
 
 
-@pytest.fixture
-def config(tmp_path):
-    data_root = write_scannet(tmp_path / 'data', train=SCANS)
+def dumped(make, tmp_path, scans, **options):
+    """Path of a distillation run's config file."""
+    data_root = write_scannet(tmp_path / 'data', train=scans)
     network = minkunet(16, num_classes=NUM_CLASSES)
     checkpoint = save_checkpoint(network, tmp_path / 'teacher.pth')
-    teacher = dict(config=network, checkpoint=checkpoint)
-    config = cached_config(data_root, tmp_path, teacher)
+    config = make(data_root, tmp_path, dict(config=network, checkpoint=checkpoint), **options)
     config.custom_imports = dict(imports=['projects.SRKD'], allow_failed_imports=False)
     config.dump(tmp_path / 'config.py')
     return tmp_path / 'config.py'
+
+
+@pytest.fixture
+def config(tmp_path):
+    return dumped(cached_config, tmp_path, SCANS)
 
 
 def start(*command):
@@ -64,6 +68,21 @@ def test_a_killed_tool_goes_on_where_it_stopped(config, tmp_path):
     assert json.loads((cache / 'cache.json').read_text())['finished']
     assert len(list(cache.rglob('*.npy'))) == SCANS and not list(cache.rglob('*.part'))
     assert all(path.stat().st_mtime_ns == written for path, written in stored.items())
+
+
+def test_views_are_added_to_a_finished_cache(tmp_path):
+    config = dumped(replayed_config, tmp_path, 2, views=1)
+    for options, told in (
+        ([], '1 views of each of 2 scans, 0 of them stored'),
+        (['--views', '3'], '3 views of each of 2 scans, 2 of them stored'),
+    ):
+        done = run_script(TOOL, config, *options, cwd=ROOT)
+        assert done.returncode == 0 and told in done.stdout, done.stderr
+    found = json.loads((tmp_path / 'cache/cache.json').read_text())
+    assert found['finished'] and found['views'] == 3
+    assert len(list((tmp_path / 'cache').rglob('*.npy'))) == 6
+    fewer = run_script(TOOL, config, cwd=ROOT)
+    assert fewer.returncode == 2 and fewer.stderr.strip().endswith('use --views 3')
 
 
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):

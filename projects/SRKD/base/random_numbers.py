@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,19 @@ def restore_random_state(state: Mapping) -> None:
     torch.set_rng_state(state['torch'].cpu())
     if 'cuda' in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'].cpu())
+
+
+def generator_states() -> bytes:
+    """What transforms draw from: equal as long as nothing was drawn.
+
+    Example:
+        >>> before = generator_states()
+        >>> before == generator_states(), random.random() < 1, before == generator_states()
+        (True, True, False)
+    """
+    return pickle.dumps(
+        (random.getstate(), np.random.get_state(), torch.get_rng_state().numpy().tobytes())
+    )
 
 
 @contextmanager

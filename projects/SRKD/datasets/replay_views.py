@@ -11,6 +11,7 @@ from mmdet3d.registry import TRANSFORMS
 from ..base import UsageError, seeded
 from ..base.provenance import digest
 from .point_steps import AddPointIdentity
+from .steps import mixes, steps_of
 
 
 @TRANSFORMS.register_module()
@@ -27,7 +28,8 @@ class ReplayViews(Compose):
     transforms draw from generators of ``random``, numpy and torch (on the CPU) seeded for the view,
     whose states are put back behind them. Scans are told apart by the name of their file, so the
     data may move; scans of one name in two folders share their draws. Mixed scans are replayed,
-    too: the partner is drawn in the view.
+    too: the partner is drawn in the view, so it is the same as long as the data set lists the same
+    scans.
 
     Args:
         transforms: The rest of the pipeline, packing included.
@@ -42,7 +44,7 @@ class ReplayViews(Compose):
     Modified Keys:
 
     - data_samples: gets the metainfo ``replay``: :attr:`facts`, ``scan`` (``sample_idx``) and
-      ``view``
+      ``view``; where scans are mixed, ``partners``: from how many the second one is drawn
 
     Attributes:
         facts: ``views``, ``seed`` and a digest of the ``augmentation``: what the views follow from.
@@ -60,11 +62,12 @@ class ReplayViews(Compose):
                 )
         self.facts = dict(views=views, seed=seed, augmentation=digest(transforms))
         super().__init__(transforms)
-        if any(isinstance(step, AddPointIdentity) for step in self.transforms):
+        if any(isinstance(step, AddPointIdentity) for step in steps_of(self.transforms)):
             raise UsageError(
                 'AddPointIdentity is among the transforms of ReplayViews, whose points are known '
                 'by their place in the view: leave it out'
             )
+        self.mixes = mixes(self.transforms)
 
     def transform(self, results: dict) -> dict | None:
         """Show a view drawn at random."""
@@ -82,6 +85,7 @@ class ReplayViews(Compose):
         """
         scan = int(results['sample_idx'])
         name = PurePosixPath(str(results['lidar_points']['lidar_path']).replace('\\', '/')).name
+        count = dict(partners=len(results.get('dataset', ()))) if self.mixes else {}
         with seeded(self.facts['seed'], zlib.crc32(name.encode()), view):
             results = super().transform(results)
         if results is None:  # as of any transform: the data set tries another scan
@@ -91,7 +95,7 @@ class ReplayViews(Compose):
                 'the transforms of ReplayViews end without packing, expected all of the pipeline '
                 f'behind loading, Pack3DDetInputs included, but got keys {sorted(results)[:6]}'
             )
-        replay = dict(self.facts, scan=scan, view=view)
+        replay = dict(self.facts, scan=scan, view=view, **count)
         results['data_samples'].set_metainfo(dict(replay=replay))
         return results
 

@@ -58,19 +58,6 @@ def _unwrapped(dataset: Any) -> Iterator[BaseDataset]:
             yield from _unwrapped(part)
 
 
-def steps_of(pipeline: Any) -> Iterator[Any]:
-    """The steps of a pipeline, those inside of others too."""
-    if isinstance(pipeline, (list, tuple)):
-        for step in pipeline:
-            yield from steps_of(step)
-        return
-    if pipeline is None:
-        return
-    yield pipeline
-    for inner in ('transforms', 'pre_transform'):
-        yield from steps_of(getattr(pipeline, inner, None))
-
-
 _FRAMES: WeakKeyDictionary[BaseDataset, list[Frame]] = WeakKeyDictionary()
 
 

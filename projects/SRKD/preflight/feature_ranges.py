@@ -6,7 +6,8 @@ from mmdet3d.datasets.transforms import ObjectSample
 from mmengine.runner import Runner
 
 from ..datasets import LoadPointsFromFile
-from .built import built_datasets, steps_of
+from ..datasets.steps import steps_of
+from .built import built_datasets
 
 # Class of the data set -> range by column of its files. Others are judged by size alone.
 FEATURE_RANGES = {

@@ -14,7 +14,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 
 from ..base import FileMissingError, UsageError, nearest_path
-from .built import Listing, built_datasets, frames_of, is_local, steps_of
+from ..datasets.steps import steps_of
+from .built import Listing, built_datasets, frames_of, is_local
 
 
 def check_samples(runner: Runner) -> None:

@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..base import FileMissingError, UsageError, nearest_path
-from .built import Listing, built_datasets, frames_of, is_local, steps_of
+from ..datasets.steps import steps_of
+from .built import Listing, built_datasets, frames_of, is_local
 
 # by a word of the file's name
 _WRITES = {

@@ -76,10 +76,17 @@ def test_a_missing_checkpoint(config, tmp_path):
 
 def test_another_layout_of_files(config):
     edit(config, layout=1)  # of zip files
-    told = 'another layout of the files: 1 there, 2 here'
+    told = 'another layout of the files: 1 there, 3 here'
     refused(config, f'cache is stale: .*{told}; write one .* with python tools/cache_teacher.py')
     with pytest.raises(ValueError, match=f'{told}: name another folder .*, or delete this one'):
         write(config)
+
+
+def test_clean_scans_lie_as_they_did_in_layout_2(config):
+    edit(config, layout=2)
+    step(config)
+    edit(config, views=2)
+    refused(config, 'another layout of the files: 2 there, 3 here')
 
 
 def test_another_tap(config):

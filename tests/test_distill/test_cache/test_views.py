@@ -1,14 +1,16 @@
 """With views that are shown again the cached teacher says what the live one says of them."""
 
 import copy
+import itertools
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from mmdet3d.registry import TRANSFORMS
+from mmdet3d.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from toy import build, minkunet, ptv3, save_checkpoint, total, write_scannet
@@ -16,7 +18,7 @@ from toy_cache import cached_config, live, load, replayed_config, write
 from toy_training import NUM_CLASSES, losses_of
 
 from projects.MiniScenes.rooms import write_scannet as write_mini_rooms
-from projects.SRKD.distill import LiveTeacher
+from projects.SRKD.distill import LiveTeacher, VoxelView
 
 REPO = Path(__file__).parents[3]
 SIZES = dict(  # of a recipe for large rooms
@@ -31,6 +33,13 @@ SIMPLE = [
     dict(type='RandomJitterPoints', jitter_std=[0.05] * 3, clip_range=[-0.1, 0.1]),
     dict(type='PointShuffle'),
 ]
+
+
+MIXES = dict(
+    Mix3D=dict(p=1.0),
+    LaserMix=dict(num_areas=[3, 5], pitch_angles=[-60, 60]),
+    PolarMix=dict(instance_classes=[0, 1], swap_ratio=1.0, rotate_paste_ratio=1.0),
+)
 
 
 def recipe() -> list[dict]:
@@ -100,6 +109,72 @@ def test_a_step_is_that_of_the_live_teacher_under_full_augmentation(
     assert len({view for _, view in seen}) == 2 and len(set(seen.values())) > 2
 
 
+def mixed_config(kind, data_root, folder, teacher, **options):
+    """A run in views each of which mixes two jittered scans."""
+    config = replayed_config(data_root, folder, teacher, transforms=SIMPLE, **options)
+    pipeline = config.train_dataloader.dataset.pipeline
+    mix = dict(type=kind, pre_transform=[*pipeline[:3], SIMPLE[1]], **MIXES[kind])
+    pipeline[-1].transforms.insert(1, mix)
+    return config
+
+
+def said(model, data) -> dict[str, torch.Tensor]:
+    """What the model's teacher says about every point, tap by tap."""
+    batch = model.data_preprocessor(copy.deepcopy(data), True)
+    inputs, samples = model.teacher.prepare(**batch, training=True)
+    taught, view = model.teacher(inputs, samples), VoxelView(inputs, samples)
+    return {tap: features.feat[view.point_row] for tap, features in taught.items()}
+
+
+@pytest.mark.parametrize('network', [minkunet, ptv3])
+@pytest.mark.parametrize('kind', MIXES)
+def test_of_a_mixed_view_the_teacher_said_the_same_bit_by_bit(
+    tmp_path, data_root, teachers, kind, network
+):
+    model, scans, views = None, 4, 2
+    for dtype in ('float32', 'float16'):
+        config = mixed_config(kind, data_root, tmp_path / dtype, teachers[network], views=views)
+        writer = write(config, dtype=dtype)
+        cached = build(config.model)
+        if model is None:
+            model = live(config)
+            model.teacher.load()
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+        *loading, replay = dataset.pipeline.transforms
+        origins = set()
+        for scan, view in itertools.product(range(scans), range(views)):
+            results = dict(dataset.get_data_info(scan), dataset=dataset)
+            for transform in loading:
+                results = transform(results)
+            data = pseudo_collate([replay.replay(results, view)])
+            (cloud,) = data['inputs']['points']
+            assert torch.equal(cloud, writer.scans.load(scans * view + scan).points)
+            origins.add(len(cloud))
+            ours, theirs = said(cached, data), said(model, data)
+            assert ours.keys() == theirs.keys() == {'backbone', 'decode_head.conv_seg'}
+            for tap, values in theirs.items():
+                assert ours[tap].shape == (len(cloud), values.shape[1])
+                assert torch.equal(ours[tap], values.to(ours[tap].dtype))
+        assert origins != {280}  # of one scan alone
+
+
+def test_mixed_views_need_the_same_scans_to_mix_with(tmp_path, data_root, teachers):
+    config = mixed_config('LaserMix', data_root, tmp_path, teachers[minkunet], views=2)
+    write(config)
+    step(config)
+    config.train_dataloader.dataset.scene_idxs = [0, 1, 2]
+    match = (
+        'other data: its mixed views draw the second scan from 4 entries .*, this training from 3;'
+    )
+    with pytest.raises(ValueError, match=match):
+        step(config)
+
+
+def test_views_of_single_scans_need_no_others(replayed):
+    replayed.train_dataloader.dataset.scene_idxs = [0, 1]
+    step(replayed)
+
+
 @pytest.fixture
 def replayed(tmp_path, data_root, teachers):
     """A run on views whose cache is written."""
@@ -131,8 +206,12 @@ def change(config, **changes):
 
 
 DIFFERENT = {
-    r'number of views .*: 2 there, 3 here; .* or train with ReplayViews\(views=2, seed=7\)': (
+    r'number of views .*: 2 there, 3 here; add the missing views with python '
+    r'tools/cache_teacher.py CONFIG, or train with ReplayViews\(views=2, seed=7\)': (
         lambda config: change(config, views=3)
+    ),
+    r'number of views .*: 2 there, 3 here; write one .* ReplayViews\(views=2, seed=7\)': (
+        lambda config: change(config, views=3, seed=0)
     ),
     'seed of the views: 7 there, 0 here': lambda config: change(config, seed=0),
     r'augmentation of .*: \w{12} there, \w{12} here; .* or give ReplayViews': lambda config: (
@@ -146,6 +225,16 @@ def test_a_training_in_other_views_is_refused(replayed, match):
     step(replayed)
     DIFFERENT[match](replayed)
     with pytest.raises(ValueError, match=f'cache .* is stale: it was made with another {match}'):
+        step(replayed)
+
+
+def test_a_training_in_fewer_views_reads_the_first(replayed):
+    change(replayed, views=1)
+    inputs, samples = step(replayed)
+    assert [sample.replay['view'] for sample in samples] == [0, 0]
+    assert [piece.scene.path.name for (piece,) in inputs['pieces']] == ['000000.npy', '000001.npy']
+    change(replayed, seed=0)
+    with pytest.raises(ValueError, match='seed of the views: 7 there, 0 here'):
         step(replayed)
 
 

@@ -123,7 +123,7 @@ def test_a_pipeline_that_ends_with_views_is_shown_in_them(replayed):
         for scan in range(4):
             sample = dataset[scan]
             replay = sample['data_samples'].replay
-            shown = scans.load(3 * scan + replay['view'])
+            shown = scans.load(4 * replay['view'] + scan)
             assert torch.equal(shown.points, sample['inputs']['points'])
             assert shown.row.tolist() == list(range(shown.size)) and shown.size == 400
             met.add((scan, replay['view']))
@@ -134,15 +134,35 @@ def test_views_of_a_scan_that_a_list_repeats_count_once(replayed):
     scans, dataset = training_scans(replayed), replayed.train_dataloader.dataset
     assert len(scans) == 9 and scans.table['scan'] == [0, 1, 0, 2]
     sample = DATASETS.build(dataset)[2]  # the scan of index 0 again
-    shown = scans.load(sample['data_samples'].replay['view'])
+    shown = scans.load(3 * sample['data_samples'].replay['view'])
     assert torch.equal(shown.points, sample['inputs']['points'])
     scans.table['bytes'] = [100, 200, 50]
-    assert scans.share([1, 2, 3, 8]) == (100 + 100 + 200 + 50) / 100
+    assert scans.share([0, 3, 4, 8]) == (100 + 100 + 200 + 50) / 100
 
 
 def test_a_pipeline_without_views_is_shown_clean(config):
     scans = training_scans(config)
     assert isinstance(scans, CleanScans) and str(scans) == '4 scans' and scans.facts['views'] == 0
+
+
+def test_the_first_of_many_views_are_those_of_few(replayed):
+    few, many = training_scans(replayed), training_scans(replayed, 5)
+    assert len(many) == 20 and many.facts == few.facts | dict(views=5)
+    for file in range(len(few)):
+        assert torch.equal(few.load(file).points, many.load(file).points)
+
+
+@pytest.mark.parametrize('views', [0, -1])
+def test_a_number_of_views_that_is_no_count_is_refused(replayed, views):
+    match = f'views of ReplayViews must be an integer of at least 1, but got {views}'
+    with pytest.raises(ValueError, match=match):
+        training_scans(replayed, views)
+
+
+def test_a_number_of_views_of_clean_scans_is_refused(config):
+    match = r'\(--views\) must be left out where clean scans are cached, but got 4: for views, end'
+    with pytest.raises(ValueError, match=match):
+        training_scans(config, 4)
 
 
 def test_views_must_come_last(replayed):
@@ -158,6 +178,22 @@ def test_draws_in_front_of_views_are_refused(replayed):
         training_scans(replayed)
 
 
+@pytest.mark.parametrize('seed', range(3))
+def test_rare_draws_in_front_of_views_are_refused_too(replayed, seed):
+    np.random.seed(seed)
+    steps = replayed.train_dataloader.dataset.pipeline
+    mix = dict(type='Mix3D', p=0.2, pre_transform=list(steps[:3]))
+    steps.insert(3, mix)
+    with pytest.raises(ValueError, match='first scan is another cloud each time: a transform in'):
+        training_scans(replayed)
+
+
+def test_draws_without_effect_in_front_of_views_are_not(replayed):
+    steps = replayed.train_dataloader.dataset.pipeline
+    steps.insert(3, dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.0))
+    assert len(training_scans(replayed)) == 12
+
+
 def empty(results):
     results['inputs']['points'] = results['inputs']['points'][:0]
     return results
@@ -168,4 +204,4 @@ def test_a_view_that_leaves_nothing_is_refused(replayed, monkeypatch, last):
     scans = training_scans(replayed)
     monkeypatch.setattr(scans.replay, 'transforms', [*scans.replay.transforms, last])
     with pytest.raises(ValueError, match=r'view 1 of points/scene0000_01.bin leaves nothing of'):
-        scans.load(4)
+        scans.load(5)

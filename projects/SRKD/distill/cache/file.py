@@ -30,6 +30,11 @@ from ...base import UsageError, write_whole
 
 POINTS, PROBE, _CHECKSUM = 'points', 'probe', 'crc32'
 PROBED = 8  # points
+CHANGED = (
+    'what is loaded in front of ReplayViews, scans or labels that mixing draws on, or the code '
+    'of a transform, has changed since'
+)
+TOLERANCE = 1e-3  # meters, or parts of a color: far above rounding, below any usual draw
 
 
 def pack(
@@ -149,19 +154,18 @@ class SceneFile:
         """Columns of a point of the view, D."""
         return self._record[PROBE].shape[1]
 
-    def other_cloud(self, cloud: Tensor, tolerance: float) -> str | None:
+    def other_cloud(self, cloud: Tensor) -> str | None:
         """How a cloud ``(P, D)`` differs from that of the view; None where it is the same.
 
         Args:
-            cloud: Of the student.
-            tolerance: How far apart values may be.
+            cloud: As shown now; values up to ``TOLERANCE`` apart are the same.
         """
         there = self.read(PROBE, np.arange(PROBED))
         sizes = (self.size, there.shape[1]), tuple(cloud.shape)
         if sizes[0] != sizes[1]:
             return f'{sizes[0]} points and columns there, {sizes[1]} here'
         far = np.abs(there - probe(cloud)).max()
-        return None if far <= tolerance else f'points up to {far:.3g} apart'
+        return None if far <= TOLERANCE else f'points up to {far:.3g} apart'
 
     @property
     def size(self) -> int:

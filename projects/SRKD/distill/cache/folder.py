@@ -6,7 +6,8 @@ Layout of a cache, written by ``tools/cache_teacher.py``::
     DIR/scenes.json       path and bytes of each scan's points; the scan of every data set index
     DIR/000/000012.npy    a scan, or one of its K views, see ``file``
 
-The clean scan 12 is file 12; view v of it, where ``ReplayViews`` shows K of them, is file 12 K + v.
+The clean scan 12 of S scans is file 12; view v of it, where ``ReplayViews`` shows some, is file
+v S + 12. So the files of few views are the first of many, and views can be added.
 
 Shape letters: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
 """
@@ -25,11 +26,10 @@ from torch import Tensor
 from ...base import FileMissingError, UsageError
 from ...models.data_preprocessor import IDENTITY_COLUMNS
 from .facts import differing
-from .file import POINTS, SceneFile, check_scene, read_tap
+from .file import CHANGED, POINTS, SceneFile, check_scene, read_tap
 
 _OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings
 _MAKE = 'python tools/cache_teacher.py CONFIG'
-_TOLERANCE = 1e-3  # meters, or parts of a color: far above rounding, below any usual draw
 
 
 class Piece(NamedTuple):
@@ -101,25 +101,43 @@ class TeacherCache:
     def check_views(self, replay: Mapping) -> None:
         """Refuse a sample that was augmented otherwise than what the teacher saw.
 
+        A training may show the first of many views.
+
         Args:
             replay: What ``ReplayViews`` says of it; empty if the pipeline has none.
 
         Raises:
-            UsageError: If number of views, seed or augmentation differ.
+            UsageError: If it shows more views, seed or augmentation differ, or mixed views draw
+                their second scan from other scans.
         """
-        if not (difference := differing(self.facts, replay or dict(views=0))):
-            return
         views, seed = (self.facts.get(name) or 0 for name in ('views', 'seed'))
+        here = dict(replay or dict(views=0))
+        if 0 < here['views'] < views:
+            here['views'] = views
+        if not (difference := differing(self.facts, here)):
+            self._check_partners(replay.get('partners'))
+            return
+        remedy, fitting = 'write one for this training', f'ReplayViews(views={views}, seed={seed})'
         if not views:
             fitting = 'leave ReplayViews out of the training pipeline'
-        elif replay and (replay['views'], replay['seed']) == (views, seed):
+        elif differing(self.facts, here | dict(views=views)) is None:
+            remedy, fitting = 'add the missing views', f'train with {fitting}'
+        elif replay and replay['seed'] == seed:
             fitting = 'give ReplayViews the transforms that it was made with'
         else:
-            fitting = f'train with ReplayViews(views={views}, seed={seed})'
+            fitting = f'train with {fitting}'
         raise UsageError(
-            f'teacher cache {self.folder} is stale: it was made with {difference}; write one for '
-            f'this training with {_MAKE}, or {fitting}'
+            f'teacher cache {self.folder} is stale: it was made with {difference}; {remedy} with '
+            f'{_MAKE}, or {fitting}'
         )
+
+    def _check_partners(self, count: int | None) -> None:
+        if count not in (None, len(self.scan_of)):
+            raise UsageError(
+                f'teacher cache {self.folder} was made from other data: its mixed views draw the '
+                f'second scan from {len(self.scan_of)} entries of the data set, this training from '
+                f'{count}; train on the same entries, or write one for these with {_MAKE}'
+            )
 
     def scan(self, slot: int) -> int:
         """The scan at an index of the training's data set.
@@ -140,7 +158,7 @@ class TeacherCache:
         Raises:
             UsageError: If the cache has no such scan, or its file is damaged.
         """
-        return self._file(self.scan(slot) * (self.facts.get('views') or 1) + view)
+        return self._file(view * len(self.names) + self.scan(slot))
 
     def name(self, slot: int) -> str:
         """Path of the points at an index of the data set, below the data root."""
@@ -237,7 +255,7 @@ class TeacherCache:
 
     def _check_cloud(self, cloud: Tensor, scene: SceneFile, replay: Mapping) -> None:
         """Refuse a view that is another cloud than the teacher saw."""
-        difference = scene.other_cloud(cloud, _TOLERANCE)
+        difference = scene.other_cloud(cloud)
         if difference is None:
             return
         columns = scene.columns
@@ -245,8 +263,7 @@ class TeacherCache:
             difference += ' (identity_columns of the student takes two)'
         raise UsageError(
             f'view {replay["view"]} of {self.name(replay["scan"])} is another cloud than the '
-            f'teacher of cache {self.folder} saw: {difference}; what is loaded in front of '
-            'ReplayViews, or the code of a transform, has changed since'
+            f'teacher of cache {self.folder} saw: {difference}; {CHANGED}'
         )
 
     def _open(self, number: int) -> SceneFile:

@@ -17,11 +17,13 @@ from mmengine.config import Config
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ...base import UsageError
+from ...base import UsageError, generator_states
 from ...base.provenance import digest
 from ...datasets import AddPointIdentity, UnlabeledScans
 from ...datasets.replay_views import ReplayViews
 from ...models.data_preprocessor import IDENTITY_COLUMNS
+
+_LOADS = 50  # a change with probability 0.1 escapes once in 200 times
 
 
 class Shown(NamedTuple):
@@ -92,15 +94,22 @@ class TrainingScans(ABC):
         """What the teacher sees for a file of the cache."""
 
     def draws(self) -> bool:
-        """Whether the first file is another one each time."""
-        return not torch.equal(self.load(0).points, self.load(0).points)
+        """Whether the first file is another one each time.
+
+        Where loading it moves a generator, a transform may change points rarely: then many loads
+        are compared.
+        """
+        before = generator_states()
+        first = self.load(0).points
+        loads = 1 if generator_states() == before else _LOADS
+        return any(not torch.equal(first, self.load(0).points) for _ in range(loads))
 
     def share(self, files: Sequence[int]) -> float:
         """How many times the first of some files they all are, judged by the size of their scans.
 
         In remote storage sizes are unknown and all scans count the same.
         """
-        size = [self.table['bytes'][file // (self.facts['views'] or 1)] for file in files]
+        size = [self.table['bytes'][file % len(self.index)] for file in files]
         return sum(size) / size[0] if size[0] else len(files)
 
 
@@ -138,18 +147,20 @@ class CleanScans(TrainingScans):
 
 
 class ReplayedScans(TrainingScans):
-    """Scans in the views that a training shows: file ``K scan + view`` of K views each.
+    """Scans in the views that a training shows: file ``view S + scan`` of S scans.
 
     Args:
         cfg: With ``train_dataloader``, whose pipeline ends with ``ReplayViews``.
+        views: Number of views of each scan; None: as the config says.
 
     Raises:
         UsageError: If the pipeline goes on behind ``ReplayViews``, or views draw from elsewhere.
     """
 
-    def __init__(self, cfg: Config) -> None:
+    def __init__(self, cfg: Config, views: int | None = None) -> None:
         super().__init__(cfg)
         *steps, last = _innermost(cfg.train_dataloader.dataset).pipeline
+        last = last if views is None else dict(last, views=views)
         self.loading, self.replay = Compose(steps), TRANSFORMS.build(last)
         if not isinstance(self.replay, ReplayViews):
             raise UsageError(
@@ -166,7 +177,7 @@ class ReplayedScans(TrainingScans):
 
     def load(self, file: int) -> Shown:
         """Replay one view."""
-        scan, view = divmod(file, self.facts['views'])
+        view, scan = divmod(file, len(self.index))
         results = self.dataset.get_data_info(self.index[scan])
         results['dataset'] = self.dataset  # for transforms that mix scans
         results = self.replay.replay(self.loading(results), view)
@@ -179,11 +190,25 @@ class ReplayedScans(TrainingScans):
         return Shown(points, torch.arange(len(points)), len(points), results['data_samples'])
 
 
-def training_scans(cfg: Config) -> TrainingScans:
-    """Scans as a training of this config needs them cached."""
+def training_scans(cfg: Config, views: int | None = None) -> TrainingScans:
+    """Scans as a training of this config needs them cached.
+
+    Args:
+        cfg: With ``train_dataloader`` and ``test_dataloader``.
+        views: Number of views of each scan; None: as the config says.
+
+    Raises:
+        UsageError: If views are asked for where the pipeline has no ``ReplayViews``.
+    """
     pipeline = _innermost(cfg.train_dataloader.dataset).pipeline
-    replays = ReplayViews.__name__ in map(_kind, pipeline)
-    return ReplayedScans(cfg) if replays else CleanScans(cfg)
+    if ReplayViews.__name__ in map(_kind, pipeline):
+        return ReplayedScans(cfg, views)
+    if views is not None:
+        raise UsageError(
+            f'views (--views) must be left out where clean scans are cached, but got {views}: for '
+            'views, end the training pipeline with ReplayViews'
+        )
+    return CleanScans(cfg)
 
 
 def with_identity(pipeline: Sequence[Mapping]) -> list[Mapping]:

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,15 @@ from mmengine.registry import init_default_scope
 from ...base import UsageError, check_writable, write_text
 from ...base.progress import progress
 from ...base.provenance import commit
-from ..cache.facts import differing, teacher_facts
-from ..cache.file import POINTS, PROBE, check_scene, pack, probe, write_scene
+from ..cache.facts import teacher_facts
+from ..cache.file import POINTS, PROBE, pack, probe, write_scene
 from ..cache.folder import TeacherCache
 from ..live_teacher import LiveTeacher
 from ..matching import VoxelView
 from ..model import _tap_paths
 from ..segmentor import DistillSegmentor
 from .scans import training_scans
+from .stored import check_clouds, check_same, missing_files
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
 
@@ -41,6 +42,8 @@ class CacheWriter:
         logits: ``full``, or ``topK`` for the K largest logits of each row and the mean of the rest.
         dtype: ``float16`` or ``float32``.
         device: Where the teacher runs.
+        views: Number of views of each scan; None: as ``ReplayViews`` says. A folder that holds
+            fewer keeps them and gets the others.
 
     Raises:
         UsageError: If the config is no distillation run of segmentors, names no folder, or
@@ -54,6 +57,7 @@ class CacheWriter:
         logits: str = 'full',
         dtype: str = 'float16',
         device: str = 'cpu',
+        views: int | None = None,
     ) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
         _check_model(cfg.model)
@@ -70,7 +74,7 @@ class CacheWriter:
         self.cache = TeacherCache(folder)
         self.dtype, self.device = dtype, torch.device(device)
         self.top = self._top(logits)
-        self.scans = training_scans(cfg)
+        self.scans = training_scans(cfg, views)
         self.facts = (
             teacher_facts(self.teacher.config, self.teacher.checkpoint)
             | dict(logits=logits, dtype=dtype)
@@ -97,37 +101,28 @@ class CacheWriter:
                 removed and missing.
 
         Raises:
-            UsageError: If the folder holds a cache of something else.
+            UsageError: If the folder holds a cache of something else, or of more views.
         """
-        if found := self.cache.read('cache.json'):
-            self._check_same(found)
-        for name in ('.cache.json', '.scenes.json', '*/.*.npy'):
-            for part in self.cache.folder.glob(f'{name}.*.part'):
-                part.unlink()
-        if not found:
-            return list(range(len(self.scans)))
-        left = []
-        for file in range(len(self.scans)):
-            path = self.cache.path(file)
-            if path.is_file() and check:
-                try:
-                    check_scene(path)
-                except ValueError:
-                    path.unlink()
-            if not path.is_file():
-                left.append(file)
+        check_same(self.cache, self.facts, self.teacher.paths)
+        left = missing_files(self.cache, len(self.scans), check)
+        check_clouds(self.cache, self.scans)
         return left
 
-    def _check_same(self, found: Mapping) -> None:
-        difference = differing(found, self.facts)
-        if difference is None and set(found['taps']) != set(self.teacher.paths):
-            there, here = ', '.join(found['taps']), ', '.join(self.teacher.paths)
-            difference = f'other taps: {there} there, {here} here'
-        if difference:
-            raise UsageError(
-                f'folder {self.cache.folder} already holds a teacher cache of {difference}: name '
-                'another folder (--out), or delete this one'
-            )
+    def adds(self, left: Sequence[int]) -> bool:
+        """Whether what is left are views added to a finished cache, which stays usable meanwhile.
+
+        Args:
+            left: Files yet to be stored.
+        """
+        found = self.cache.read('cache.json')
+        stored = len(self.scans.index) * (found.get('views') or 1)
+        return bool(found.get('finished')) and min(left) >= stored
+
+    @property
+    def described(self) -> bool:
+        """Whether the folder says that it is whole."""
+        found = self.cache.read('cache.json')
+        return found['finished'] and found.get('views', 0) == self.facts['views']
 
     def describe(self, finished: bool) -> None:
         """Write what the cache is made from."""
@@ -210,11 +205,12 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
                 f'{size_text(size * share)}: name a larger one (--out), or store less (--logits '
                 'top8, --dtype fp16, fewer terms)'
             )
-        writer.describe(finished=False)
+        if not writer.adds(left):
+            writer.describe(finished=False)
         for file in progress('stored', left):
             write_scene(writer.cache.path(file), arrays or writer.run(file))
             arrays = None
-    if left or not writer.cache.read('cache.json')['finished']:
+    if left or not writer.described:
         writer.describe(finished=True)
     total = writer.bytes()
     kind = 'view' if writer.facts['views'] else 'scan'

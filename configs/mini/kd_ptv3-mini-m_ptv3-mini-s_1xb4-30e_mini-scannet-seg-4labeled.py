@@ -1,0 +1,12 @@
+_base_ = [
+    './ptv3-mini-s_1xb4-30e_mini-scannet-seg-4labeled.py',
+    '../_base_/distill/kd_few_labels.py',
+]
+model = dict(
+    _delete_=True,
+    type='DistillSegmentor',
+    student=_base_.model,
+    teacher=dict(config='{{ fileDirname }}/ptv3-mini-m_1xb4-60e_mini-scannet-seg.py'),
+    terms=_base_.distill.terms,
+)
+train_dataloader = dict(dataset=dict(type='PartialLabels'), **_base_.labeled_batches)
