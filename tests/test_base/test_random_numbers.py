@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from projects.SRKD.base import seed_process, seeded
+from projects.SRKD.base.random_numbers import random_state, restore_random_state
 
 
 def draw():
@@ -32,3 +33,13 @@ def test_states_come_back_also_after_an_error():
         assert draw() != expected
         raise KeyError
     assert draw() == expected
+
+
+def test_a_state_repeats_what_was_drawn_after_it():
+    seed_process(5)
+    random.gauss(0, 1), np.random.randn()  # these keep a second number for later
+    state = random_state()
+    expected = draw(), random.gauss(0, 1), np.random.randn()
+    seed_process(6)
+    restore_random_state(state)
+    assert (draw(), random.gauss(0, 1), np.random.randn()) == expected

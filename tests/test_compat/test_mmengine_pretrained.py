@@ -117,3 +117,9 @@ def test_the_backbone_of_a_trained_segmentor_starts_another(tmp_path):
     del config['backbone']['init_cfg']['prefix']
     with pytest.raises(UsageError, match="prefix='backbone.' would fill some"):
         build(config).init_weights()
+
+
+def test_weights_that_are_no_numbers_are_refused(start):
+    weights = filled() | {'conv.bias': torch.tensor([1, float('nan'), float('nan')])}
+    with pytest.raises(UsageError, match=r'1 of 7 tensors .*: conv.bias \(2 of 3\); the run that'):
+        start(weights)

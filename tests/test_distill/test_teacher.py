@@ -4,6 +4,7 @@ import pytest
 import torch
 from toy import batch, build, distiller, minkunet, save_checkpoint
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.distill import LiveTeacher
 from projects.SRKD.distill.teacher import teacher_config
 from projects.SRKD.models.weights import load_strictly
@@ -51,6 +52,15 @@ def test_another_prefix_is_refused_naming_the_nearest_key(checkpoint):
 def test_the_prefix_of_a_distributed_wrapper_is_taken_off(checkpoint):
     rewrite(checkpoint, lambda state: {f'module.{key}': value for key, value in state.items()})
     load_strictly(build(minkunet(8)), checkpoint)
+
+
+def test_weights_that_are_no_numbers_are_refused(checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    name = next(iter(content['state_dict']))
+    content['state_dict'][name][0, 0] = float('inf')
+    torch.save(content, checkpoint)
+    with pytest.raises(UsageError, match=f'but got teacher checkpoint .* with 1 of .*: {name} '):
+        load_strictly(build(minkunet(8)), checkpoint)
 
 
 def test_a_plain_dict_of_weights_is_enough(checkpoint):

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 from torch import nn
+from toy import batch, distiller, minkunet, save_checkpoint
 
 from projects.SRKD.distill import DistillModel
 from projects.SRKD.distill.told_by_hooks import ToldByHooks
@@ -46,3 +47,21 @@ def test_assigning_works_for_one_version_and_names_the_method():
     with pytest.warns(FutureWarning, match=r'is model.tell_connectors_are_kept\(\) now'):
         model.keeps_connectors = True
     assert model.keeps_connectors
+
+
+def test_a_listener_sees_what_the_teacher_was_asked_and_said(tmp_path):
+    teacher = minkunet(16)
+    checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
+    model, seen = distiller(minkunet(8), teacher, checkpoint), []
+    model.tell_what_is_taught(lambda *lesson: seen.append(lesson))
+    data = model.data_preprocessor(batch(), training=True)
+    model.loss(**data)
+    ((inputs, samples, taught),) = seen
+    assert inputs is data['inputs'] and samples is data['data_samples']
+    assert set(taught) == {'backbone', 'decode_head.conv_seg'}
+    model.set_distill_scale(0)
+    model.loss(**data)  # the teacher does not run
+    model.set_distill_scale(1)
+    model.tell_what_is_taught(None)
+    model.loss(**data)
+    assert len(seen) == 1

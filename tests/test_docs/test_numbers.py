@@ -9,6 +9,7 @@ from projects.SRKD.analysis.report import Row, comparison_table
 
 MEASURED = re.compile(r'([+-]?\d+\.\d+)(?: [A-Za-z0-9 ]+)? \+- (\d+\.\d+)')
 SAID = re.compile(r'([+-]?\d+\.\d+) \+- (\d+\.\d+)')
+NUMBER = re.compile(r'[+-]?\d+\.\d+')
 PAGES = ('docs/evidence.md', 'docs/cache.md')
 
 
@@ -35,6 +36,39 @@ def test_means_and_deviations_are_those_of_the_results_that_their_section_links(
         assert files, text[:60]
         results = '\n'.join(((ROOT / page).parent / file).read_text() for file in files)
         assert not unknown(text, results), text[:60]
+
+
+def reported(page: str) -> list[tuple[str, str]]:
+    """Tables of the sections that link the page of a planned study, and what these pages say."""
+    text = (ROOT / page).read_text()
+    found = []
+    for part in re.split(r'^## ', text, flags=re.MULTILINE):
+        files = [link for link in links(part) if link.endswith('/report.md')]
+        rows = '\n'.join(line for line in part.splitlines() if line.startswith('|'))
+        if files and NUMBER.search(rows):
+            pages = '\n'.join(((ROOT / page).parent / link).read_text() for link in files)
+            found.append((rows, pages))
+    return found
+
+
+def unreported(rows: str, pages: str) -> list[str]:
+    """Numbers of a table that are none of the pages', rounded to as many digits."""
+    known = [float(number) for number in NUMBER.findall(pages)]
+    return [number for number in NUMBER.findall(rows)
+            if not any(abs(float(number) - of) <= 0.501 * 10 ** -len(number.split('.')[1])
+                       for of in known)]  # fmt: skip
+
+
+@pytest.mark.parametrize('page', ('docs/evidence.md', 'README.md'))
+def test_tables_of_planned_studies_say_what_their_pages_say(page):
+    assert reported(page)
+    for rows, pages in reported(page):
+        assert not unreported(rows, pages), rows[:80]
+
+
+def test_a_number_that_no_page_has_is_found():
+    assert not unreported('| kd | 31.4 | +29.1 .. +33.0 |', '| 31.42 +- 1.20 | +29.09 .. +33.04 |')
+    assert unreported('| kd | 31.5 |', '31.42') and unreported('| -1.2 |', '+1.20')
 
 
 def test_a_number_that_nobody_measured_is_found():

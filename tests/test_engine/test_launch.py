@@ -250,6 +250,13 @@ def test_the_tool_then_says_one_sentence_and_ends_with_exit_code_1(
     assert said[-1].startswith('train.py: the step of iteration') and 'Traceback' not in said
 
 
+def test_the_guard_can_be_left_out(config, tmp_path):
+    config.write_text(f'{config.read_text()}default_hooks["finite_step"] = None\n')
+    options = {'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 4}
+    runner = train(config, tmp_path / 'run', options)
+    assert runner.epoch == 4 and not runner.model.line.weight.isfinite()
+
+
 def test_no_workers_may_be_said_alone(tmp_path):
     config = write_config(tmp_path)
     config.write_text(

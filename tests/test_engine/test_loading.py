@@ -12,7 +12,7 @@ from toy_run import write_config
 from projects.SRKD.base import FileMissingError, UsageError
 from projects.SRKD.engine import DistillCheckpointHook, EveryWeightHook, launch
 from projects.SRKD.engine.loading import settle_loading
-from projects.SRKD.models.weights import compare_weights
+from projects.SRKD.models.weights import check_finite, compare_weights
 
 FULL = {'line.weight': torch.full((1, 1), 3.0), 'line.bias': torch.full((1,), 1.0)}
 
@@ -164,6 +164,43 @@ def test_a_distiller_is_strict_under_the_tools_of_mmdet3d(tmp_path):
     runner.hooks = [EveryWeightHook(partial=True)]  # it judges alone
     network.terms = torch.nn.ModuleDict()
     DistillCheckpointHook().after_load_checkpoint(runner, content)
+
+
+WRONG = {'line.weight': torch.full((1, 1), float('nan')), 'line.bias': torch.ones(1)}
+REFUSED = r'with 1 of 2 tensors that hold NaN or infinity: line.weight \(1 of 1\); .* earlier check'
+
+
+@pytest.mark.parametrize('way', ['load_from', 'partial', 'resume', 'test'])
+def test_weights_that_are_no_numbers_are_refused(way, saved, tmp_path):
+    path = saved(WRONG)
+    with pytest.raises(UsageError, match=f'must be finite, but got checkpoint {path} {REFUSED}'):
+        if way == 'test':
+            options = {'experiment_name': uuid.uuid4().hex}
+            config = write_config(tmp_path)
+            launch.test(config, path, work_dir=tmp_path / 'run', cfg_options=options)
+        elif way == 'resume':
+            train(write_config(tmp_path), tmp_path / 'run', resume=path)
+        else:
+            config = write_config(tmp_path, load_from=path)
+            train(config, tmp_path / 'run', partial=way == 'partial')
+
+
+@pytest.mark.parametrize(
+    'beside', [dict(ema_state_dict=WRONG), dict(distill=dict(connectors=WRONG))]
+)
+def test_averages_and_connectors_that_are_no_numbers_are_not_resumed(beside, saved, tmp_path):
+    path = saved(None, dict(state_dict=FULL, **beside))
+    with pytest.raises(UsageError, match='must be finite to resume, .* 1 that hold .*line.weight'):
+        train(write_config(tmp_path), tmp_path / 'run', resume=path)
+    train(write_config(tmp_path, load_from=path), tmp_path / 'run')
+
+
+def test_a_mask_of_infinities_that_the_network_is_built_with_is_no_fault():
+    network = torch.nn.Linear(1, 1)
+    network.register_buffer('mask', torch.tensor([0.0, -float('inf')]))
+    check_finite(network, network.state_dict(), 'a file')
+    with pytest.raises(UsageError, match=r'got a file with 1 of 3 tensors .*: bias \(1 of 1\)'):
+        check_finite(network, network.state_dict() | dict(bias=-network.mask[1:]), 'a file')
 
 
 def test_kernels_of_spconv_1_fit_as_they_are_loaded():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,6 +20,33 @@ def seed_process(*numbers: int) -> None:
     random.seed(python)
     np.random.seed(array)
     torch.manual_seed(tensor)
+
+
+def random_state() -> dict:
+    """What ``random``, numpy and torch (CPU, and the present GPU) go on to draw from.
+
+    Plain containers, arrays and tensors, for :func:`restore_random_state`.
+
+    Example:
+        >>> state = random_state()
+        >>> one = random.random(), torch.rand(2).tolist()
+        >>> restore_random_state(state)
+        >>> (random.random(), torch.rand(2).tolist()) == one
+        True
+    """
+    state = dict(python=random.getstate(), numpy=np.random.get_state(), torch=torch.get_rng_state())
+    if torch.cuda.is_initialized():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: Mapping) -> None:
+    """Draw from now on what was drawn after :func:`random_state`, on a GPU where there is one."""
+    random.setstate(state['python'])
+    np.random.set_state(state['numpy'])
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())
 
 
 def generator_states() -> bytes:

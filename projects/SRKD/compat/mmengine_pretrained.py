@@ -23,13 +23,13 @@ def initialize(self, module: nn.Module) -> None:
 
     Raises:
         FileMissingError: If the file does not exist.
-        UsageError: If it is no checkpoint, or nothing of it fits.
+        UsageError: If it is no checkpoint, nothing of it fits, or what fits is not finite.
     """
     from mmengine.logging import print_log
     from mmengine.model.weight_init import update_init_info
     from mmengine.runner.checkpoint import load_state_dict
 
-    from ..models.weights import compare_weights, read_checkpoint
+    from ..models.weights import check_finite, compare_weights, read_checkpoint
 
     part = type(module).__name__
     name = f'init_cfg of {part}: checkpoint'
@@ -53,6 +53,7 @@ def initialize(self, module: nn.Module) -> None:
         raise UsageError(
             f'{source} fills nothing of it: {report}{_advice(module.state_dict(), weights)}'
         )
+    check_finite(module, weights, source)
     fitting = {key: value for key, value in weights.items() if key not in report.misshapen}
     load_state_dict(module, fitting, strict=False, logger='silent')
     missing = [key for key in report.missing if not key.endswith(_COUNTER)]

@@ -133,7 +133,7 @@ class FirstStepsBalance:
                              dtype=torch.float64, device=task.device)  # (1 + K,)  # fmt: skip
         all_reduce(norms, 'mean')
         if not norms.isfinite().all():
-            return  # a step that a gradient scaler skips, or FiniteLossHook ends the run
+            return  # a step that a gradient scaler skips, or FiniteStepHook ends the run
         own, *theirs = norms.tolist()
         self._task += own
         for name, norm in zip(terms, theirs):

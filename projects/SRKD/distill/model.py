@@ -150,6 +150,7 @@ class DistillModel(ToldByHooks, BaseModel):
         if not self.shares_voxels:
             theirs = self.teacher.prepare(inputs, data_samples, self.training)
         taught = self.teacher(*theirs)
+        self._tell_listener(*theirs, taught)
         matcher, pairs = self.matcher(ours, theirs), {}
         with self.taps as learned:
             losses = self.task_losses(inputs, self.targets(data_samples))

@@ -2,8 +2,11 @@
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 from ..base import UsageError
+from .features import Features
 
 
 class ToldByHooks:
@@ -11,6 +14,7 @@ class ToldByHooks:
 
     _distill_scale = 1.0
     _keeps_connectors = False
+    _listener: Callable[[dict, list, dict], None] | None = None
 
     @property
     def distill_scale(self) -> float:
@@ -55,6 +59,21 @@ class ToldByHooks:
         this before a run; :meth:`forward` refuses to train before.
         """
         self._keeps_connectors = True
+
+    def tell_what_is_taught(
+        self, listener: Callable[[dict[str, Any], list, dict[str, Features]], None] | None
+    ) -> None:
+        """Let somebody see in every step what the teacher was asked and what its taps said.
+
+        Args:
+            listener: Called with the teacher's inputs, its data samples and its taps, before the
+                student runs; None: nobody.
+        """
+        self._listener = listener
+
+    def _tell_listener(self, inputs: dict, data_samples: list, taught: dict) -> None:
+        if self._listener is not None:
+            self._listener(inputs, data_samples, taught)
 
 
 def _tell_successor(old: str, new: str) -> None:

@@ -4,7 +4,8 @@ from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
 from .every_weight_hook import EveryWeightHook
-from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .finite_loss_hook import FiniteLossHook
+from .finite_step.hook import FiniteStepHook, NonFiniteLossError
 from .gradient_log_hook import GradientLogHook
 from .reestimate_batch_norm_hook import ReestimateBatchNormHook
 from .reseed_hook import ReseedHook
@@ -17,6 +18,7 @@ __all__ = [
     'DistillScheduleHook',
     'EveryWeightHook',
     'FiniteLossHook',
+    'FiniteStepHook',
     'GradientLogHook',
     'NonFiniteLossError',
     'ReestimateBatchNormHook',

@@ -13,12 +13,18 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ..base import UsageError
-from ..models.weights import compare_weights, weights_in
+from ..models.weights import (
+    check_finite,
+    compare_weights,
+    weights_beside,
+    weights_in,
+    wrong_weights,
+)
 
 
 @HOOKS.register_module()
 class EveryWeightHook(Hook):
-    """Refuse a file that would leave some of the network as it was initialized.
+    """Refuse a file that would leave some of the network as it was initialized, or make it NaN.
 
     A training refuses weights that the network has not, too: they are those of another network. A
     test passes them over, and mmengine lists them.
@@ -38,7 +44,7 @@ class EveryWeightHook(Hook):
         """Compare, before mmengine copies the weights.
 
         Raises:
-            UsageError: With a report of what is missing, of another shape or too much.
+            UsageError: With a report of what is missing, of another shape, too much or not finite.
         """
         check_every_weight(runner, checkpoint, self.partial and not runner._resume)
 
@@ -47,13 +53,22 @@ def check_every_weight(runner: Runner, checkpoint: Mapping, partial: bool = Fals
     """Refuse, or list if ``partial``, what a checkpoint lacks or holds alone.
 
     Raises:
-        UsageError: If it holds no weights, does not fill the network, no weight fits at all, or, in
-            a training, some belong to no part of the network.
+        UsageError: If it holds no weights or some that are not finite, does not fill the network,
+            no weight fits at all, or, in a training, some belong to no part of the network.
     """
     network = runner.model.module if is_model_wrapper(runner.model) else runner.model
     network = network.module if isinstance(network, BaseTTAModel) else network
     source = f'checkpoint {runner._load_from or "to resume from in " + str(runner.work_dir)}'
-    report = compare_weights(network, weights_in(checkpoint, source))
+    weights = weights_in(checkpoint, source)
+    check_finite(network, weights, source)
+    beside = wrong_weights(weights_beside(checkpoint)) if runner._resume else []
+    if beside:
+        raise UsageError(
+            f'averages and connectors must be finite to resume, but got {source} with '
+            f'{len(beside)} that hold NaN or infinity ({beside[0]}): resume from an earlier '
+            'checkpoint, or use load_from for the weights alone'
+        )
+    report = compare_weights(network, weights)
     trains = isinstance(getattr(runner, '_train_loop', None), BaseLoop)
     if report.fills and not (trains and report.unexpected):
         return

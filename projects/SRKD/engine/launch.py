@@ -21,10 +21,11 @@ from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
 from .config_file import read_config
 from .every_weight_hook import EveryWeightHook
-from .finite_loss_hook import FiniteLossHook, NonFiniteLossError  # noqa: F401 - tools name it
+from .finite_step.hook import NonFiniteLossError  # noqa: F401 - tools name it
 from .format_only import drop_labels
 from .loading import check_checkpoint, settle_loading
 
+_GUARD = 'mmdet3d.FiniteStepHook'  # of every training whose config does not say otherwise
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
 
 
@@ -83,7 +84,7 @@ def train(
         UsageError: If ``work_dir`` cannot be written to, the config has no
             ``auto_scale_lr.base_batch_size`` to scale from, or what is to be loaded does not exist
             or does not fill the network.
-        NonFiniteLossError: If the loss or a gradient is not finite.
+        NonFiniteLossError: If a loss, a gradient or a weight is not finite.
     """
     cfg = read_config(config, splits=('train', 'val'), **reading)
     check_writable(cfg.work_dir, 'work_dir')
@@ -98,12 +99,12 @@ def train(
                 'total batch size its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
+    cfg.setdefault('default_hooks', {}).setdefault('finite_step', dict(type=_GUARD))
     partial, told = settle_loading(cfg, resume, partial)
     runner = build_runner(cfg)
     if told:
         runner.logger.warning(told)
     check_loop(runner)
-    runner.register_hook(FiniteLossHook())
     runner.register_hook(EveryWeightHook(partial))
     runner.register_hook(_Preflight(partial), priority='LOWEST')
     runner.train()

@@ -82,6 +82,56 @@ def compare_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> Weight
     )
 
 
+def wrong_weights(weights: Mapping[str, Tensor]) -> list[str]:
+    """Names of tensors that hold a NaN or an infinity.
+
+    Example:
+        >>> import torch
+        >>> wrong_weights(dict(a=torch.ones(2), b=torch.tensor([1.0, float('inf')])))
+        ['b']
+    """
+    return [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
+
+
+def weights_beside(checkpoint: Mapping) -> dict[str, Tensor]:
+    """What a run saves beside ``state_dict`` and trains or tests with: averages and connectors."""
+    connectors = (checkpoint.get('distill') or {}).get('connectors') or {}
+    return {**(checkpoint.get('ema_state_dict') or {}), **connectors}
+
+
+def check_finite(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Refuse weights that are no numbers where the network has them.
+
+    What the network itself is built with, such as a mask of minus infinity, is no fault.
+
+    Args:
+        network: Asked for its ``state_dict``, as it was before loading.
+        weights: As for :func:`compare_weights`.
+        source: What the file is called in the message.
+
+    Raises:
+        UsageError: Counts such tensors and names the first.
+    """
+    wrong = wrong_weights(weights)
+    if wrong:
+        own = network.state_dict()
+        wrong = [name for name in wrong if name in own and own[name].isfinite().all()]
+    if wrong:
+        shown = [
+            f'{name} ({int((~weights[name].isfinite()).sum()):,} of {weights[name].numel():,})'
+            for name in wrong[:_SHOWN]
+        ]
+        raise UsageError(
+            f'weights must be finite, but got {source} with {len(wrong)} of {len(weights)} tensors '
+            f'that hold NaN or infinity: {", ".join(shown)}{", ..." * (len(wrong) > _SHOWN)}; the '
+            'run that saved them had diverged: take one of its earlier checkpoints'
+        )
+
+
 def weights_in(content: object, source: str) -> dict[str, Tensor]:
     """Weights of what a file holds, without ``module.`` prefixes.
 
@@ -146,12 +196,13 @@ def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
 
     Raises:
         FileMissingError: If the file does not exist.
-        UsageError: If the file is no checkpoint, or any key is missing, unexpected or of another
-            shape: the message counts them and names the first and the nearest.
+        UsageError: If the file is no checkpoint, any key is missing, unexpected or of another
+            shape, or a weight is not finite: the message counts them and names the first.
     """
     weights, meta = read_checkpoint(checkpoint)
     report = compare_weights(network, weights)
     if report.unexpected or not report.fills:
         raise UsageError(f'teacher checkpoint {checkpoint} does not fit {report.network}: {report}')
+    check_finite(network, weights, f'teacher checkpoint {checkpoint}')
     network.load_state_dict(weights, strict=True)
     return meta
