@@ -77,7 +77,7 @@ def test_scans_that_a_list_repeats_have_one_choice(config, choice):
     config.train_dataloader.dataset.scene_idxs = [2, 2, 0]
     data = candidates(config)
     names = [data.get_data_info(i)['lidar_points']['lidar_path'] for i in (0, 2)]
-    edit(choice, path=names, scan=[0, 0, 1])
+    edit(choice, path=names, scan=[0, 0, 1], order=ORDER[:2])
     sample, expected = shown(chosen(config, choice), 2, 0), shown(data, 2, ORDER[1][0])
     assert torch.equal(sample['inputs']['points'], expected['inputs']['points'])
 
@@ -113,7 +113,7 @@ def test_a_choice_that_is_not_there_is_refused(config, tmp_path):
 
 
 def test_an_unfinished_choice_is_refused(config, choice):
-    edit(choice, finished=False)
+    edit(choice, finished=False, order=ORDER[:2])
     with pytest.raises(ValueError, match='is unfinished: run .* again, it goes on where it'):
         chosen(config, choice)
 
@@ -129,6 +129,28 @@ def test_an_unfinished_choice_is_refused(config, choice):
 def test_a_choice_from_other_candidates_is_refused(config, choice, options, match):
     with pytest.raises(ValueError, match=f'choice.json was made from other candidates: {match}; '):
         chosen(config, choice, **options)
+
+
+DAMAGES = {
+    'path, scan and order must be lists': dict(order=None),
+    'scan must name scans that there are': dict(scan=[0, 1, 3]),
+    'order must name each candidate of a scan once': dict(order=[*ORDER[:2], [0, 1, 2, 3, 3]]),
+    'order must name each candidate of a scan': dict(order=[*ORDER[:2], [0, '1', 2, 3, 4]]),
+    'finished must say whether order has all scans': dict(order=ORDER[:2]),
+}
+
+
+@pytest.mark.parametrize('match', DAMAGES)
+def test_a_damaged_choice_is_refused(config, choice, match):
+    edit(choice, **DAMAGES[match])
+    with pytest.raises(ValueError, match=f'choice.json is damaged .{match}.*: delete it and run'):
+        chosen(config, choice)
+
+
+def test_half_a_file_is_refused(config, choice):
+    choice.write_text(choice.read_text()[:-20])
+    with pytest.raises(ValueError, match='choice of views .*choice.json is no JSON: .*: delete it'):
+        chosen(config, choice)
 
 
 @pytest.mark.parametrize('scans', [[1, 0, 2], [0, 1, 2, 0]])

@@ -1,6 +1,5 @@
 """Of many candidate views of every scan, the few that a teacher has chosen."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from mmdet3d.registry import TRANSFORMS
 
 from ..base import FileMissingError, UsageError
+from ..base.json_file import read_json
 from ..base.provenance import digest
 from .replay_views import VIEWS, ReplayViews
 
@@ -81,18 +81,17 @@ class ChosenViews(ReplayViews):
         return self._order[scan][view]
 
     def _read(self, here: Mapping[str, Any]) -> dict:
-        if not self.choice.is_file():
+        if not (found := read_choice(self.choice)):
             raise FileMissingError(
                 f'choice of views {self.choice} does not exist: write it with {_MAKE}'
             )
-        found = json.loads(self.choice.read_text())
         names = dict(views='candidates', seed='seed', augmentation='transforms (digest)')
         for key, name in names.items():
-            if found[key] != here[key]:
+            if found.get(key) != here[key]:
                 raise UsageError(
                     f'choice of views {self.choice} was made from other candidates: {name} '
-                    f'{found[key]} there, {here[key]} here; write one for these with {_MAKE}, or '
-                    'give ChosenViews what it was made with'
+                    f'{found.get(key)} there, {here[key]} here; write one for these with {_MAKE}, '
+                    'or give ChosenViews what it was made with'
                 )
         if not found['finished']:
             raise UsageError(
@@ -100,6 +99,46 @@ class ChosenViews(ReplayViews):
                 'it stopped'
             )
         return found
+
+
+def read_choice(path: Path) -> dict[str, Any]:
+    """Content of the file of a choice; empty where there is none.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: If it is damaged.
+    """
+    if not path.is_file():
+        return {}
+    advice = f'delete it and run {_MAKE} again, which makes it anew'
+    try:
+        content = read_json(path)
+    except UsageError as error:
+        raise UsageError(f'choice of views {error}: {advice}') from None
+    if wrong := _wrong_choice(content):
+        raise UsageError(f'choice of views {path} is damaged ({wrong}): {advice}')
+    return content
+
+
+def _wrong_choice(content: Mapping[str, Any]) -> str:
+    lists = [content.get(key) for key in ('path', 'scan', 'order')]
+    if not all(isinstance(values, list) for values in lists):
+        return 'path, scan and order must be lists'
+    path, scan, order = lists
+    if not all(type(number) is int and 0 <= number < len(path) for number in scan):
+        return 'scan must name scans that there are'
+    if not all(_is_order(numbers, content.get('views')) for numbers in order):
+        return 'order must name each candidate of a scan once'
+    if len(order) > len(path) or content.get('finished') is not (len(order) == len(path)):
+        return 'finished must say whether order has all scans'
+    return ''
+
+
+def _is_order(numbers: Any, count: Any) -> bool:
+    fits = isinstance(numbers, list) and len(numbers) == count
+    return fits and set(map(repr, numbers)) == set(map(repr, range(count)))
 
 
 def _check_candidates(candidates: Any, views: int) -> None:

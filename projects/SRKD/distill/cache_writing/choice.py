@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ...base import UsageError, write_text
 from ...base.progress import progress
-from ...datasets.chosen_views import ChosenViews
+from ...datasets.chosen_views import ChosenViews, read_choice
 from ...datasets.replay_views import VIEWS
 from ...ops.herding import herding_order
 from ..cache.facts import differing, teacher_facts
@@ -70,7 +70,7 @@ class ViewChoice:
         facts = teacher_facts(self.teacher.config, self.teacher.checkpoint)
         facts.pop('layout')
         self.facts = facts | self.scans.facts
-        found = json.loads(self.file.read_text()) if self.file.is_file() else {}
+        found = read_choice(self.file)
         if found and (difference := differing(found, self.facts)):
             raise UsageError(
                 f'file {self.file} already holds a choice of views of {difference}: name another '
