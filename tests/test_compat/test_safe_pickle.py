@@ -177,6 +177,44 @@ def test_damaged_file_is_named_with_its_size(tmp_path, damage):
         load_checkpoint(path)
 
 
+CODE = "__import__('os').mkdir('never')"
+
+
+@pytest.mark.parametrize('kind', [dict, OrderedDict, ConfigDict])
+def test_text_that_mmengine_would_run_is_left_out(tmp_path, kind):
+    meta = kind(config=CODE, cfg=CODE, epoch=3, dataset_meta=dict(classes=('a',)))
+    hub = kind(runtime_info=kind(cfg=CODE, iter=7), log_scalars={})
+    found = load_checkpoint(save(dict(meta=meta, message_hub=hub), tmp_path / 'a.pth'))
+    assert found['meta'] == dict(epoch=3, dataset_meta=dict(classes=('a',)))
+    assert found['message_hub'] == dict(runtime_info=dict(iter=7), log_scalars={})
+
+
+def test_the_name_of_a_config_is_kept(tmp_path):
+    names = dict(config='ptv3-mini-m_1xb4-60e', cfg='import os')
+    found = load_checkpoint(save(dict(meta=names), tmp_path / 'a.pth'))
+    assert found['meta'] == dict(config='ptv3-mini-m_1xb4-60e')
+
+
+def test_a_history_without_rows_is_refused(tmp_path):
+    from mmengine.logging import HistoryBuffer
+
+    history = HistoryBuffer([1.0], [1])
+    for wrong in (dict(_log_history=[1.0]), dict(max_length='9'), dict(_log_history=np.ones(3))):
+        vars(history).update(HistoryBuffer([1.0], [1]).__dict__ | wrong)
+        with pytest.raises(ValueError, match='HistoryBuffer has'):
+            load_checkpoint(save(history, tmp_path / 'a.pth'))
+
+
+def test_a_config_that_unfolds_without_end_is_refused(tmp_path):
+    nest = ['x']
+    for _ in range(60):
+        nest = [nest, nest]
+    config = ConfigDict()
+    dict.__setitem__(config, 'nest', nest)
+    with pytest.raises(ValueError, match='copies more data than it holds'):
+        load_checkpoint(save(config, tmp_path / 'a.pth'))
+
+
 def test_torchscript_is_refused(tmp_path):
     import zipfile
 

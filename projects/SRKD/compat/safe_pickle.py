@@ -5,6 +5,7 @@ name becomes an inert :class:`Foreign` object, so weights load beside objects of
 absent or hostile. Text that a consumer would run as a config is left out.
 """
 
+import re
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
@@ -80,9 +81,14 @@ def without_config(content: Any) -> Any:
         place = content
         for key in way:
             place = place.get(key) if isinstance(place, MutableMapping) else None
-        if isinstance(place, MutableMapping):
+        if isinstance(place, MutableMapping) and not _is_name(place.get(last)):
             place.pop(last, None)
     return content
+
+
+def _is_name(text: Any) -> bool:
+    """Whether it is the name of a config, as published teachers have it: a word runs nothing."""
+    return isinstance(text, str) and re.fullmatch(r'[\w-]{1,200}', text) is not None
 
 
 @cache
