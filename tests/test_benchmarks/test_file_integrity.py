@@ -15,6 +15,6 @@ def test_no_damage_to_what_has_a_checksum_is_read_as_another_content(benchmark):
 
 
 def test_the_cost_is_told(benchmark):
-    assert 'Reading a checkpoint of 5 MB, median of 5: torch.load' in benchmark(
+    assert 'Reading a checkpoint of 5 MB, CPU time, median of 5: torch.load' in benchmark(
         'file_integrity'
     ).cost(5)
