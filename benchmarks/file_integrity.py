@@ -25,6 +25,7 @@ def _forms(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
     from projects.SRKD.compat.safe_pickle import load_checkpoint
     from projects.SRKD.compat.weight_files import write_weights
     from projects.SRKD.distill.cache.file import check_scene, write_scene
+
     generator = torch.Generator().manual_seed(0)
     weights = {f'w{i}': torch.randn(50_000, generator=generator) for i in range(10)}
 

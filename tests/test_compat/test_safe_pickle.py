@@ -190,7 +190,7 @@ def test_text_that_mmengine_would_run_is_left_out(tmp_path, kind):
 
 
 def test_files_that_are_no_checkpoints_are_not_named_for_removal(tmp_path):
-    good = dict(best_ckpt='work/best_miou_epoch_3.pth', best_ckpt_a=None, keep_ckpt_ids=[1, 2])
+    good = dict(best_ckpt='work/best_miou_epoch_3.pth', keep_ckpt_ids=[1, 2])
     good['last_ckpt'] = 'work/epoch_3.pth'
     bad = dict(best_ckpt='/home/me', best_ckpt_a='../thesis.tex', keep_ckpt_ids=['../../x'])
     for info, left in ((good, {'best_ckpt', 'keep_ckpt_ids', 'last_ckpt'}), (bad, set())):
