@@ -28,7 +28,7 @@ def pack_teacher(config: Path, checkpoint: Path, out: Path, seed: int) -> str:
     from projects.SRKD.analysis.networks import build_network, read_plain
     from projects.SRKD.base import UsageError
     from projects.SRKD.base.provenance import commit
-    from projects.SRKD.compat.safetensors_file import write_safetensors
+    from projects.SRKD.compat.weight_files import plain, write_weights
     from projects.SRKD.models.weights import load_strictly
 
     network = build_network(read_plain(config))
@@ -47,19 +47,10 @@ def pack_teacher(config: Path, checkpoint: Path, out: Path, seed: int) -> str:
         seed=seed,
         commit=commit(),
         epoch=known.get('epoch'),
-        dataset_meta=_plain(known.get('dataset_meta', {})),
+        dataset_meta=plain(known.get('dataset_meta', {})),
     )
-    write_safetensors(out, weights, meta)
+    write_weights(out, weights, meta)
     return f'{out}: {out.stat().st_size:,} bytes, sha256 {sha256(out.read_bytes()).hexdigest()}'
-
-
-def _plain(value):
-    """Tuples as lists, arrays and their numbers as Python's: what JSON can hold."""
-    if isinstance(value, dict):
-        return {str(key): _plain(of) for key, of in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(of) for of in value]
-    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def main() -> None:
@@ -67,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=Path, help='config the teacher was trained from')
     parser.add_argument('checkpoint', type=Path, help='its last checkpoint')
-    parser.add_argument('out', type=Path, help='.safetensors file to write')
+    parser.add_argument('out', type=Path, help='file to write: .safetensors, .pth or .pt')
     parser.add_argument('--seed', type=int, required=True, help='seed it was trained with')
     args = parser.parse_args()
     from projects.SRKD.base import misuse_told

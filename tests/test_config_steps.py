@@ -19,6 +19,7 @@ from projects.SRKD.datasets.infos.pandaset import write_pandaset_infos
 from projects.SRKD.distill import live_teacher
 from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
 
+OF_STUDIES = sorted((ROOT / 'studies' / 'configs').glob('*.py'))
 MAX_VOXELS = 200  # enough for every layer; the largest networks take seconds for more
 LARGEST_OPTIMIZED = 40_000_000  # parameters; Adam's moments of more take memory and show nothing
 
@@ -71,7 +72,7 @@ def test_what_a_recipe_draws_belongs_to_the_sample(name, roots):
     assert_samples_belong_to_their_draws(train_data(config, roots))
 
 
-@pytest.mark.parametrize('path', SEGMENTATION, ids=name_of)
+@pytest.mark.parametrize('path', SEGMENTATION + OF_STUDIES, ids=name_of)
 def test_a_config_takes_a_training_step(path, roots, monkeypatch, tmp_path):
     config = Config.fromfile(path)
     # a teacher of random weights; that only trained ones are taken is tested in test_teacher.py

@@ -2,7 +2,7 @@
 
 ``python tools/cache_teacher.py CONFIG --out DIR``, then train with ``cache='DIR'`` in the config's
 teacher. Each scan is shown clean, or in the views of ``ReplayViews`` if the training pipeline ends
-with it: docs/cache.md.
+with it. Views of ``ChosenViews`` are chosen first: docs/cache.md.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def main() -> None:
     import torch  # after parsing: --help is quick
 
     from projects.SRKD.base import misuse_told
+    from projects.SRKD.distill.cache_writing.choice import ViewChoice, choose_views, has_choice
     from projects.SRKD.distill.cache_writing.writer import CacheWriter, write_cache
     from projects.SRKD.engine.config_file import parse_options, read_config
 
@@ -60,6 +61,11 @@ def main() -> None:
         with misuse_told('cache_teacher.py'):
             options = parse_options(args.cfg_options)
             cfg = read_config(args.config, cfg_options=options, splits=('train', 'test'))
+            if has_choice(cfg):
+                choice = ViewChoice(cfg, device)
+                choose_views(choice, args.dry_run)
+                if not choice.finished:
+                    return
             writer = CacheWriter(cfg, args.out, args.logits, DTYPES[args.dtype], device, args.views)
             write_cache(writer, args.check, args.dry_run)
     except KeyboardInterrupt:

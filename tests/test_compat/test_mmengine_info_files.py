@@ -130,3 +130,36 @@ def test_a_ground_plane_that_is_none_is_named_with_its_entry(read, plane):
         'ground plane .*, expected 4 finite numbers',
     ):
         read(content)
+
+
+@pytest.mark.parametrize('path', ['/etc/shadow', '../../a.bin'])
+def test_a_path_out_of_the_data_root_is_refused_unless_there_is_none(read, tmp_path, path):
+    read.good['data_list'][1]['lidar_points']['lidar_path'] = path
+    read(read.good)  # data_root='' takes any
+    kind = KittiDataset if 'images' in read.good['data_list'][0] else SemanticKittiDataset
+
+    def rooted(root, prefix=None):
+        return kind(
+            data_root=str(root), ann_file=str(read.path), pipeline=[], serialize_data=False,
+            metainfo=METAINFO.get(kind), data_prefix=dict(pts=prefix or ''))  # fmt: skip
+
+    with pytest.raises(UsageError, match='entry 1 .*lidar_path the path .*leads out of data_root='):
+        rooted(tmp_path / 'root')
+    read.good['data_list'][1]['lidar_points']['lidar_path'] = '../there/a.bin'
+    read(read.good)
+    assert len(rooted(tmp_path / 'root', prefix='here')) == 2
+
+
+def test_objects_in_an_info_file_are_refused_and_not_made(read, tmp_path):
+    read.good['data_list'][0]['more'] = Touches(tmp_path / 'ran')
+    with pytest.raises(UsageError, match=f'info file {read.path} .*the pickle names .*touch'):
+        read(read.good)
+    assert not (tmp_path / 'ran').exists()
+
+
+class Touches:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)

@@ -61,6 +61,19 @@ def test_optimizer_state_is_resumed(tmp_path):
     assert steps == [4, 4]
 
 
+def test_a_resumed_run_executes_no_text_of_its_checkpoint(tmp_path):
+    run(tmp_path, 1)
+    path, target = tmp_path / 'work' / 'epoch_1.pth', tmp_path / 'created'
+    content = torch.load(path, weights_only=False)
+    attack = f"__import__('os').mkdir({str(target)!r})\n"
+    content['meta'].update(config=attack, cfg=attack)
+    content['message_hub']['runtime_info']['cfg'] = attack
+    torch.save(content, path)
+    resumed = run(tmp_path, 2, resume=True)
+    assert resumed.epoch == 2 and not target.exists()
+    assert resumed.message_hub.get_info('cfg') == resumed.cfg.pretty_text  # its own
+
+
 def test_a_strangers_checkpoint_runs_no_code_and_its_weights_load(tmp_path):
     path, target = tmp_path / 'stranger.pth', tmp_path / 'created'
     torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=Attack(target)), path)

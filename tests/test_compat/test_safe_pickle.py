@@ -139,18 +139,10 @@ def test_getattr_cannot_reach_a_method(tmp_path):
 
 
 def test_hooks_saved_with_a_tensor_are_dropped(tmp_path):
-    from projects.SRKD.compat import safe_pickle
-
-    storage = torch.ones(2).untyped_storage()
-    tensor = safe_pickle._tensor(
-        torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32),
-        0,
-        (2,),
-        (1,),
-        True,
-        OrderedDict({0: print}),
-    )
-    assert not tensor._backward_hooks
+    weight = torch.ones(2, requires_grad=True)
+    weight._backward_hooks = OrderedDict({0: print})
+    found = load_checkpoint(save(weight, tmp_path / 'hooked.pth'))
+    assert found.requires_grad and not found._backward_hooks
 
 
 def test_objects_of_other_classes_become_foreign(tmp_path):
@@ -185,13 +177,51 @@ def test_damaged_file_is_named_with_its_size(tmp_path, damage):
         load_checkpoint(path)
 
 
+CODE = "__import__('os').mkdir('never')"
+
+
+@pytest.mark.parametrize('kind', [dict, OrderedDict, ConfigDict])
+def test_text_that_mmengine_would_run_is_left_out(tmp_path, kind):
+    meta = kind(config=CODE, cfg=CODE, epoch=3, dataset_meta=dict(classes=('a',)))
+    hub = kind(runtime_info=kind(cfg=CODE, iter=7), log_scalars={})
+    found = load_checkpoint(save(dict(meta=meta, message_hub=hub), tmp_path / 'a.pth'))
+    assert found['meta'] == dict(epoch=3, dataset_meta=dict(classes=('a',)))
+    assert found['message_hub'] == dict(runtime_info=dict(iter=7), log_scalars={})
+
+
+def test_the_name_of_a_config_is_kept(tmp_path):
+    names = dict(config='ptv3-mini-m_1xb4-60e', cfg='import os')
+    found = load_checkpoint(save(dict(meta=names), tmp_path / 'a.pth'))
+    assert found['meta'] == dict(config='ptv3-mini-m_1xb4-60e')
+
+
+def test_a_history_without_rows_is_refused(tmp_path):
+    from mmengine.logging import HistoryBuffer
+
+    history = HistoryBuffer([1.0], [1])
+    for wrong in (dict(_log_history=[1.0]), dict(max_length='9'), dict(_log_history=np.ones(3))):
+        vars(history).update(HistoryBuffer([1.0], [1]).__dict__ | wrong)
+        with pytest.raises(ValueError, match='HistoryBuffer has'):
+            load_checkpoint(save(history, tmp_path / 'a.pth'))
+
+
+def test_a_config_that_unfolds_without_end_is_refused(tmp_path):
+    nest = ['x']
+    for _ in range(60):
+        nest = [nest, nest]
+    config = ConfigDict()
+    dict.__setitem__(config, 'nest', nest)
+    with pytest.raises(ValueError, match='copies more data than it holds'):
+        load_checkpoint(save(config, tmp_path / 'a.pth'))
+
+
 def test_torchscript_is_refused(tmp_path):
     import zipfile
 
     path = tmp_path / 'script.pt'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('script/constants.pkl', b'')
-    with pytest.raises(ValueError, match='TorchScript program; expected a checkpoint'):
+    with pytest.raises(ValueError, match='TorchScript program; expected one written by'):
         load_checkpoint(path)
 
 

@@ -65,3 +65,39 @@ def test_another_ending_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UsageError, match='must end in .safetensors'):
         write_safetensors(tmp_path / 'x.pth', {'a': torch.zeros(1)}, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_every_flipped_bit_of_a_file_of_ours_is_found(file):
+    path, _ = file
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        raw = bytearray(whole)
+        raw[at] ^= 1 << at % 8
+        path.write_bytes(raw)
+        try:
+            found = read_safetensors(path)
+        except UsageError:
+            continue
+        path.write_bytes(whole)  # harmless: a space of the header, say
+        same = read_safetensors(path)
+        assert found['meta'] == same['meta']
+        assert all(torch.equal(found['state_dict'][key], same['state_dict'][key])
+                   for key in same['state_dict'])  # fmt: skip
+
+
+def test_a_file_without_a_checksum_is_read(file, tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / 'theirs.safetensors'
+    save_file({'a': torch.ones(2), 'none': torch.zeros(0)}, str(path))
+    assert read_safetensors(path, 'cpu')['state_dict']['a'].tolist() == [1, 1]
+
+
+def test_meta_that_is_no_dict_is_told(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / 'x.safetensors'
+    for text in ('[1]', '[' * 100_000, '{'):
+        save_file({'a': torch.ones(2)}, str(path), metadata={'meta': text})
+        with pytest.raises(UsageError, match='x.safetensors is damaged or no safetensors'):
+            read_safetensors(path)

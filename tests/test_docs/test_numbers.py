@@ -9,6 +9,7 @@ from projects.SRKD.analysis.report import Row, comparison_table
 
 MEASURED = re.compile(r'([+-]?\d+\.\d+)(?: [A-Za-z0-9 ]+)? \+- (\d+\.\d+)')
 SAID = re.compile(r'([+-]?\d+\.\d+) \+- (\d+\.\d+)')
+REPORT = re.compile(r'results/[\w-]+/report\.md')
 NUMBER = re.compile(r'[+-]?\d+\.\d+')
 PAGES = ('docs/evidence.md', 'docs/cache.md')
 
@@ -18,7 +19,8 @@ def sections(page: str) -> list[tuple[str, list[str]]]:
     text = (ROOT / page).read_text()
     found = [(part, [link for link in links(part) if 'results/study_' in link])
              for part in re.split(r'^## ', text, flags=re.MULTILINE)]  # fmt: skip
-    return [(part, files) for part, files in found if SAID.search(part)]
+    return [(part, files) for part, files in found
+            if SAID.search(part) and not REPORT.search(part)]  # fmt: skip
 
 
 def unknown(text: str, results: str) -> list[tuple[str, str]]:
@@ -42,8 +44,8 @@ def reported(page: str) -> list[tuple[str, str]]:
     """Tables of the sections that link the page of a planned study, and what these pages say."""
     text = (ROOT / page).read_text()
     found = []
-    for part in re.split(r'^## ', text, flags=re.MULTILINE):
-        files = [link for link in links(part) if link.endswith('/report.md')]
+    for part in re.split(r'^##+ ', text, flags=re.MULTILINE):
+        files = [link for link in links(part) if REPORT.search(link)]
         rows = '\n'.join(line for line in part.splitlines() if line.startswith('|'))
         if files and NUMBER.search(rows):
             pages = '\n'.join(((ROOT / page).parent / link).read_text() for link in files)

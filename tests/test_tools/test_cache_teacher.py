@@ -85,6 +85,24 @@ def test_views_are_added_to_a_finished_cache(tmp_path):
     assert fewer.returncode == 2 and fewer.stderr.strip().endswith('use --views 3')
 
 
+def test_views_are_chosen_before_they_are_cached(tmp_path):
+    config = dumped(replayed_config, tmp_path, 2, views=1)
+    choice = tmp_path / 'choice.json'
+    text = config.read_text().replace(
+        "type='ReplayViews'", f"type='ChosenViews', candidates=3, choice={str(choice)!r}"
+    )
+    config.write_text(text)
+    for options, told, there in (
+        (['--dry-run'], 'all 2 scans: about', False),
+        ([], '1 views of each of 2 scans, 0 of them stored', True),
+    ):
+        done = run_script(TOOL, config, *options, cwd=ROOT)
+        assert done.returncode == 0 and told in done.stdout, done.stderr
+        assert choice.exists() == (tmp_path / 'cache').exists() == there
+    assert all(sorted(order) == [0, 1, 2] for order in json.loads(choice.read_text())['order'])
+    assert json.loads((tmp_path / 'cache/cache.json').read_text())['finished']
+
+
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):
     options = f'model.teacher.checkpoint={tmp_path}/gone.pth'
     done = run_script(TOOL, config, '--out', tmp_path / 'other', '--cfg-options', options, cwd=ROOT)

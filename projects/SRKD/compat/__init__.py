@@ -16,6 +16,7 @@ CURES = (
     'spconv_loading',
     'mmengine_warnings',
     'mmengine_loading',
+    'mmengine_data_files',
     'mmengine_info_files',
     'mmengine_dist',
     'mmengine_amp',

@@ -8,17 +8,17 @@ Where: mmengine 0.10.7 ``dataset/base_dataset.py``: ``BaseDataset.load_data_list
 Delete when: mmengine names file and entry.
 """
 
-import pickle
 from functools import wraps
 from importlib.util import find_spec
+from reprlib import repr as shortened
 from typing import Any
 
 from ..base import FileMissingError, UsageError, nearest_path
+from ..base.inside import is_inside, wandering_paths
 
 # What a reader of pickle, JSON or YAML raises on bytes that are none.
 _UNREADABLE = (
-    pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError,
-    ImportError, MemoryError, OverflowError,
+    LookupError, ValueError, TypeError, AttributeError, MemoryError, OverflowError, RecursionError,
 )  # fmt: skip
 # What parsing raises on an entry of another form.
 _MISFORMED = (
@@ -48,9 +48,8 @@ def apply() -> bool:
         except OSError as error:
             raise UsageError(f'info file {file} cannot be read: {error.strerror}') from error
         except _UNREADABLE as error:
-            said = ' '.join(str(error).split()) or 'it ends too early'
             raise UsageError(
-                f'info file {file} cannot be read ({type(error).__name__}: {said}): expected what '
+                f'info file {file} cannot be read ({_sentence(error)}): expected what '
                 'a converter of tools/dataset_converters wrote'
             ) from error
         _check_layout(content, file)
@@ -79,7 +78,7 @@ def apply() -> bool:
 
 
 def _check_layout(content: Any, file: Any) -> None:
-    if isinstance(content, list) or isinstance(content, dict) and 'infos' in content:
+    if isinstance(content, list) or (isinstance(content, dict) and 'infos' in content):
         raise UsageError(
             f'info file {file} was written by mmdet3d below 1.0, expected the keys metainfo and '
             "data_list: convert it with mmdet3d's tools/dataset_converters/update_infos_to_v2.py "
@@ -95,7 +94,7 @@ def _check_layout(content: Any, file: Any) -> None:
             found = type(content[key]).__name__ if key in content else 'nothing'
             raise UsageError(
                 f'info file {file} has {found} as {key}, expected a {kind.__name__}: its keys are '
-                f'{", ".join(map(str, content)) or "none"}'
+                f'{", ".join(map(str, list(content)[:9]))[:200] or "none"}'
             )
     if not content['data_list']:
         raise UsageError(f'info file {file} has an empty data_list, expected at least one scan')
@@ -118,9 +117,11 @@ def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
         )
     if 'plane' in info and not is_plane(info['plane']):
         raise UsageError(
-            f'{where} has the ground plane {info["plane"]!r}, expected 4 finite numbers, or no key '
-            'plane: write the info file again with whole files in training/planes, or with none'
+            f'{where} has the ground plane {shortened(info["plane"])}, expected 4 finite '
+            'numbers, or no key plane: write the info file again with whole files in '
+            'training/planes, or with none'
         )
+    wandering = list(wandering_paths(info))
     try:
         parsed = parse(info)
     except UsageError:
@@ -128,12 +129,28 @@ def _parsed(dataset: Any, parse: Any, info: Any, entry: int) -> Any:
     except KeyError as error:
         raise UsageError(f'{where} lacks the key {error}') from error
     except _MISFORMED as error:
-        said = ' '.join(str(error).split())
         raise UsageError(
-            f'{where} has another form than {type(dataset).__name__} reads: {said}'
+            f'{where} has another form than {type(dataset).__name__} reads: {_sentence(error)}'
         ) from error
+    for place, key in wandering:
+        _check_inside(dataset, place[key], f'{where} has as {key}')
     _check_boxes_of(parsed, where)
     return parsed
+
+
+def _check_inside(dataset: Any, path: str, where: str) -> None:
+    """Refuse a path out of the data root and the folders that the config names beside it."""
+    named = [value for value in dataset.data_prefix.values() if isinstance(value, str) and value]
+    if dataset.data_root and not is_inside(path, [dataset.data_root, *named]):
+        raise UsageError(
+            f'{where} the path {path}, which leads out of data_root={dataset.data_root!r}, '
+            "expected one inside of it; data_root='' takes any"
+        )
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, in one line of bounded length."""
+    return ' '.join(str(error).split())[:300] or type(error).__name__
 
 
 def _wants_boxes(dataset: Any) -> bool:

@@ -1,176 +1,35 @@
 """Reading a checkpoint without running anything that it asks for.
 
-A pickle names the functions to call while it is read. Here a name is looked up in one table of
-functions that build data (tensors, arrays, plain containers, mmengine's ``HistoryBuffer``); any
-other name becomes a class of inert :class:`Foreign` objects, so weights load beside objects of
-packages that are absent or hostile.
+What its pickle names is built by :mod:`~projects.SRKD.base.safe_reading` if it is data; any other
+name becomes an inert :class:`Foreign` object, so weights load beside objects of packages that are
+absent or hostile. Text that a consumer would run as a config is left out.
 """
 
-import collections
-import pickle
-import tarfile
-import zipfile
-from collections import OrderedDict
+import re
+from collections.abc import MutableMapping
+from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch._utils import _rebuild_tensor_v2
+from torch.serialization import _get_restore_location
 
 from ..base import FileMissingError, UsageError, nearest_path
+from ..base.safe_reading import (
+    WEIGHT_NAMES,
+    Foreign,
+    Names,
+    UnreadableError,
+    read_archive,
+    read_legacy,
+)
 from .safetensors_file import SUFFIX, read_safetensors
 
+__all__ = ['Foreign', 'load_checkpoint']
 
-class Foreign:
-    """Stands for an object that is not data: takes every call a pickle can make, does nothing.
-
-    ``origin`` is the name it was pickled under.
-    """
-
-    origin = 'unknown'
-
-    def __new__(cls, *args, **kwargs):  # noqa: D102
-        return super().__new__(cls)
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def __call__(self, *args, **kwargs):  # noqa: D102
-        return self
-
-    def __setstate__(self, state):
-        pass
-
-    def __setitem__(self, key, value):
-        pass
-
-    def append(self, value):
-        """Take a list item, keep nothing."""
-
-    def extend(self, values):
-        """Take list items, keep nothing."""
-
-    def add(self, value):
-        """Take a set item, keep nothing."""
-
-    def __reduce__(self):
-        return Foreign, ()
-
-    def __repr__(self):
-        return f'<foreign object {self.origin}>'
-
-
-def _tensor(storage, offset, size, stride, requires_grad, hooks=None, metadata=None) -> Tensor:
-    """A tensor without the hooks and the metadata that came with it."""
-    return _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, OrderedDict())
-
-
-def _parameter(data, requires_grad, hooks=None, state=None) -> torch.nn.Parameter:
-    return torch.nn.Parameter(data, requires_grad)
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """``_codecs.encode`` as numpy uses it for bytes under pickle protocol 2."""
-    if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'bytes are encoded as latin1, this one says {encoding!r}')
-    return text.encode('latin1')
-
-
-def _array(subtype, shape, dtype) -> np.ndarray:
-    """An empty array whose content follows as its state."""
-    return np.ndarray(shape, dtype)
-
-
-def _scalar(dtype: np.dtype, value: bytes) -> np.generic:
-    if dtype.hasobject:
-        raise pickle.UnpicklingError('a numpy scalar of an object type is not data')
-    return np.frombuffer(value, dtype, count=1)[0]
-
-
-def _table() -> dict[tuple[str, str], Any]:
-    """(module, name) as pickled -> what it stands for."""
-    builders = {
-        ('collections', 'OrderedDict'): OrderedDict,
-        ('collections', 'defaultdict'): collections.defaultdict,
-        ('torch._utils', '_rebuild_tensor_v2'): _tensor,
-        ('torch._utils', '_rebuild_parameter'): _parameter,
-        ('torch._utils', '_rebuild_parameter_with_state'): _parameter,
-        ('torch', 'Size'): torch.Size,
-        ('torch', 'device'): torch.device,
-        ('numpy', 'ndarray'): np.ndarray,
-        ('numpy', 'dtype'): np.dtype,
-        ('_codecs', 'encode'): _latin1,
-    }
-    for core in ('numpy.core', 'numpy._core'):  # numpy 1 and 2
-        builders[f'{core}.multiarray', '_reconstruct'] = _array
-        builders[f'{core}.multiarray', 'scalar'] = _scalar
-    plain = (
-        bool,
-        int,
-        float,
-        complex,
-        str,
-        bytes,
-        bytearray,
-        slice,
-        list,
-        tuple,
-        dict,
-        set,
-        frozenset,
-    )
-    for module in ('builtins', '__builtin__'):  # pickle protocol 2 writes the latter
-        builders.update({(module, kind.__name__): kind for kind in plain})
-    builders.update(
-        {
-            ('torch', str(value).removeprefix('torch.')): value
-            for value in vars(torch).values()
-            if isinstance(value, torch.dtype)
-        }
-    )
-    try:
-        from mmengine.config import ConfigDict
-        from mmengine.logging import HistoryBuffer
-    except ImportError:
-        return builders
-
-    class Restored(HistoryBuffer):
-        """Takes the numbers of a pickled buffer and leaves the functions pickled with them."""
-
-        def __setstate__(self, state):
-            self.__init__(state['_log_history'], state['_count_history'], state['max_length'])
-            self.__class__ = HistoryBuffer  # a later checkpoint must name mmengine's class
-
-    def config_dict(entries: dict) -> ConfigDict:
-        return ConfigDict(dict(entries))
-
-    builders['mmengine.logging.history_buffer', 'HistoryBuffer'] = Restored
-    # data sets keep parts of their config in the metainfo, which a resume compares
-    builders['mmengine.config.config', 'ConfigDict'] = config_dict
-    return builders
-
-
-class DataUnpickler(pickle.Unpickler):
-    """An unpickler that builds data and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Look ``module.name`` up in the table; nothing is ever imported."""
-        found = TABLE.get((module, name))
-        if found is None:
-            found = type('Foreign', (Foreign,), {'origin': f'{module}.{name}'})
-        return found
-
-
-def _load(file, **kwargs) -> Any:
-    return DataUnpickler(file, **kwargs).load()
-
-
-TABLE = _table()
-# what torch.load needs of a pickle module
-_PICKLE = SimpleNamespace(Unpickler=DataUnpickler, load=_load, __name__='safe_pickle')
+_ZIP = b'PK\x03\x04'
+# Where mmengine looks for a config as text, which ``Config.fromstring`` then runs.
+_CONFIGS = (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg'))
 
 
 def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
@@ -181,7 +40,8 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
         map_location: As in :func:`torch.load`.
 
     Returns:
-        What was saved; objects that are not data are :class:`Foreign`.
+        What was saved, without the text of its config; objects that are not data are
+        :class:`Foreign`.
 
     Raises:
         FileMissingError: There is no such file.
@@ -191,34 +51,88 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
     if not path.is_file():
         raise FileMissingError(f'{path} can not be found; {nearest_path(path)}')
     if path.suffix == SUFFIX:
-        return read_safetensors(path, map_location)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            script = any(Path(name).name == 'constants.pkl' for name in archive.namelist())
-        if script:
-            raise UsageError(
-                f'{path} is a TorchScript program; expected a checkpoint written by torch.save.'
-            )
-    elif tarfile.is_tarfile(path):
-        raise UsageError(
-            f'{path} is a tar file; expected a checkpoint written by torch.save '
-            '(PyTorch 0.4 or later).'
-        )
+        return without_config(read_safetensors(path, map_location))
     try:
-        return torch.load(
-            path, map_location=map_location, pickle_module=_PICKLE, weights_only=False
-        )
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+        with path.open('rb') as file:
+            read = read_archive if file.read(4) == _ZIP else read_legacy
+        return without_config(read(path, _names(), _get_restore_location(map_location)))
+    except (UnreadableError, OSError, RuntimeError, MemoryError) as error:
+        said = ' '.join(str(error).split()) or type(error).__name__
         raise UsageError(
             f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
-            f'written by torch.save: {type(error).__name__}: {error}'
+            f'written by torch.save: {said}'
         ) from error
+
+
+def without_config(content: Any) -> Any:
+    """Leave out, in place, what mmengine would run: a config is code, and this one a stranger's.
+
+    Resuming runs ``meta['config']``, an inferencer of weights alone ``meta['cfg']`` or the message
+    hub's. Nothing compares them with the run's own.
+
+    Returns:
+        The content.
+
+    Example:
+        >>> without_config(dict(meta=dict(cfg='import os', epoch=3)))
+        {'meta': {'epoch': 3}}
+    """
+    for *way, last in _CONFIGS:
+        place = content
+        for key in way:
+            place = place.get(key) if isinstance(place, MutableMapping) else None
+        if isinstance(place, MutableMapping) and not _is_name(place.get(last)):
+            place.pop(last, None)
+    return content
+
+
+def _is_name(text: Any) -> bool:
+    """Whether it is the name of a config, as published teachers have it: a word runs nothing."""
+    return isinstance(text, str) and re.fullmatch(r'[\w-]{1,200}', text) is not None
+
+
+@cache
+def _names() -> Names:
+    try:
+        from mmengine.config import ConfigDict
+        from mmengine.logging import HistoryBuffer
+    except ImportError:
+        return WEIGHT_NAMES
+
+    class Waiting:
+        """A history whose numbers are yet to come."""
+
+    def history(machine: Any, waiting: Waiting, state: Any) -> HistoryBuffer:
+        """Takes the numbers and leaves the functions pickled with them."""
+        if type(state) is not dict:
+            raise UnreadableError('a HistoryBuffer has no numbers')
+        parts = [state.get(key) for key in ('_log_history', '_count_history')]
+        most = state.get('max_length')
+        if any(not isinstance(p, np.ndarray) or p.ndim != 1 or p.dtype.hasobject for p in parts):
+            raise UnreadableError('a HistoryBuffer has no rows of numbers')
+        if len(parts[0]) != len(parts[1]) or type(most) is not int or most < 1:
+            raise UnreadableError('a HistoryBuffer has rows of different lengths')
+        return HistoryBuffer(*parts, most)
+
+    def config_dict(machine: Any, entries: Any = None) -> ConfigDict:
+        entries = {} if entries is None else entries
+        if type(entries) is not dict:
+            raise UnreadableError('a ConfigDict is made of a dict')
+        _count(machine, entries)
+        return ConfigDict(entries)
+
+    values = {
+        ('mmengine.logging.history_buffer', 'HistoryBuffer'): HistoryBuffer,
+        # data sets keep parts of their config in the metainfo, which a resume compares
+        ('mmengine.config.config', 'ConfigDict'): ConfigDict,
+    }
+    calls = {HistoryBuffer: lambda machine: Waiting(), ConfigDict: config_dict}
+    return WEIGHT_NAMES | Names(values, calls, {Waiting: history})
+
+
+def _count(machine: Any, entries: Any) -> None:
+    """Count what a ConfigDict copies: plain containers in it, again and again."""
+    machine.charge(1 + len(entries))
+    for entry in entries.values() if isinstance(entries, dict) else entries:
+        if type(entry) in (dict, list, tuple):
+            _count(machine, entry)

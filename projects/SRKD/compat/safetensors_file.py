@@ -6,16 +6,19 @@ Delete when: mmengine's ``load_checkpoint`` reads ``.safetensors``.
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..base import UsageError, write_whole
 
 SUFFIX = '.safetensors'
 _META = 'meta'  # safetensors keeps text alone: our meta is JSON under this key
+_SUM = 'crc32'  # of names, types, shapes, values and meta: the form itself has no checksum
 
 
 def read_safetensors(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
@@ -23,7 +26,7 @@ def read_safetensors(path: str | Path, map_location: Any = 'cpu') -> dict[str, A
 
     Args:
         path: File that ends in ``.safetensors``.
-        map_location: Device.
+        map_location: Device; anything but a name or a device leaves them on the CPU.
 
     Raises:
         UsageError: If the file is damaged or another kind, or the package is missing.
@@ -35,13 +38,31 @@ def read_safetensors(path: str | Path, map_location: Any = 'cpu') -> dict[str, A
             f'{path} needs a package that is not installed: pip install safetensors'
         ) from None
     try:
-        with safe_open(str(path), framework='pt', device=str(map_location or 'cpu')) as file:
+        with safe_open(str(path), framework='pt', device='cpu') as file:
             keys = list(file.keys())  # no mapping: it cannot be iterated
-            text = (file.metadata() or {}).get(_META, '{}')
-            return dict(state_dict={key: file.get_tensor(key) for key in keys},
-                        meta=json.loads(text))  # fmt: skip
-    except (SafetensorError, OSError, ValueError) as error:
+            about = file.metadata() or {}
+            weights = {key: file.get_tensor(key) for key in keys}
+        text = about.get(_META, '{}')
+        if _SUM in about and about[_SUM] != _checksum(weights, text):
+            raise ValueError('its checksum is another one')
+        meta = json.loads(text)
+        if not isinstance(meta, dict):
+            raise ValueError(f'its meta is a {type(meta).__name__}, expected a dict')
+    except (SafetensorError, OSError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f'{path} is damaged or no safetensors file: {error}') from None
+    if isinstance(map_location, (str, torch.device)):
+        weights = {key: value.to(map_location) for key, value in weights.items()}
+    return dict(state_dict=weights, meta=meta)
+
+
+def _checksum(weights: Mapping[str, Tensor], text: str) -> str:
+    value = zlib.crc32(text.encode())
+    for key in sorted(weights):
+        tensor = weights[key]
+        value = zlib.crc32(f'{key} {tensor.dtype} {tuple(tensor.shape)}'.encode(), value)
+        if tensor.numel():
+            value = zlib.crc32(tensor.flatten().view(torch.uint8).numpy(), value)
+    return f'{value:08x}'
 
 
 def write_safetensors(
@@ -62,5 +83,7 @@ def write_safetensors(
     if Path(path).suffix != SUFFIX:
         raise UsageError(f'{path} must end in {SUFFIX}')
     whole = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+    text = json.dumps(dict(meta))
+    about = {'format': 'pt', _META: text, _SUM: _checksum(whole, text)}
     with write_whole(path) as new:
-        save_file(whole, str(new), metadata={'format': 'pt', _META: json.dumps(dict(meta))})
+        save_file(whole, str(new), metadata=about)

@@ -4,6 +4,7 @@ from . import augmentation
 from .batches.cross_sample_batch_sampler import CrossSampleBatchSampler
 from .batches.labeled_batch_sampler import LabeledBatchSampler
 from .batches.scene_statistics import SceneStatistics, scene_statistics
+from .chosen_views import ChosenViews
 from .data_root import check_data_root
 from .database_sampler import CheckedDataBaseSampler, CheckedObjectSample
 from .few_labels.labeled_scans import LabeledScans
@@ -28,6 +29,7 @@ __all__ = [
     'AddPointIdentity',
     'CheckedDataBaseSampler',
     'CheckedObjectSample',
+    'ChosenViews',
     'CrossSampleBatchSampler',
     'DivideIntensity',
     'IgnoreSweepPoints',

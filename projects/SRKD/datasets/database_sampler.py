@@ -74,7 +74,7 @@ class CheckedDataBaseSampler(DataBaseSampler):
                     f'the nearest is {nearest_name(name, filters)!r}'
                 )
         difficulty = ['difficulty'] if 'filter_by_difficulty' in prepare else []
-        check_database(info_path, list(sample_groups), ['num_points_in_gt', *difficulty])
+        check_database(info_path, list(sample_groups), ['num_points_in_gt', *difficulty], data_root)
         super().__init__(
             info_path, data_root, rate, prepare, sample_groups, list(classes), **kwargs
         )

@@ -5,12 +5,12 @@ mmdet3d scores ``mini_val`` or ``val``, whole; nuscenes-devkit asserts so after 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ..base import FileMissingError, UsageError, nearest_path
+from ..base.json_file import read_records
 from ..base.packages import needed
 
 SCORED = {'v1.0-mini': 'mini_val', 'v1.0-trainval': 'val'}
@@ -60,9 +60,8 @@ def check_frames(
     Raises:
         UsageError: Counts the frames and names the first, or the scenes that lack some.
     """
-    samples, scenes = (
-        json.loads((folder / f'{name}.json').read_text()) for name in ('sample', 'scene')
-    )
+    samples = read_records(folder / 'sample.json', ['token', 'scene_token'])
+    scenes = read_records(folder / 'scene.json', ['token', 'name'])
     names = {scene['token']: scene['name'] for scene in scenes}
     places = {sample['token']: names[sample['scene_token']] for sample in samples}
     split, listed = SCORED[folder.name], set(listed)

@@ -13,6 +13,8 @@ from ..base.provenance import digest
 from .point_steps import AddPointIdentity
 from .steps import mixes, steps_of
 
+VIEWS = 4  # of a scan, where a config does not say
+
 
 @TRANSFORMS.register_module()
 class ReplayViews(Compose):
@@ -53,11 +55,11 @@ class ReplayViews(Compose):
         UsageError: If ``views`` or ``seed`` is no count, or ``transforms`` number the points.
     """
 
-    def __init__(self, transforms: Sequence[dict], views: int = 4, seed: int = 0) -> None:
+    def __init__(self, transforms: Sequence[dict], views: int = VIEWS, seed: int = 0) -> None:
         for name, value, least in (('views', views, 1), ('seed', seed, 0)):
             if type(value) is not int or value < least:
                 raise UsageError(
-                    f'{name} of ReplayViews must be an integer of at least {least}, '
+                    f'{name} of {type(self).__name__} must be an integer of at least {least}, '
                     f'but got {value!r}'
                 )
         self.facts = dict(views=views, seed=seed, augmentation=digest(transforms))
@@ -86,7 +88,7 @@ class ReplayViews(Compose):
         scan = int(results['sample_idx'])
         name = PurePosixPath(str(results['lidar_points']['lidar_path']).replace('\\', '/')).name
         count = dict(partners=len(results.get('dataset', ()))) if self.mixes else {}
-        with seeded(self.facts['seed'], zlib.crc32(name.encode()), view):
+        with seeded(self.facts['seed'], zlib.crc32(name.encode()), self.number(results, view)):
             results = super().transform(results)
         if results is None:  # as of any transform: the data set tries another scan
             return None
@@ -98,6 +100,10 @@ class ReplayViews(Compose):
         replay = dict(self.facts, scan=scan, view=view, **count)
         results['data_samples'].set_metainfo(dict(replay=replay))
         return results
+
+    def number(self, results: dict, view: int) -> int:
+        """What stands for a view of a loaded scan among the numbers that its draws follow from."""
+        return view
 
     def __repr__(self) -> str:
         views, seed = self.facts['views'], self.facts['seed']

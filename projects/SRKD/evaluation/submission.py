@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.fileio import load
 from mmengine.registry import Registry
 
 from ..base import FileMissingError, UsageError, nearest_name, nearest_path, write_whole
+from ..base.json_file import read_records
 
 SUBMISSION_FORMATS = Registry('submission format', scope='mmdet3d')
 
@@ -208,5 +208,5 @@ def _tokens(table: Path) -> dict[str, str]:
             f'table {table} does not exist, expected it for the names of a submission; '
             f'{nearest_path(table)}'
         )
-    rows = load(table)
+    rows = read_records(table, ['filename', 'token'])
     return {Path(row['filename']).name: row['token'] for row in rows if 'LIDAR' in row['filename']}

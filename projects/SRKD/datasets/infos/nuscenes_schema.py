@@ -5,13 +5,13 @@ The devkit answers a missing record with a bare ``KeyError`` of its token.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterable
 from os.path import commonprefix
 from pathlib import Path
 
 from ...base import FileMissingError, UsageError, nearest_path
+from ...base.json_file import read_records
 
 # The tables, and where the tokens in their fields lead (the devkit's docs/schema_nuscenes.md).
 LINKS = dict(
@@ -57,7 +57,8 @@ def check_tables(root: str | Path, version: str) -> None:
                 f'{path} is missing, nuScenes has the tables {", ".join(sorted(LINKS))}; '
                 f'{nearest_path(path)}'
             )
-    tables = {table: json.loads((folder / f'{table}.json').read_text()) for table in LINKS}
+    tables = {table: read_records(folder / f'{table}.json', ['token', *LINKS[table]])
+              for table in LINKS}  # fmt: skip
     _check_links(tables, folder)
     _check_maps(tables, Path(root), folder)
     _check_scans(tables, folder)
@@ -118,7 +119,7 @@ def _check_masks(root: Path, folder: Path) -> None:
     table = folder / 'lidarseg.json'
     if not table.is_file():
         return
-    names = [record['filename'] for record in json.loads(table.read_text())]
+    names = [record['filename'] for record in read_records(table, ['filename'])]
     lacking = [name for name in names if not (root / name).is_file()]
     if lacking:
         raise FileMissingError(

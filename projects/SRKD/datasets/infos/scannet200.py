@@ -7,7 +7,6 @@ ids stand in ``scannetv2-labels.combined.tsv``. Layout of the files: the ScanNet
 from __future__ import annotations
 
 import csv
-import json
 import os
 import warnings
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...base import FileMissingError, UsageError, nearest_path, write_whole
+from ...base.json_file import read_json
 from ...base.progress import progress
 
 _TABLE, _COLUMNS = 'meta_data/scannetv2-labels.combined.tsv', ('id', 'raw_category')
@@ -93,11 +93,8 @@ def _mask(root: Path, scene: str, ids: dict[str, int], unknown: Counter) -> np.n
 
 
 def _read(path: Path, key: str) -> Any:
-    try:
-        content = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise UsageError(f'{path} is no JSON: {error}') from None
-    if not isinstance(content, dict) or key not in content:
+    content = read_json(path)
+    if key not in content:
         raise UsageError(f'{path} has no {key}')
     return content[key]
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from ...base import UsageError, write_whole
+from .tables import ADVICE, wrong_rows
 
 POINTS, PROBE, _CHECKSUM = 'points', 'probe', 'crc32'
 PROBED = 8  # points
@@ -125,17 +126,15 @@ def check_scene(path: Path) -> None:
         UsageError: If it is damaged.
     """
     try:
-        record = np.load(path)
+        record = np.asarray(np.load(path, mmap_mode='r'))  # reserves nothing by the header's word
         broken = '' if _checksum(record) == record[_CHECKSUM] else 'its checksum is another one'
+        broken = broken or wrong_rows(record, POINTS)
     except OSError:
         raise  # of the disk, not of the file
     except Exception as error:  # a damaged header makes numpy raise whatever it likes
         broken = str(error)
     if broken:
-        raise UsageError(
-            f'{path} of the teacher cache is damaged ({broken}): delete it and run '
-            'tools/cache_teacher.py again, which writes it anew'
-        )
+        raise UsageError(f'{path} of the teacher cache is damaged ({broken[:200]}): {ADVICE}')
 
 
 class SceneFile:
@@ -160,6 +159,8 @@ class SceneFile:
         Args:
             cloud: As shown now; values up to ``TOLERANCE`` apart are the same.
         """
+        if PROBE not in self or self._record[PROBE].shape[:1] != (PROBED,):
+            return 'no view there'
         there = self.read(PROBE, np.arange(PROBED))
         sizes = (self.size, there.shape[1]), tuple(cloud.shape)
         if sizes[0] != sizes[1]:
@@ -176,8 +177,18 @@ class SceneFile:
         return name in self._record.dtype.names
 
     def read(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Copy some rows of an array, ``(M, ...)``."""
-        return np.take(self._record[name], rows, axis=0)
+        """Copy some rows of an array, ``(M, ...)``.
+
+        Raises:
+            UsageError: If there is no such array or row.
+        """
+        if name not in self:
+            raise UsageError(f'{self.path} of the teacher cache lacks {name!r}: {ADVICE}')
+        try:
+            return np.take(self._record[name], rows, axis=0)
+        except (IndexError, TypeError) as error:
+            where = f'{self.path} of the teacher cache'
+            raise UsageError(f'{where} lacks rows of {name!r} ({error}): {ADVICE}') from None
 
     def tap_rows(self, tap: str, rows: np.ndarray) -> np.ndarray:
         """Row at a tap of each of some finest rows, -1 for none."""
@@ -207,5 +218,9 @@ def read_tap(
 
     values = read(tap)
     if f'{tap}.classes' in pieces[0][0]:
-        values = unpack_logits(values, read(f'{tap}.classes'), read(f'{tap}.rest'), width)
+        classes = read(f'{tap}.classes')
+        if classes.numel() and int(classes.max()) >= width:
+            raise UsageError(f'{pieces[0][0].path} of the teacher cache has a class beyond '
+                             f'{width - 1}: {ADVICE}')  # fmt: skip
+        values = unpack_logits(values, classes, read(f'{tap}.rest'), width)
     return values, known

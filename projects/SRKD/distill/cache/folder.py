@@ -12,7 +12,6 @@ v S + 12. So the files of few views are the first of many, and views can be adde
 Shape letters: n points of a sample, N' rows of one file that a sample touches, M rows of a batch.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -27,6 +26,7 @@ from ...base import FileMissingError, UsageError
 from ...models.data_preprocessor import IDENTITY_COLUMNS
 from .facts import differing
 from .file import CHANGED, POINTS, SceneFile, check_scene, read_tap
+from .tables import read_table
 
 _OPEN = 4096  # files mapped at a time; Linux allows a process 65,530 mappings
 _MAKE = 'python tools/cache_teacher.py CONFIG'
@@ -53,9 +53,12 @@ class TeacherCache:
         self._file = lru_cache(_OPEN)(self._open)
 
     def read(self, name: str) -> dict:
-        """Content of ``cache.json`` or ``scenes.json``; empty where there is none."""
-        path = self.folder / name
-        return json.loads(path.read_text()) if path.is_file() else {}
+        """Content of ``cache.json`` or ``scenes.json``; empty where there is none.
+
+        Raises:
+            UsageError: If it is damaged.
+        """
+        return read_table(self.folder / name)
 
     def path(self, number: int) -> Path:
         """A file by its number."""
@@ -96,6 +99,11 @@ class TeacherCache:
                 'again, it goes on where it stopped'
             )
         self.facts, scenes = found, self.read('scenes.json')
+        if not scenes:
+            raise FileMissingError(
+                f'teacher cache {self.folder} has no scenes.json: run {_MAKE} --out {self.folder} '
+                'again'
+            )
         self.scan_of, self.names, self.sizes = (scenes[key] for key in ('scan', 'path', 'bytes'))
 
     def check_views(self, replay: Mapping) -> None:

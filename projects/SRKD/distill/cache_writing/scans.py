@@ -60,7 +60,7 @@ class TrainingScans(ABC):
     """
 
     def __init__(self, cfg: Config) -> None:
-        config = _innermost(cfg.train_dataloader.dataset)
+        config = innermost(cfg.train_dataloader.dataset)
         self.dataset = _entries(cfg.train_dataloader.dataset)
         self.index: list[int] = []  # of each scan in the data set
         self.table = self._table()
@@ -125,7 +125,7 @@ class CleanScans(TrainingScans):
 
     def __init__(self, cfg: Config) -> None:
         super().__init__(cfg)
-        pipeline = with_identity(_innermost(cfg.test_dataloader.dataset).pipeline)
+        pipeline = with_identity(innermost(cfg.test_dataloader.dataset).pipeline)
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         self.facts['pipeline'] = digest(pipeline)
         if self.draws():
@@ -159,7 +159,7 @@ class ReplayedScans(TrainingScans):
 
     def __init__(self, cfg: Config, views: int | None = None) -> None:
         super().__init__(cfg)
-        *steps, last = _innermost(cfg.train_dataloader.dataset).pipeline
+        *steps, last = innermost(cfg.train_dataloader.dataset).pipeline
         last = last if views is None else dict(last, views=views)
         self.loading, self.replay = Compose(steps), TRANSFORMS.build(last)
         if not isinstance(self.replay, ReplayViews):
@@ -200,8 +200,8 @@ def training_scans(cfg: Config, views: int | None = None) -> TrainingScans:
     Raises:
         UsageError: If views are asked for where the pipeline has no ``ReplayViews``.
     """
-    pipeline = _innermost(cfg.train_dataloader.dataset).pipeline
-    if ReplayViews.__name__ in map(_kind, pipeline):
+    pipeline = innermost(cfg.train_dataloader.dataset).pipeline
+    if any(is_kind(step, ReplayViews) for step in pipeline):
         return ReplayedScans(cfg, views)
     if views is not None:
         raise UsageError(
@@ -229,6 +229,12 @@ def _kind(step: Mapping) -> str:
     return str(step['type']).split('.')[-1]
 
 
+def is_kind(step: Mapping, kind: type) -> bool:
+    """Whether a step of a config is of a class, or of one below it."""
+    found = TRANSFORMS.get(step['type']) if isinstance(step['type'], str) else step['type']
+    return isinstance(found, type) and issubclass(found, kind)
+
+
 def _entries(config: Mapping) -> Dataset:
     """The data set whose entries a training loads.
 
@@ -242,7 +248,7 @@ def _entries(config: Mapping) -> Dataset:
     return DATASETS.build(dict(config, pipeline=[]))
 
 
-def _innermost(dataset: Mapping) -> Mapping:
+def innermost(dataset: Mapping) -> Mapping:
     """The data set inside wrappers, to which point identities refer."""
     while 'type' in dataset and dataset.get('dataset') is not None:
         dataset = dataset['dataset']

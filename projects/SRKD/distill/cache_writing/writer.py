@@ -22,11 +22,12 @@ from ...base.provenance import commit
 from ..cache.facts import teacher_facts
 from ..cache.file import POINTS, PROBE, pack, probe, write_scene
 from ..cache.folder import TeacherCache
+from ..features import Features
 from ..live_teacher import LiveTeacher
 from ..matching import VoxelView
 from ..model import _tap_paths
 from ..segmentor import DistillSegmentor
-from .scans import training_scans
+from .scans import Shown, training_scans
 from .stored import check_clouds, check_same, missing_files
 
 _LOGITS = 'conv_seg'  # name of the module that puts out a segmentor's logits
@@ -60,16 +61,13 @@ class CacheWriter:
         views: int | None = None,
     ) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-        _check_model(cfg.model)
-        teacher = {key: value for key, value in cfg.model.teacher.items() if key != 'cache'}
+        self.teacher = config_teacher(cfg)
         folder = folder or cfg.model.teacher.get('cache')
         if folder is None:
             raise UsageError(
                 'no folder is named for the cache: use --out, or cache=... in the teacher of the '
                 'config'
             )
-        taps = [_tap_paths(name, term)[1] for name, term in cfg.model.terms.items() if term]
-        self.teacher = LiveTeacher(**teacher, taps=dict.fromkeys(taps))
         self.widths: dict[str, int] = {}  # as seen
         self.cache = TeacherCache(folder)
         self.dtype, self.device = dtype, torch.device(device)
@@ -86,7 +84,7 @@ class CacheWriter:
             return None
         if not logits.startswith('top') or not logits[3:].isdigit() or int(logits[3:]) < 1:
             raise UsageError(f'logits must be full or topK (top8, say), but got {logits!r}')
-        tapped = [tap for tap in self.teacher.paths if _is_logits(tap)]
+        tapped = [tap for tap in self.teacher.paths if is_logits(tap)]
         widths = [self.teacher.widths[tap] for tap in tapped]
         if not tapped or int(logits[3:]) >= min(widths):
             have = f'the teacher has {widths[0]} classes' if tapped else 'no term reads logits'
@@ -141,11 +139,7 @@ class CacheWriter:
             UsageError: If its values do not fit the dtype.
         """
         shown = self.scans.load(file)
-        self.teacher.to(self.device)
-        inputs = dict(points=[shown.points.to(self.device)])
-        inputs, samples = self.teacher.prepare(inputs, [shown.sample], training=False)
-        taught = self.teacher(inputs, samples)
-        view = VoxelView(inputs, samples)
+        taught, view = show(self.teacher, shown, self.device)
         points = np.full(shown.size, -1, np.int32)
         points[shown.row.numpy()] = view.point_row.cpu().numpy()
         arrays = {POINTS: points}
@@ -156,7 +150,7 @@ class CacheWriter:
             rows = None if features.coors is None else view.rows_at(features)  # (N,)
             if rows is not None and rows.tolist() == list(range(len(features.feat))):
                 rows = None
-            top = self.top if _is_logits(tap) else None
+            top = self.top if is_logits(tap) else None
             arrays |= pack(tap, features.feat, rows, self.dtype, top)
         return arrays
 
@@ -228,6 +222,28 @@ def size_text(size: float) -> str:
     return f'{size / 1000**power:.3g} {("B", "kB", "MB", "GB", "TB")[power]}'
 
 
+def config_teacher(cfg: Config) -> LiveTeacher:
+    """The teacher of a distillation run, with the taps that its terms read.
+
+    Raises:
+        UsageError: If the config is no distillation run of segmentors.
+    """
+    _check_model(cfg.model)
+    teacher = {key: value for key, value in cfg.model.teacher.items() if key != 'cache'}
+    taps = [_tap_paths(name, term)[1] for name, term in cfg.model.terms.items() if term]
+    return LiveTeacher(**teacher, taps=dict.fromkeys(taps))
+
+
+def show(
+    teacher: LiveTeacher, shown: Shown, device: torch.device
+) -> tuple[dict[str, Features], VoxelView]:
+    """What a teacher's taps say about one cloud, and how it sees that."""
+    teacher.to(device)
+    inputs = dict(points=[shown.points.to(device)])
+    inputs, samples = teacher.prepare(inputs, [shown.sample], training=False)
+    return teacher(inputs, samples), VoxelView(inputs, samples)
+
+
 def _check_model(model: Mapping) -> None:
     kind = MODELS.get(model['type']) if isinstance(model['type'], str) else model['type']
     if kind is None or not issubclass(kind, DistillSegmentor):
@@ -237,5 +253,6 @@ def _check_model(model: Mapping) -> None:
         )
 
 
-def _is_logits(tap: str) -> bool:
+def is_logits(tap: str) -> bool:
+    """Whether a tap lies on the module that puts out a segmentor's logits."""
     return tap.split('.')[-1] == _LOGITS
