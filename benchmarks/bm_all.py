@@ -29,13 +29,15 @@ COMMANDS = (
     'bm_ptv3 --modes eval --repeats 2',
     'bm_ptv3 --modes train --sizes half --voxels 31834',
     'bm_step --pairs mini half --repeats 3',
+    'bm_finite_step --pairs mini half --clouds 2 --repeats 3',
     'bm_cache --pairs mini half --repeats 3',
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',
 )
 TAKES_DEVICE = (
-    'bm_affinity', 'bm_cross_sample', 'bm_local_graph', 'bm_ptv3', 'bm_step', 'bm_cache', 'bm_data',
+    'bm_affinity', 'bm_cross_sample', 'bm_local_graph', 'bm_ptv3', 'bm_step', 'bm_finite_step',
+    'bm_cache', 'bm_data',
 )  # fmt: skip
 
 

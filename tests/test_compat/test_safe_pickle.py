@@ -189,6 +189,16 @@ def test_text_that_mmengine_would_run_is_left_out(tmp_path, kind):
     assert found['message_hub'] == dict(runtime_info=dict(iter=7), log_scalars={})
 
 
+def test_files_that_are_no_checkpoints_are_not_named_for_removal(tmp_path):
+    good = dict(best_ckpt='work/best_miou_epoch_3.pth', keep_ckpt_ids=[1, 2])
+    good['last_ckpt'] = 'work/epoch_3.pth'
+    bad = dict(best_ckpt='/home/me', best_ckpt_a='../thesis.tex', keep_ckpt_ids=['../../x'])
+    for info, left in ((good, {'best_ckpt', 'keep_ckpt_ids', 'last_ckpt'}), (bad, set())):
+        hub = dict(message_hub=dict(runtime_info=info))
+        found = load_checkpoint(save(hub, tmp_path / 'a.pth'))['message_hub']['runtime_info']
+        assert set(found) == left and all(found[key] == info[key] for key in left)
+
+
 def test_the_name_of_a_config_is_kept(tmp_path):
     names = dict(config='ptv3-mini-m_1xb4-60e', cfg='import os')
     found = load_checkpoint(save(dict(meta=names), tmp_path / 'a.pth'))

@@ -11,6 +11,7 @@ from toy_run import write_config
 
 from projects.SRKD.base import FileMissingError, UsageError
 from projects.SRKD.engine import DistillCheckpointHook, EveryWeightHook, launch
+from projects.SRKD.engine.every_weight_hook import check_state
 from projects.SRKD.engine.loading import settle_loading
 from projects.SRKD.models.weights import check_finite, compare_weights
 
@@ -210,3 +211,20 @@ def test_kernels_of_spconv_1_fit_as_they_are_loaded():
         for key, value in network.state_dict().items()
     }
     assert compare_weights(network, weights).fills
+
+
+@pytest.mark.parametrize(
+    ('changed', 'lacking'),
+    [
+        (dict(meta=None), 'meta.epoch, meta.iter'),
+        (dict(meta=dict(epoch='3', iter=7)), 'meta.epoch'),
+        (dict(message_hub=[]), 'message_hub.log_scalars, message_hub.runtime_info'),
+        (dict(optimizer=7), 'optimizer'),
+    ],
+)
+def test_what_is_no_state_of_a_run_is_not_resumed(changed, lacking):
+    hub = dict(log_scalars={}, runtime_info={}, resumed_keys={})
+    whole = dict(meta=dict(epoch=3, iter=7), message_hub=hub, optimizer={})
+    check_state(whole, 'a.pth')
+    with pytest.raises(UsageError, match=f'a.pth must hold the state of a run .*lacks {lacking}'):
+        check_state(whole | changed, 'a.pth')

@@ -55,7 +55,8 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
     try:
         with path.open('rb') as file:
             read = read_archive if file.read(4) == _ZIP else read_legacy
-        return without_config(read(path, _names(), _get_restore_location(map_location)))
+        content = read(path, _names(), _get_restore_location(map_location))
+        return without_removals(without_config(content))
     except (UnreadableError, OSError, RuntimeError, MemoryError) as error:
         said = ' '.join(str(error).split()) or type(error).__name__
         raise UsageError(
@@ -84,6 +85,38 @@ def without_config(content: Any) -> Any:
         if isinstance(place, MutableMapping) and not _is_name(place.get(last)):
             place.pop(last, None)
     return content
+
+
+def without_removals(content: Any) -> Any:
+    """Leave out, in place, files that a resumed run would remove and that are no checkpoints.
+
+    mmengine removes the old best checkpoint (a folder with all that is in it), and outdated ones by
+    their numbers, as the message hub of the file it resumes from names them.
+
+    Returns:
+        The content.
+
+    Example:
+        >>> without_removals(dict(message_hub=dict(runtime_info=dict(best_ckpt='/home/me'))))
+        {'message_hub': {'runtime_info': {}}}
+    """
+    hub = content.get('message_hub') if isinstance(content, MutableMapping) else None
+    info = hub.get('runtime_info') if isinstance(hub, MutableMapping) else None
+    if isinstance(info, MutableMapping):
+        for key, value in list(info.items()):
+            best = str(key).startswith('best_ckpt') and not _is_best(value)
+            kept = key == 'keep_ckpt_ids' and not _is_numbers(value)
+            if best or kept:
+                del info[key]
+    return content
+
+
+def _is_best(path: Any) -> bool:
+    return isinstance(path, str) and bool(re.fullmatch(r'best_.*\.(pth|pt|ckpt)', Path(path).name))
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(number) is int for number in value)
 
 
 def _is_name(text: Any) -> bool:

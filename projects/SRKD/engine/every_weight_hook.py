@@ -47,6 +47,30 @@ class EveryWeightHook(Hook):
             UsageError: With a report of what is missing, of another shape, too much or not finite.
         """
         check_every_weight(runner, checkpoint, self.partial and not runner._resume)
+        if runner._resume:
+            check_state(checkpoint, str(runner._load_from or runner.work_dir))
+
+
+def check_state(checkpoint: Mapping, source: str) -> None:
+    """Refuse to resume from what is not the state of a run.
+
+    Raises:
+        UsageError: If epoch, iteration or the message hub are not there, or not what they must be.
+    """
+    parts = ('log_scalars', 'runtime_info', 'resumed_keys')
+    meta, hub = (_mapping(checkpoint.get(key)) for key in ('meta', 'message_hub'))
+    wrong = [f'meta.{key}' for key in ('epoch', 'iter') if type(meta.get(key)) is not int]
+    wrong += [f'message_hub.{key}' for key in parts if not isinstance(hub.get(key), Mapping)]
+    wrong += [key for key in ('optimizer',) if not isinstance(checkpoint.get(key, {}), Mapping)]
+    if wrong:
+        raise UsageError(
+            f'{source} must hold the state of a run to be resumed, but lacks {", ".join(wrong)}: '
+            'to start from its weights, say load_from'
+        )
+
+
+def _mapping(value: object) -> Mapping:
+    return value if isinstance(value, Mapping) else {}
 
 
 def check_every_weight(runner: Runner, checkpoint: Mapping, partial: bool = False) -> None:

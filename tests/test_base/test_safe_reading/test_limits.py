@@ -51,3 +51,10 @@ def test_shared_values_count_as_often_as_they_are_named():
     assert check_extent([once, once], 8) == [once, once]
     with pytest.raises(UnreadableError, match='unfolds to 8 values'):
         check_extent([once, once], 7)
+
+
+def test_keys_of_one_hash_are_refused():
+    content = {i * (2**61 - 1): i for i in range(3000)}  # a search through all for each
+    with pytest.raises(UnreadableError, match='a key is an integer of 61 bits'):
+        read(pickle.dumps(content))
+    assert read(pickle.dumps({2**60: 1, -5: 2})) == {2**60: 1, -5: 2}

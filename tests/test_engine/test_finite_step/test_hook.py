@@ -1,16 +1,19 @@
 """Runs whose loss or gradient stops being a number."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmdet3d.registry import HOOKS
 from mmdet3d.structures import Det3DDataSample
-from mmengine.model import BaseModel
+from mmengine.config import Config
+from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from processes import run_group
 from torch import nn
 from torch.utils.data import Dataset
-from toy_faults import ScaledOptimWrapper  # noqa: F401 - registered
+from toy_faults import NAN
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.engine.finite_step.hook import PATIENCE, FiniteStepHook, NonFiniteLossError
@@ -178,6 +181,51 @@ def test_all_ranks_end_together_and_name_what_was_wrong_on_one(tmp_path, wrong_r
     kept = tmp_path / f'non_finite_iter{step}'
     assert {path.name for path in kept.iterdir()} == {'weights.pth', f'rank{wrong_rank}.pth'}
     assert f'replay_step.py {kept} repeats it' in one[0]
+
+
+def _wrapped(rank, folder, kind):
+    def wrong(number, weight):
+        if number != 2 or rank == 0:
+            return 0
+        return NAN if kind == 'loss' else (weight - weight.detach()).clamp(min=0).sqrt().sum()
+
+    model = MMDistributedDataParallel(Net(wrong), device_ids=None)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.01), accumulative_counts=2)
+    runner = SimpleNamespace(
+        model=model, optim_wrapper=wrapper, iter=0, epoch=0, work_dir=folder, cfg=Config(),
+        message_hub=SimpleNamespace(runtime_info={}),
+    )  # fmt: skip
+    hook = FiniteStepHook()
+    hook.before_train(runner)
+    for runner.iter in range(6):
+        sample = Det3DDataSample(metainfo=dict(lidar_path=f'rank{rank}/{runner.iter}.bin'))
+        batch = dict(inputs=[torch.tensor(float(runner.iter))], data_samples=[sample])
+        hook.before_train_iter(runner, runner.iter, batch)
+        try:
+            model.train_step(batch, wrapper)
+        except NonFiniteLossError as error:
+            return str(error), model.module.weight.item()
+
+
+@pytest.mark.parametrize('kind', ['loss', 'gradient'])
+def test_wrapped_networks_end_together_before_gradients_are_shared(tmp_path, kind):
+    one, other = run_group(_wrapped, 2, tmp_path, kind)
+    assert one == other
+    assert 'iteration 3 (epoch 1) is not finite' in one[0] and 'rank1/2.bin' in one[0]
+    assert ('rank0/2.bin' in one[0]) == (kind == 'gradient')
+    names = {path.name for path in (tmp_path / 'non_finite_iter3').iterdir()}
+    assert names - {'rank0.pth'} == {'weights.pth', 'rank1.pth'}
+
+
+def test_a_network_that_cannot_be_asked_for_its_terms_does_not_hide_the_fault(tmp_path):
+    class Odd(Net):
+        def parse_losses(self, losses):
+            if not torch.is_grad_enabled():
+                raise KeyError('what')
+            return super().parse_losses(losses)
+
+    with pytest.raises(NonFiniteLossError, match="cannot be told .KeyError: 'what'.; it was not"):
+        train(tmp_path, model=Odd(nan_from(5)))
 
 
 def _rank_of_gradients(rank, folder):

@@ -1,6 +1,6 @@
 """Batches as plain data and back."""
 
-import pickle
+import os
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from toy import batch
 from toy_detectors import scenes
 
 from projects.SRKD.base import UsageError
-from projects.SRKD.compat.safe_pickle import DataUnpickler, load_checkpoint
+from projects.SRKD.compat.safe_pickle import load_checkpoint
 from projects.SRKD.distill import Features
 from projects.SRKD.engine.finite_step.packing import LARGE, pack, tensors_in, unpack
 
@@ -96,13 +96,19 @@ def test_a_file_may_name_structures_alone(name):
             unpack(packed)
 
 
-def test_a_pickle_that_calls_something_stays_inert(tmp_path):
-    (tmp_path / 'bad').write_bytes(b'cos\nsystem\n(S"touch %b/ran"\ntR.' % bytes(tmp_path))
-    with open(tmp_path / 'bad', 'rb') as file:
-        found = DataUnpickler(file).load()
-    assert not (tmp_path / 'ran').exists() and pickle.dumps(found)
+class Hostile:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_a_file_that_calls_something_stays_inert(tmp_path):
+    torch.save(dict(_is=Hostile(f'touch {tmp_path}/ran')), tmp_path / 'bad.pth')
     with pytest.raises(UsageError):
-        unpack(dict(_is=found))
+        unpack(load_checkpoint(tmp_path / 'bad.pth'))
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_small_tensors_are_copied_and_large_ones_shared():

@@ -1,11 +1,13 @@
 """A kept step is repeated to the bit: its loss and every gradient, beside a run without a guard."""
 
+import shutil
 from math import isnan
 from pathlib import Path
 
 import pytest
 import torch
 from toy import ptv3, save_checkpoint
+from toy_cache import cached_config, write
 from toy_detectors import centerpoint, pointpillars
 from toy_faults import NAN, STEP, RootLoss, detector_config, guarded, same_bits, unguarded
 from toy_training import NUM_CLASSES, distill_config, plain_config
@@ -13,6 +15,7 @@ from toy_training import NUM_CLASSES, distill_config, plain_config
 from projects.SRKD.distill import LiveTeacher
 from projects.SRKD.engine.finite_step import hook
 from projects.SRKD.engine.finite_step.replay import replay_step
+from projects.SRKD.engine.finite_step.step_folder import read_weights
 
 
 def student():
@@ -86,6 +89,36 @@ def test_what_the_teacher_said_is_in_the_folder_and_its_files_need_not_be(
     replay = _check(folder, bits)
     assert isnan(replay.terms['loss_kd'])
     assert replay.first == ('terms.kd.loss', 'SoftTargetKLLoss')
+
+
+def test_what_a_cache_said_is_in_the_folder(tmp_path, data_root, teacher):
+    config = cached_config(data_root, tmp_path / 'run', teacher)
+    config.train_dataloader.update(num_workers=0)
+    write(config)
+    folder, bits = _both(config, _points)
+    shutil.rmtree(tmp_path / 'run/cache')
+    replay = _check(folder, bits)
+    assert replay.first == ('student.data_preprocessor', 'VoxelSegDataPreprocessor')
+
+
+def test_a_balance_goes_on_with_what_it_has_measured(config):
+    config.model.balance = 'first_steps'
+    folder, bits = _both(config, _root)
+    replay = _check(folder, bits)
+    assert replay.kept['distill']['balance']['done'] == STEP - 1
+
+
+def test_bits_of_another_arithmetic_are_not_taken_for_those_of_the_run(config, monkeypatch):
+    guarded(config, _root)
+    folder = Path(config.work_dir) / f'non_finite_iter{STEP}'
+    RootLoss.wrong = False  # as if the code had been mended
+    replay = replay_step(folder)
+    assert replay.same_terms and replay.same_gradients is False and not replay.same
+    assert 'bits: NOT those of the run' in replay.report()
+    weights = read_weights(folder)
+    weights['student.decode_head.conv_seg.bias'][0] += 1e-3
+    torch.save(weights, folder / 'weights.pth')
+    assert not replay_step(folder).same_terms
 
 
 def _weight(runner, batch):

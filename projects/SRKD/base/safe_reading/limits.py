@@ -13,6 +13,7 @@ class UnreadableError(UsageError):
 
 
 _DEEPEST = 100  # containers inside of each other
+_WIDEST_KEY = (1 << 61) - 1  # multiples of it have one hash: a dict of them is a list
 _TABLES = (dict, OrderedDict, defaultdict)
 _GROUPS = (list, tuple, set, frozenset)
 _CONTAINERS = frozenset((*_TABLES, *_GROUPS))
@@ -37,6 +38,8 @@ def check_key(key: Any, depth: int = 3) -> None:
             raise UnreadableError('a key is a nest of tuples')
         for part in key:
             check_key(part, depth - 1)
+    elif kind is int and not -_WIDEST_KEY < key < _WIDEST_KEY:
+        raise UnreadableError(f'a key is an integer of {key.bit_length()} bits')
     elif kind in _CONTAINERS:
         raise UnreadableError(f'a key is a {kind.__name__}')
 

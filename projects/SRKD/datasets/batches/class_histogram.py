@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -184,8 +185,12 @@ def _load(target: Path | None, fingerprint: str) -> dict[str, np.ndarray]:
         with np.load(target, allow_pickle=False) as stored:
             if str(stored['fingerprint']) != fingerprint:
                 return {}
-            return dict(zip(stored['mask'].tolist(), stored['histogram']))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            names, counts = stored['mask'].tolist(), stored['histogram']
+            if counts.ndim != 2 or counts.dtype.kind != 'i' or len(names) != len(counts):
+                return {}
+            return dict(zip(names, counts))
+    except (OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zlib.error,
+            NotImplementedError, zipfile.BadZipFile):  # fmt: skip
         return {}  # damaged: built anew like a stale one
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmdet3d.registry import HOOKS
-from mmengine.dist import all_gather_object, all_reduce, is_main_process
+from mmengine.dist import all_gather_object, all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from ...base import UsageError
@@ -25,10 +24,27 @@ from . import causes
 from .kept_step import rank_file, weights_file
 from .step_folder import keep_step
 from .step_start import StepStart
-from .watched_steps import WatchedSteps, gradients_of, scaler_of, unwatch, watch, wrappers_in
+from .watched_steps import (
+    WatchedSteps,
+    gradient_norm_of,
+    gradients_of,
+    is_skipped,
+    scaler_of,
+    unwatch,
+    watch,
+    wrappers_in,
+)
 
 PATIENCE = 20
 """Steps in a row that a gradient scaler may skip; it starts too high and needs some."""
+
+
+class _Known(NamedTuple):
+    """What a process knows of a step."""
+
+    is_wrong: bool  # whether an entry of its own loss is
+    told: str
+    whence: list[str]
 
 
 class NonFiniteLossError(RuntimeError):
@@ -142,13 +158,15 @@ class FiniteStepHook(Hook):
     def after_backward(self, wrapper: OptimWrapper) -> None:
         """Look at the gradients, unless a scaler will."""
         if not scaler_of(wrapper):
-            self._end_if(~_norm(wrapper).isfinite(), wrapper, 'it was not taken', gradients=True)
+            self._end_if(
+                ~gradient_norm_of(wrapper).isfinite(), wrapper, 'it was not taken', gradients=True
+            )
             self._forget()
 
     def before_clip(self, wrapper: OptimWrapper) -> None:
         """Look for a norm that a scaler does not mind and that clipping turns into zeros."""
         if scaler_of(wrapper):
-            lost = ~_norm(wrapper).isfinite()
+            lost = ~gradient_norm_of(wrapper).isfinite()
             if lost:
                 lost &= all(grad.isfinite().all() for grad in gradients_of(wrapper))
             self._end_if(lost, wrapper, 'it was not taken')
@@ -171,15 +189,15 @@ class FiniteStepHook(Hook):
     def _before_scaled_step(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
         """Look at a step that a scaler has let pass: its gradients are unscaled here."""
         wrapper = next(each for each in self._watched if each.optimizer is optimizer)
-        if scaler_of(wrapper) is None or _is_skipped(optimizer):
+        if scaler_of(wrapper) is None or is_skipped(optimizer):
             return
-        wrong = ~_norm(wrapper).isfinite()
+        wrong = ~gradient_norm_of(wrapper).isfinite()
         for loss in self._losses:
             wrong = wrong | ~loss.to(wrong.device).isfinite().all()
         self._end_if(wrong, wrapper, 'it was not taken')
 
     def _note_step(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
-        self._stepped = not _is_skipped(optimizer)
+        self._stepped = not is_skipped(optimizer)
 
     def _after_forward(self, model: nn.Module, inputs: tuple, losses) -> None:
         if model.training and isinstance(losses, dict):
@@ -200,36 +218,43 @@ class FiniteStepHook(Hook):
 
     def _end(self, wrapper: OptimWrapper, consequence: str, gradients: bool = False) -> None:
         """Keep the step, and say what every process knows of it."""
-        parsed = [(self._terms(losses), causes.scans_of(batch)) for losses, batch in self._seen]
-        terms = [told for each in parsed if (told := causes.wrong_terms(*each))]
-        scans = [scan for _, names in parsed for scan in names]
-        mine = terms or [causes.wrong_gradients(self._model, wrapper, scans)]
-        whence = causes.origins(self._model, self._start, wrapper)
-        every = all_gather_object((bool(terms), mine, whence))
+        every = all_gather_object(self._known(wrapper))
         # without a wrong term the gradients of all processes show what one has lost
-        blamed = [each for each in every if each[0]] or every
-        told = [words for _, found, _ in blamed for words in found]
-        told += [words for *_, found in blamed for words in found]
+        blamed = [each for each in every if each.is_wrong] or every
+        told = [each.told for each in blamed] + [words for each in blamed for words in each.whence]
         error = self._error(told, consequence)
-        files = {}
-        if self.keep and (terms or blamed is every):
-            files = rank_file(self._runner, self._start, wrapper, str(error), parsed, gradients)
-        raise NonFiniteLossError(f'{error}; {self._keep(files)}')
+        if not self.keep:
+            raise NonFiniteLossError(f'{error}; the step is not kept (keep=0)')
+
+        def files() -> dict[str, dict]:
+            weights = weights_file(self._model) if is_main_process() else {}
+            if not every[get_rank()].is_wrong and blamed is not every:
+                return weights
+            terms = self._terms(self._seen[-1][0]) if self._seen else {}
+            start = self._start
+            return weights | rank_file(self._runner, start, wrapper, str(error), terms, gradients)
+
+        folder = Path(self._runner.work_dir) / f'non_finite_iter{self._step[0]}'
+        failed = keep_step(folder, files, self.max_mib * 2**20, self.keep)
+        kept = f'python tools/replay_step.py {folder} repeats it'
+        raise NonFiniteLossError(
+            f'{error}; {f"the step could not be kept: {failed}" if failed else kept}'
+        )
+
+    def _known(self, wrapper: OptimWrapper) -> _Known:
+        """What this process can say; other processes wait for it, so it says something always."""
+        try:
+            parsed = [(self._terms(losses), causes.scans_of(batch)) for losses, batch in self._seen]
+            terms = [told for each in parsed if (told := causes.wrong_terms(*each))]
+            scans = [scan for _, names in parsed for scan in names]
+            told = '; '.join(terms) or causes.wrong_gradients(self._model, wrapper, scans)
+            return _Known(bool(terms), told, causes.origins(self._model, self._start, wrapper))
+        except Exception as error:  # of a network's own parse_losses, for example
+            return _Known(False, f'what it is cannot be told ({type(error).__name__}: {error})', [])
 
     def _terms(self, losses: Mapping) -> dict[str, Tensor]:
         with torch.no_grad():
             return self._model.parse_losses(losses)[1]
-
-    def _keep(self, files: dict[str, dict]) -> str:
-        if not self.keep:
-            return 'the step is not kept (keep=0)'
-        folder = Path(self._runner.work_dir) / f'non_finite_iter{self._step[0]}'
-        if is_main_process():
-            files |= weights_file(self._model)
-        failed = keep_step(folder, files, self.max_mib * 2**20, self.keep)
-        if failed:
-            return f'the step could not be kept: {failed}'
-        return f'python tools/replay_step.py {folder} repeats it'
 
     def _error(self, told: Sequence[str], consequence: str) -> NonFiniteLossError:
         runner = self._runner
@@ -251,14 +276,3 @@ def _last_checkpoint(runner: Runner) -> str | None:
         return look_for_checkpoint(runner.work_dir)[0]
     except UsageError:  # there are files, and all are torn
         return None
-
-
-def _norm(wrapper: OptimWrapper) -> Tensor:
-    grads = gradients_of(wrapper)
-    return get_total_norm(grads) if grads else torch.zeros(())
-
-
-def _is_skipped(optimizer: Optimizer) -> bool:
-    """Whether a fused optimizer skips by itself what a scaler has found infinite."""
-    skipped = getattr(optimizer, 'found_inf', None)
-    return skipped is not None and bool(skipped.item())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -32,7 +32,7 @@ def rank_file(
     start: StepStart,
     wrapper: OptimWrapper,
     message: str,
-    parsed: Sequence[tuple[Mapping[str, Tensor], list[str]]],
+    terms: Mapping[str, Tensor],
     gradients: bool,
 ) -> dict[str, dict]:
     """File name and content: what a process began its step with, and what came of it.
@@ -42,7 +42,7 @@ def rank_file(
         start: What the step began with.
         wrapper: Whose step it was.
         message: What the run ends with.
-        parsed: Entries of the losses and names of the scans, the step's own last.
+        terms: Entries of the loss.
         gradients: Whether the gradients are those of this step alone, as they came.
     """
     model = unwrap(runner.model)
@@ -69,7 +69,7 @@ def rank_file(
         scaler=start.scaler,
         arithmetic=arithmetic(next(model.parameters()).device),
         versions={name: version(name) for name in ('torch', 'mmengine', 'mmdet3d')},
-        terms={name: value.item() for name, value in parsed[-1][0].items()} if parsed else {},
+        terms={name: value.item() for name, value in terms.items()},
         wrong_gradients=names_of_wrong_gradients(model, wrapper) if gradients else None,
         gradients=digest(gradients_by_name(model)) if gradients and alone else None,
     )

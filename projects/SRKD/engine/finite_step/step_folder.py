@@ -25,7 +25,9 @@ FORMAT = 1
 _NAME = re.compile(r'non_finite_iter\d+')
 
 
-def keep_step(folder: Path, files: Mapping[str, Any], limit: int, kept: int) -> str | None:
+def keep_step(
+    folder: Path, files: Callable[[], Mapping[str, Any]], limit: int, kept: int
+) -> str | None:
     """Write a folder together with the other processes; older ones beyond ``kept`` are removed.
 
     Every process must call it. A fault of writing is returned and not raised: it must not hide the
@@ -33,7 +35,7 @@ def keep_step(folder: Path, files: Mapping[str, Any], limit: int, kept: int) -> 
 
     Args:
         folder: Its name is ``non_finite_iterN``; one of this name is replaced.
-        files: Of this process, content by file name; may be empty.
+        files: Makes those of this process, content by file name; may be none.
         limit: Bytes that the tensors of a process may take.
         kept: How many such folders stay.
 
@@ -106,7 +108,8 @@ def _make_empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _write(folder: Path, files: Mapping[str, Any], limit: int) -> None:
+def _write(folder: Path, make: Callable[[], Mapping[str, Any]], limit: int) -> None:
+    files = make()
     size = sum(map(_size, files.values()))
     if size > limit:
         raise UsageError(

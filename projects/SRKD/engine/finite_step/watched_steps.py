@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
 
 
 class StepWatcher(Protocol):
@@ -95,3 +98,15 @@ def gradients_of(wrapper: OptimWrapper) -> list[Tensor]:
     groups = wrapper.optimizer.param_groups
     params = (param for group in groups for param in group['params'])
     return [param.grad for param in params if param.grad is not None]
+
+
+def gradient_norm_of(wrapper: OptimWrapper) -> Tensor:
+    """Their Euclidean norm, 0-d, on their device."""
+    grads = gradients_of(wrapper)
+    return get_total_norm(grads) if grads else torch.zeros(())
+
+
+def is_skipped(optimizer: Optimizer) -> bool:
+    """Whether a fused optimizer skips by itself what a scaler has found infinite."""
+    found = getattr(optimizer, 'found_inf', None)
+    return found is not None and bool(found.item())
