@@ -1,5 +1,6 @@
 """Every protocol gives what Python's own unpickler gives, and damage gives one kind of error."""
 
+import gc
 import pickle
 import random
 from collections import OrderedDict, defaultdict
@@ -78,3 +79,17 @@ def test_every_cut_of_a_file_is_refused():
     for size in random.Random(0).sample(range(len(whole)), 200):
         with pytest.raises(UnreadableError):
             read(whole[:size])
+
+
+@pytest.mark.parametrize('enabled', [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        run(PickleMachine(pickle.dumps([1, 2]), DATA_NAMES))
+        assert gc.isenabled() is enabled
+        with pytest.raises(UnreadableError):
+            run(PickleMachine(pickle.dumps([1, 2])[:-1], DATA_NAMES))
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
