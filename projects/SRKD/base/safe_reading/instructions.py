@@ -49,7 +49,7 @@ def run(machine: PickleMachine) -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Millions of containers are built and none is garbage: looking for some takes half the time."""
+    """Millions of containers are built, none is garbage: looking for some takes half the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
