@@ -74,6 +74,8 @@ class Bench(NamedTuple):
 _SEG = ('kd', 'srkd', 'srkd_paper')
 # forms of the logits and presets for few labels: measured on one kind of data
 _FEW = ('kd_confident', 'kd_correct', 'kd_standardized', 'pseudo_labels', 'srkd_all_scans')
+# Terms of presets above at weights that a study found: they outweigh the task on purpose.
+STUDIED = {'kd_few_labels': 'kd', 'srkd_few_labels': 'srkd_all_scans'}
 _DET = ('fitnet', 'fg', 'sparsekd', 'pointdistiller', 'pointdistiller_paper')
 BENCHES = (
     Bench(

@@ -1,5 +1,7 @@
 """Presets are what their names say: no term drowns the labels, none is inert without saying so."""
 
+import copy
+
 import pytest
 import torch
 from toy import KD, batch, build, minkunet, save_checkpoint
@@ -10,6 +12,7 @@ from studies.preset_gradients import (
     BENCHES,
     DROWNS,
     INERT,
+    STUDIED,
     Ratio,
     comments,
     gradient_ratios,
@@ -26,7 +29,21 @@ PRESETS = {path.stem for path in (preset_gradients._PRESETS).glob('*.py')}
 
 
 def test_every_preset_is_measured_on_some_kind_of_data():
-    assert {preset for bench in BENCHES for preset in bench.presets} == PRESETS
+    assert {preset for bench in BENCHES for preset in bench.presets} == PRESETS - STUDIED.keys()
+
+
+@pytest.mark.parametrize('preset', STUDIED)
+def test_a_studied_preset_differs_from_a_measured_one_in_weights_alone(preset):
+    def without_weights(name):
+        terms = copy.deepcopy(terms_of(name, BENCHES[0]))
+        for term in terms.values():
+            term['loss'].pop('loss_weight')
+            if term['loss']['type'] == 'SoftTargetKLLoss':
+                term['loss'].pop('temperature')
+        return terms
+
+    assert without_weights(preset) == without_weights(STUDIED[preset])
+    assert terms_of(preset, BENCHES[0]) != terms_of(STUDIED[preset], BENCHES[0])
 
 
 def test_a_ratio_follows_the_weight_of_its_term(tmp_path):

@@ -28,7 +28,7 @@ def mixes(pipeline: Any) -> bool:
     """Whether a step lays a second scan of the data set into the first.
 
     Example:
-        >>> from projects.SRKD.datasets import Mix3D
+        >>> from projects.SRKD.datasets.augmentation.mixing import Mix3D
         >>> mixes([Mix3D([])]), mixes([])
         (True, False)
     """
