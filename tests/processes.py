@@ -1,9 +1,11 @@
 """Other processes for tests, none of which can make a test wait for ever."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import runpy
+import socket
 import subprocess
 import sys
 import tempfile
@@ -102,6 +104,15 @@ def run_group(function: Callable, world: int, *args, timeout: float = DEADLINE) 
             for process in ranks.processes:
                 process.kill()
         return [pickle.loads((Path(folder) / str(rank)).read_bytes()) for rank in range(world)]
+
+
+def free_port() -> int:
+    """A port that nobody has, below those the system gives to processes that take any."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(('127.0.0.1', port))
+            return port
+    pytest.fail('no free port')
 
 
 def _rank(rank, world, folder, function, args):

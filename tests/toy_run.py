@@ -1,9 +1,13 @@
 """The smallest run: a line fitted through four points, for tests of tools and launching."""
 
+import os
+import signal
+
 import torch
-from mmdet3d.registry import DATASETS, METRICS, MODELS
-from mmengine.dist import get_world_size
+from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import Dataset
@@ -78,3 +82,17 @@ class ToyError(BaseMetric):
 
     def compute_metrics(self, results):
         return dict(error=sum(results) / len(results), seen=float(len(results)))
+
+
+@HOOKS.register_module()
+class ToySignal(Hook):
+    """Sends a signal to its own process at the n-th time that a rank passes a point of its run."""
+
+    def __init__(self, point, nth=1, signal='SIGTERM', rank=0):
+        self.left, self.signal, self.rank = nth, signal, rank
+        setattr(self, point, self._pass)
+
+    def _pass(self, runner, **arguments):
+        self.left -= 1
+        if self.left == 0 and get_rank() == self.rank:
+            os.kill(os.getpid(), getattr(signal, self.signal))

@@ -68,6 +68,11 @@ def main() -> None:
         print(f'train.py: {error}', file=sys.stderr)
         launch.leave(1)
         sys.exit(1)
+    except launch.TrainingStopped as stop:
+        if os.environ.get('RANK', '0') == '0':
+            print(f'train.py: {stop}', file=sys.stderr)
+        launch.leave(stop.code)
+        sys.exit(stop.code)
     launch.leave()
 
 

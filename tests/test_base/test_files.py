@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from projects.SRKD.base import UsageError, check_writable, write_text, write_whole
+from projects.SRKD.base import NotWritableError, UsageError, check_writable, write_text, write_whole
 
 
 def test_the_new_content_takes_the_place_of_the_old_at_once(tmp_path):
@@ -80,3 +80,25 @@ def test_a_file_that_cannot_be_made_is_told_in_the_words_of_the_system(
         write_text(tmp_path / 'a', 'b')
     with pytest.raises(UsageError, match=f'out {tmp_path} .*: {os.strerror(number)}'):
         check_writable(tmp_path, 'out')
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_fails_amid_a_write_is_told_with_the_file_and_the_old_one_stays(
+    tmp_path, number
+):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_text('old')
+    with (
+        pytest.raises(
+            NotWritableError, match=rf'epoch_1.pth cannot be written: {os.strerror(number)}$'
+        ),
+        write_whole(path),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ['old']
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(OSError, match="'elsewhere'") as told, write_whole(tmp_path / 'file'):
+        raise OSError(errno.ENOSPC, 'full', 'elsewhere')
+    assert not isinstance(told.value, NotWritableError)

@@ -53,12 +53,12 @@ class Better(BaseMetric):
         self.results.append(0)
 
     def compute_metrics(self, results):
-        self.asked = getattr(self, 'asked', 0) + 1
-        return dict(wall=-self.asked, miou=float(self.asked))
+        return dict(wall=-self.run.epoch, miou=float(self.run.epoch))
 
 
 def train(work_dir, **checkpoint):
     torch.manual_seed(0)
+    better = Better()
     loader = dict(dataset=Ones(), batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler'))
     runner = Runner(
         model=Net(),
@@ -68,10 +68,13 @@ def train(work_dir, **checkpoint):
         train_dataloader=loader,
         val_dataloader=loader,
         val_cfg=dict(),
-        val_evaluator=[Better()],
+        val_evaluator=[better],
         train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
-        custom_hooks=[dict(type='ReseedHook', _scope_='mmdet3d')],
+        custom_hooks=[
+            dict(type='ReseedHook', _scope_='mmdet3d'),
+            dict(type='OwedValidationHook', _scope_='mmdet3d'),
+        ],
         default_hooks=dict(
             checkpoint=dict(
                 dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='auto')
@@ -82,6 +85,7 @@ def train(work_dir, **checkpoint):
         default_scope='mmengine',
         log_level='ERROR',
     )
+    better.run = runner
     runner.train()
     return runner
 
@@ -115,7 +119,8 @@ def test_a_run_killed_at_any_step_of_a_checkpoint_is_resumed(tmp_path, halfway):
         got = load(f'{folder}/epoch_{EPOCHS}.pth')['state_dict']
         assert all(torch.equal(got[name], value) for name, value in expected.items()), at
         assert not list(folder.glob('.*.part'))
-        assert [path.name for path in folder.glob('epoch_*.pth')] == [f'epoch_{EPOCHS}.pth']
+        left = sorted(path.name for path in folder.glob('*.pth'))
+        assert left == [f'best_miou_epoch_{EPOCHS}.pth', f'epoch_{EPOCHS}.pth'], at
     print(f'{len(every)} of {len(every)} runs resumed')
 
 
@@ -221,6 +226,11 @@ def test_a_wrong_record_falls_back_to_the_newest_whole_file(work_dir, record, wr
     monkeypatch.setattr('mmengine.logging.print_log', lambda line, **kwargs: lines.append(line))
     assert find_latest_checkpoint(str(work_dir)) == str(work_dir / 'epoch_2.pth')
     assert len(lines) == 1 and wrong in lines[0] and 'newest whole file' in lines[0]
+
+
+def test_what_a_stopped_run_has_written_is_resumed_from_until_a_later_one_is_whole(work_dir):
+    write(work_dir / 'stopped.pth')
+    assert find_latest_checkpoint(str(work_dir)) == str(work_dir / 'stopped.pth')
 
 
 def test_a_right_record_is_followed(work_dir):

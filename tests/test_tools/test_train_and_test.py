@@ -1,14 +1,12 @@
 """The command-line tools as users start them: from another folder, also in two processes."""
 
-import contextlib
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
 import pytest
-from processes import run, run_script
+from processes import free_port, run, run_script
 from toy import minkunet
 from toy_rooms import write_room_config
 from toy_run import write_config
@@ -73,15 +71,6 @@ def test_missing_data_root_is_one_sentence_and_no_traceback(tmp_path, elsewhere)
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     assert str(tmp_path / 'data') in done.stderr.splitlines()[-1]
-
-
-def free_port():
-    """A port that nobody has, below those the system gives to processes that take any."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with socket.socket() as free, contextlib.suppress(OSError):
-            free.bind(('127.0.0.1', port))
-            return port
-    pytest.fail('no free port')
 
 
 def test_two_processes_train_and_test_together(tmp_path, elsewhere):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkstemp
 
 from .errors import NotWritableError, UsageError
+
+# full, over a quota, beyond a file's greatest size, read-only by now, broken
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextmanager
@@ -22,7 +26,7 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
         path: The file to write; its folder must exist.
 
     Raises:
-        NotWritableError: If no file can be made there.
+        NotWritableError: If no file can be made there, or the disk is full or fails.
 
     Example:
         >>> import tempfile
@@ -48,8 +52,29 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
         _sync(part)
         os.replace(part, path)
         _sync(path.parent)
+    except OSError as error:
+        if error.filename in (None, name):
+            told_of_disk(path, error)
+        raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def told_of_disk(path: str | os.PathLike, error: OSError) -> None:
+    """Name the file of an error that only the disk can be blamed for; others are left alone.
+
+    Raises:
+        NotWritableError: If the disk is full, read-only by now or broken.
+
+    Example:
+        >>> told_of_disk('epoch_1.pth', OSError(errno.EACCES, 'Permission denied'))
+        >>> told_of_disk('epoch_1.pth', OSError(errno.ENOSPC, 'No space left on device'))
+        Traceback (most recent call last):
+        ...
+        projects.SRKD.base.errors.NotWritableError: epoch_1.pth cannot be written: No space left ...
+    """
+    if error.errno in _OF_THE_DISK:
+        raise NotWritableError(path, error) from None
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

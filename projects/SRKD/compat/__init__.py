@@ -23,6 +23,7 @@ CURES = (
     'mmengine_hooks',
     'mmengine_mid_epoch',
     'mmengine_checkpoints',
+    'mmengine_logs',
     'mmengine_save_best',
     'mmengine_pretrained',
     'mmengine_progress',

@@ -2,6 +2,7 @@
 
 Breaks: a process killed while it saves leaves a torn file; the old checkpoint is removed before the
     new one is written, so ``max_keep_ckpts=1`` then leaves nothing, and the best one likewise;
+    a resumed run forgets its last checkpoint and does not write the best score into it;
     ``--resume`` takes whatever ``last_checkpoint`` names, be it missing, torn or an empty line.
 Where: mmengine 0.10.7 ``fileio/backends/local_backend.py``: ``LocalBackend.put``, ``put_text``;
     ``hooks/checkpoint_hook.py``: ``CheckpointHook._save_checkpoint_with_step``,
@@ -22,7 +23,10 @@ from pathlib import Path
 from ..base import UsageError, write_whole
 
 RECORD = 'last_checkpoint'
-_RESUMABLE = re.compile(r'(epoch|iter)_\d+\.pth')  # best ones hold no optimizer to resume
+STOPPED = 'stopped.pth'  # of a run that was asked to end, until a later one is whole
+_OUTDATED = 'outdated_best'  # in the message hub, which checkpoints hold
+# best ones hold no optimizer to resume
+_RESUMABLE = re.compile(rf'(epoch|iter)_\d+\.pth|{re.escape(STOPPED)}')
 
 
 def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -50,6 +54,7 @@ def save_with_step(self, runner, step: int, meta: dict) -> None:
         outdated = kept[: -self.max_keep_ckpts]
         # if we are ended before they are removed, the resumed run finds them here and removes them
         runner.message_hub.update_info('keep_ckpt_ids', kept)
+    runner.call_hook('before_save_on_all_ranks')  # of ours: mmengine's is called on the first alone
     runner.save_checkpoint(
         self.out_dir,
         name,
@@ -62,16 +67,18 @@ def save_with_step(self, runner, step: int, meta: dict) -> None:
         **self.args,
     )
     if is_main_process():
-        with write_whole(Path(runner.work_dir) / RECORD) as part:
-            part.write_text(self.last_ckpt)
-        for number in outdated:
-            _remove(
-                self.file_backend,
-                self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(number)),
-            )
+        note_checkpoint(runner, self.last_ckpt)
+        for old in (STOPPED, *map(self.filename_tmpl.format, outdated)):
+            _remove(self.file_backend, self.file_backend.join_path(self.out_dir, old))
     if self.max_keep_ckpts > 0:
         self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+
+
+def note_checkpoint(runner, path: str) -> None:
+    """Name the file that ``--resume`` takes."""
+    with write_whole(Path(runner.work_dir) / RECORD) as part:
+        part.write_text(path)
 
 
 def _remove(backend, path: str) -> None:
@@ -82,13 +89,14 @@ def _remove(backend, path: str) -> None:
 
 
 class _RemovesLater:
-    """A file backend that notes down what to remove."""
+    """A file backend that notes down what to remove, in the next checkpoint, too."""
 
-    def __init__(self, backend) -> None:
-        self.backend, self.outdated = backend, []
+    def __init__(self, backend, hub) -> None:
+        self.backend, self.hub, self.outdated = backend, hub, []
 
     def remove(self, path: str) -> None:
         self.outdated.append(path)
+        self.hub.update_info(_OUTDATED, list(self.outdated))
 
     rmtree = remove
 
@@ -101,21 +109,29 @@ def _best_after_good(original: Callable) -> Callable:
     @wraps(original)
     def save_best(self, runner, metrics: dict) -> None:
         backend = self.file_backend
-        self.file_backend = waiting = _RemovesLater(backend)
+        self.file_backend = _RemovesLater(backend, runner.message_hub)
         try:
             original(self, runner, metrics)
         finally:
             self.file_backend = backend
-        new = {
-            getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values(),
-        }
-        for path in waiting.outdated:
-            if path not in new:
-                _remove(backend, path)
+        _remove_outdated_best(self, runner)
 
     save_best.original = original
     return save_best
+
+
+def _remove_outdated_best(self, runner) -> None:
+    """Remove what a better one has replaced; a run that ends before does it at its resume."""
+    from mmengine.dist import is_main_process
+
+    current = {
+        getattr(self, 'best_ckpt_path', None),
+        *getattr(self, 'best_ckpt_path_dict', {}).values(),
+    }
+    for path in runner.message_hub.runtime_info.get(_OUTDATED, []):
+        if path not in current and is_main_process():
+            _remove(self.file_backend, path)
+    runner.message_hub.update_info(_OUTDATED, [])
 
 
 def _swept(original: Callable) -> Callable:
@@ -125,6 +141,9 @@ def _swept(original: Callable) -> Callable:
         from mmengine.dist import is_main_process
 
         original(self, runner)
+        if runner._resume:  # a better score later has it written again, as before the resume
+            self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
+            _remove_outdated_best(self, runner)
         if is_main_process():  # what a killed run has left half-written
             for folder in {Path(runner.work_dir), Path(self.out_dir)}:
                 for part in folder.glob('.*.part'):

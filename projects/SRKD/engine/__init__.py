@@ -1,5 +1,6 @@
 """Hooks and loops; the training script does not know that distillation exists."""
 
+from .accumulated_gradients_hook import AccumulatedGradientsHook
 from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
@@ -7,12 +8,15 @@ from .every_weight_hook import EveryWeightHook
 from .finite_loss_hook import FiniteLossHook
 from .finite_step.hook import FiniteStepHook, NonFiniteLossError
 from .gradient_log_hook import GradientLogHook
+from .owed_validation_hook import OwedValidationHook
 from .reestimate_batch_norm_hook import ReestimateBatchNormHook
 from .reseed_hook import ReseedHook
+from .stop_hook import StopHook
 from .teacher_guided_init_hook import TeacherGuidedInitHook
 from .teacher_val_loop import TeacherValLoop
 
 __all__ = [
+    'AccumulatedGradientsHook',
     'BatchCompositionHook',
     'DistillCheckpointHook',
     'DistillScheduleHook',
@@ -21,8 +25,10 @@ __all__ = [
     'FiniteStepHook',
     'GradientLogHook',
     'NonFiniteLossError',
+    'OwedValidationHook',
     'ReestimateBatchNormHook',
     'ReseedHook',
+    'StopHook',
     'TeacherGuidedInitHook',
     'TeacherValLoop',
 ]

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..base import UsageError, check_writable
+from ..base import NotWritableError, UsageError, check_writable
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
@@ -24,6 +24,8 @@ from .every_weight_hook import EveryWeightHook
 from .finite_step.hook import NonFiniteLossError  # noqa: F401 - tools name it
 from .format_only import drop_labels
 from .loading import check_checkpoint, settle_loading
+from .resuming import last_whole, register_resuming
+from .stop_hook import Listening, TrainingStopped  # noqa: F401 - tools name it
 
 _GUARD = 'mmdet3d.FiniteStepHook'  # of every training whose config does not say otherwise
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
@@ -81,10 +83,11 @@ def train(
         The runner, after training.
 
     Raises:
-        UsageError: If ``work_dir`` cannot be written to, the config has no
+        UsageError: If ``work_dir`` cannot be written to or its disk is full, the config has no
             ``auto_scale_lr.base_batch_size`` to scale from, or what is to be loaded does not exist
             or does not fill the network.
         NonFiniteLossError: If a loss, a gradient or a weight is not finite.
+        TrainingStopped: If SIGTERM or Ctrl-C has ended it.
     """
     cfg = read_config(config, splits=('train', 'val'), **reading)
     check_writable(cfg.work_dir, 'work_dir')
@@ -107,7 +110,12 @@ def train(
     check_loop(runner)
     runner.register_hook(EveryWeightHook(partial))
     runner.register_hook(_Preflight(partial), priority='LOWEST')
-    runner.train()
+    with Listening() as listening:
+        register_resuming(runner, listening)
+        try:
+            runner.train()
+        except NotWritableError as error:
+            raise UsageError(f'{error}; {last_whole(runner.work_dir)}') from None
     return runner
 
 
