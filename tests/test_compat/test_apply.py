@@ -61,7 +61,7 @@ FOREIGN = {
     'FileClient': 'from mmengine.hooks import CheckpointHook; from types import SimpleNamespace\n'
     'hook = CheckpointHook()\n'
     'logger = SimpleNamespace(info=print)\n'
-    "hook.before_train(SimpleNamespace(work_dir='.', logger=logger))\n",
+    "hook.before_train(SimpleNamespace(work_dir='.', logger=logger, _resume=False))\n",
     'HardDiskBackend': 'from mmengine.fileio import HardDiskBackend; HardDiskBackend()\n',
     'dir_offset': 'from mmdet3d.models.dense_heads import Anchor3DHead\n'
     'try: Anchor3DHead(1, 1, train_cfg=None, test_cfg=None, dir_offset=1)\n'

@@ -68,10 +68,10 @@ def told_of_disk(path: str | os.PathLike, error: OSError) -> None:
 
     Example:
         >>> told_of_disk('epoch_1.pth', OSError(errno.EACCES, 'Permission denied'))
-        >>> told_of_disk('epoch_1.pth', OSError(errno.ENOSPC, 'No space left on device'))
+        >>> told_of_disk('epoch_1.pth', OSError(errno.ENOSPC, 'Full'))
         Traceback (most recent call last):
         ...
-        projects.SRKD.base.errors.NotWritableError: epoch_1.pth cannot be written: No space left ...
+        projects.SRKD.base.errors.NotWritableError: epoch_1.pth cannot be written: Full
     """
     if error.errno in _OF_THE_DISK:
         raise NotWritableError(path, error) from None
