@@ -15,6 +15,7 @@ PAIR = re.compile(r"```python\n(_base_ = \['./my_student.*?)```", re.DOTALL)
 # Row of the README's evidence -> file of results and its rows.
 STUDIES = {
     'procedural rooms': ('study_mini', 'alone', 'srkd'),
+    'procedural rooms, a second study': ('study_mini_cache', 'alone', 'srkd'),
     'the same, teacher from a cache of four views': ('study_mini_cache', 'alone', 'srkd-views'),
     'procedural streets, PTv3': ('study_mini_streets', 'ptv3_alone', 'ptv3_srkd'),
     'nine real frames of PandaSet, PTv3': ('study_mini_pandaset', 'ptv3_alone', 'ptv3_srkd'),
