@@ -37,6 +37,7 @@ from projects.MiniScenes.rooms import write_scannet as write_rooms
 from projects.SRKD.datasets.sample_draws import SampleFetcher
 
 WITH_WORKERS = ('epochs', 'mid_epoch')
+_ATTEMPTS = 20  # a run may be over before it is killed
 POINTS_OF_VALIDATION = (
     ('before_val_epoch', 0, 2),  # name, priority, how many there are in a run at least
     ('after_val_iter', 50, 6),
@@ -121,6 +122,7 @@ class Kills:
         self.root, self.rng = root, random.Random(seed)
         self.expected, self.spans, self.writes = {}, {}, {}
         self.tried, self.equal, self.wrong = Counter(), Counter(), []
+        self.patience = 1.0
         prepare(root)
         for run in RUNS:
             begun = time.monotonic()
@@ -140,7 +142,8 @@ class Kills:
         process = started(self.root / run / 'run.py', work_dir)
         while process.is_alive() and not (work_dir / 'last_checkpoint').exists():
             time.sleep(0.002)
-        process.join(share * self.spans[run] / 2)  # half of it goes before the first checkpoint
+        # half of it goes before the first checkpoint; on a busy machine even less is left
+        process.join(share * self.patience * self.spans[run] / 2)
         process.kill()
         process.join()
         return process.exitcode == -signal.SIGKILL
@@ -182,7 +185,8 @@ class Kills:
         if written:
             kill = partial(kill, kind=written)
         run = 'iterations' if written == 'statistics' else run  # its labels are drawn by classes
-        for attempt in range(20):
+        for attempt in range(_ATTEMPTS):
+            self.patience = 1 - attempt / (_ATTEMPTS - 1)
             number = self.tried[kind]
             work_dir = self.root / run / f'{kind.replace(" ", "_")}{number}_{attempt}'
             if kill(run, work_dir, number=number):

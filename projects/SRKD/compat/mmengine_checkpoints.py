@@ -23,6 +23,7 @@ from pathlib import Path
 from ..base import UsageError, write_whole
 
 RECORD = 'last_checkpoint'
+VALIDATED = 'last_validation'  # of OwedValidationHook
 STOPPED = 'stopped.pth'  # of a run that was asked to end, until a later one is whole
 _OUTDATED = 'outdated_best'  # in the message hub, which checkpoints hold
 # best ones hold no optimizer to resume
@@ -147,7 +148,7 @@ def _swept(original: Callable) -> Callable:
         if is_main_process():  # what a killed run has left half-written
             for folder in {Path(runner.work_dir), Path(self.out_dir)}:
                 for part in folder.glob('.*.part'):
-                    if re.fullmatch(rf'\.({RECORD}|.*\.pth)\..*', part.stem):
+                    if re.fullmatch(rf'\.({RECORD}|{VALIDATED}|.*\.pth)\..*', part.stem):
                         part.unlink(missing_ok=True)
 
     before_train.original = original

@@ -11,8 +11,8 @@ from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..base import write_text
+from ..compat.mmengine_checkpoints import VALIDATED
 
-NOTE = 'last_validation'
 _DONE = 'iter_validated'  # in the message hub; names that begin with "val" are logged
 _EARLY = 'early_stopping'
 _EARLY_STATE = ('wait_count', 'best_score')
@@ -82,12 +82,12 @@ class OwedValidationHook(Hook):
         if _follows_scores(runner):
             _write_again(runner)
         if is_main_process():
-            write_text(Path(runner.work_dir) / NOTE, f'iteration {runner.iter}\n')
+            write_text(Path(runner.work_dir) / VALIDATED, f'iteration {runner.iter}\n')
 
     def _is_owed(self, runner: Runner) -> bool:
         if not _is_due(runner) or runner.message_hub.runtime_info.get(_DONE) == runner.iter:
             return False
-        note = Path(runner.work_dir) / NOTE
+        note = Path(runner.work_dir) / VALIDATED
         noted = note.is_file() and note.read_text().split()[-1:] == [str(runner.iter)]
         return not noted or _follows_scores(runner)
 
