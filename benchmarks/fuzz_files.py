@@ -178,7 +178,7 @@ def main() -> None:
     args = parser.parse_args()
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     from file_integrity import cost, damage_found
-    from hostile_files import KINDS
+    from hostile_labels import KINDS
 
     kinds = {args.kind: KINDS[args.kind]} if args.kind else KINDS
     each = -(-args.files // len(kinds))

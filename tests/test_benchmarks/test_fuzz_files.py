@@ -10,7 +10,8 @@ import projects.SRKD  # noqa: E402, F401 - applies the cures
 
 FILES = 20  # of each kind
 KINDS = ('checkpoint', 'safetensors', 'info file', 'database', 'teacher cache', 'table of a cache',
-         'points', 'JSON table')  # fmt: skip
+         'points', 'JSON table', 'mask', 'list of scans', 'class histograms')  # fmt: skip
+REBUILT = ('class histograms',)  # and never refused
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),  # fork beside threads; deprecated makers of attacks
     pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='limits are those of Linux'),
@@ -19,15 +20,16 @@ pytestmark = [
 
 @pytest.mark.parametrize('name', KINDS)
 def test_every_file_is_read_or_refused_in_a_sentence(benchmark, name):
-    kind = benchmark('hostile_files').KINDS[name]
+    kind = benchmark('hostile_labels').KINDS[name]
     found = benchmark('fuzz_files').fuzz(kind, FILES, seed=1)
     assert len(found) == FILES
     assert [one for one in found if one.name not in ('read', 'refused')] == []
-    assert sum(one.name == 'refused' for one in found) >= FILES // 4
+    refused = sum(one.name == 'refused' for one in found)
+    assert refused == 0 if name in REBUILT else refused >= FILES // 4
 
 
 def test_every_kind_is_tried(benchmark):
-    assert set(benchmark('hostile_files').KINDS) == set(KINDS)
+    assert set(benchmark('hostile_labels').KINDS) == set(KINDS)
 
 
 def harm(action):

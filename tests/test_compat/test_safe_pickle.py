@@ -1,14 +1,18 @@
+import hashlib
 import io
 import os
 import pickle
 from collections import OrderedDict, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.compat.safe_pickle import Foreign, load_checkpoint
+from projects.SRKD.compat.weight_files import write_weights
 
 
 class Hostile:
@@ -239,3 +243,30 @@ def test_encoded_bytes_are_latin1_only(tmp_path):
     raw = b'\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.'
     with pytest.raises(ValueError, match='encoded as latin1'):
         pickle_of(raw, tmp_path)
+
+
+@pytest.mark.parametrize('name', ['net-{}.pth', 'a_20220301_150306-{}.pth', 'net-{}.safetensors'])
+def test_a_digest_in_the_name_is_that_of_the_file(tmp_path, name):
+    plain = tmp_path / f'plain{Path(name).suffix}'
+    write_weights(plain, dict(a=torch.ones(2)), {})
+    digest = hashlib.sha256(plain.read_bytes()).hexdigest()
+    other = ('a' if digest[0] != 'a' else 'b') + digest[1:]
+    for length in (8, 12, 64):
+        for hexes in (digest[:length], other[:length]):
+            path = plain.with_name(name.format(hexes))
+            path.write_bytes(plain.read_bytes())
+            if hexes.isdecimal() or digest.startswith(hexes):
+                assert torch.equal(load_checkpoint(path)['state_dict']['a'], torch.ones(2))
+                continue
+            with pytest.raises(
+                UsageError,
+                match=f'{hexes}.* must have the SHA-256 that its name tells, {hexes}, but has '
+                f'{digest[:length]}: download it again, or rename it',
+            ):
+                load_checkpoint(path)
+
+
+@pytest.mark.parametrize('name', ['net-20220301', 'net-abc', 'net-abcdefgh', 'net_deadbeef', 'x'])
+def test_a_name_without_a_digest_is_a_name(tmp_path, name):
+    path = save(dict(a=torch.ones(2)), tmp_path / f'{name}.pth')
+    assert torch.equal(load_checkpoint(path)['a'], torch.ones(2))

@@ -1,4 +1,5 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,10 @@ from mmengine.runner.checkpoint import load_state_dict as mmengine_load
 from torch import nn
 from toy import IMITATE, KD, batch, build, distiller, minkunet, ptv3, save_checkpoint, total
 
+from projects.SRKD.base import UsageError
 from projects.SRKD.distill import PointMatcher
+from projects.SRKD.distill.taps import TapError
+from projects.SRKD.distill.terms import DistillTerm
 
 PAIRS = {
     'ptv3-ptv3': (ptv3(8), ptv3(16)),
@@ -282,14 +286,30 @@ def test_different_classes_are_refused_while_building(tmp_path):
         distiller(minkunet(8), teacher, str(tmp_path / 'unused.pth'), kd=KD)
 
 
+def test_a_loss_without_an_argument_that_it_needs_is_refused():
+    message = "ClassTemperatureKLLoss of term 'kd' needs the argument 'temperatures', but got loss_"
+    with pytest.raises(UsageError, match=message):
+        DistillTerm('head', dict(type='ClassTemperatureKLLoss', loss_weight=1.0), name='kd')
+
+
+def test_a_connector_of_another_width_than_the_rows_is_refused_in_the_first_step():
+    connector = dict(type='LinearConnector', in_channels=3, out_channels=16)
+    loss = dict(type='FeatureMSELoss')
+    term = DistillTerm('backbone', loss, connector=connector, name='imitate')
+    message = "connector of term 'imitate' takes 3 channels but .* have 8: set in_channels=8"
+    with pytest.raises(UsageError, match=message):
+        term(SimpleNamespace(student=torch.zeros(2, 8)))
+
+
 def test_a_tap_that_never_fires_is_named(tmp_path):
     teacher = minkunet(16)
     checkpoint = save_checkpoint(teacher, tmp_path / 'teacher.pth')
     term = dict(student_tap='decode_head', loss=dict(type='FeatureMSELoss'))
     model = distiller(minkunet(8), teacher, checkpoint, imitate=term)
     message = "tap 'decode_head' of the teacher never fired.*conv_seg"
-    with pytest.raises(RuntimeError, match=message):
+    with pytest.raises(TapError, match=message):  # a mistake of use, and a RuntimeError as before
         model.loss(**model.data_preprocessor(batch(), True))
+    assert issubclass(TapError, UsageError) and issubclass(TapError, RuntimeError)
 
 
 def test_losses_are_float32_and_finite_under_bfloat16(model):

@@ -39,6 +39,7 @@ CURES = (
     'mmdet3d_voxelize',
     'mmdet3d_minkunet',
     'mmdet3d_scan_names',
+    'mmdet3d_scene_idxs',
     'mmdet3d_visualizer',
     'mmdet3d_inferencers',
     'mmdet3d_object_sample',

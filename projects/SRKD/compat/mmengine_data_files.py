@@ -6,14 +6,15 @@ Where: mmengine 0.10.7 ``fileio/handlers/pickle_handler.py``: ``PickleHandler.lo
     ``yaml_handler.py``: ``YamlHandler.load_from_fileobj``, whose loader builds any object.
 Delete when: mmengine reads data alone.
 
-A pickle that holds anything but numbers, text, containers and arrays is refused. Who needs her own
-objects back reads them with ``pickle`` itself.
+A pickle that holds anything but numbers, text, containers, arrays, tensors and the boxes of mmdet3d
+is refused. Who needs her own objects back reads them with ``pickle`` itself.
 """
 
 from importlib.util import find_spec
 from typing import Any
 
-from ..base.safe_reading import DATA_NAMES, PickleMachine, UnreadableError, run
+from ..base.safe_reading import PickleMachine, UnreadableError, run
+from .dumped_predictions import dumped_names
 
 _SHOWN = 3  # names in a message
 
@@ -24,13 +25,13 @@ def load_pickle(self: Any, file: Any, **kwargs: Any) -> Any:
     Raises:
         UnreadableError: If it is damaged or holds objects.
     """
-    machine = PickleMachine(file.read(), DATA_NAMES)
+    machine = PickleMachine(file.read(), dumped_names())
     content = run(machine)
     if machine.foreign:
         named = ', '.join(name[:60] for name in list(machine.foreign)[:_SHOWN])
         raise UnreadableError(
-            f'the pickle names {named}, expected numbers, text, lists, dicts and arrays alone; '
-            'nothing of it was run'
+            f'the pickle names {named}, expected numbers, text, lists, dicts, arrays, tensors '
+            'and boxes alone; nothing of it was run'
         )
     return content
 

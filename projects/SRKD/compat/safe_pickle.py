@@ -5,6 +5,7 @@ name becomes an inert :class:`Foreign` object, so weights load beside objects of
 absent or hostile. Text that a consumer would run as a config is left out.
 """
 
+import hashlib
 import re
 from collections.abc import MutableMapping
 from functools import cache
@@ -27,6 +28,7 @@ from .safetensors_file import SUFFIX, read_safetensors
 
 __all__ = ['Foreign', 'load_checkpoint']
 
+_DIGEST = re.compile(r'-([0-9a-f]{8,64})\.(?:pth|pt|safetensors)$')
 _ZIP = b'PK\x03\x04'
 # Where mmengine looks for a config as text, which ``Config.fromstring`` then runs.
 _CONFIGS = (('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg'))
@@ -45,11 +47,13 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
 
     Raises:
         FileMissingError: There is no such file.
-        UsageError: It is not a checkpoint, or damaged, or a kind that runs code (TorchScript).
+        UsageError: It is not a checkpoint, or damaged, or a kind that runs code (TorchScript), or
+            not the file that the digest in its name is of.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileMissingError(f'{path} can not be found; {nearest_path(path)}')
+    check_name(path)
     if path.suffix == SUFFIX:
         return without_config(read_safetensors(path, map_location))
     try:
@@ -63,6 +67,27 @@ def load_checkpoint(path: str | Path, map_location: Any = 'cpu') -> Any:
             f'{path} ({path.stat().st_size:,} bytes) is damaged or not a checkpoint '
             f'written by torch.save: {said}'
         ) from error
+
+
+def check_name(path: Path) -> None:
+    """Compare a file with the digest in its name, if that has one: ``network-37dc2420.pth``.
+
+    So torch's hub, torchvision and OpenMMLab name what they publish: by the first digits of its
+    SHA-256, eight at least. Decimal digits alone may be a date and are passed over.
+
+    Raises:
+        UsageError: If they differ.
+    """
+    named = _DIGEST.search(path.name)
+    if named is None or named[1].isdecimal():
+        return
+    with path.open('rb') as file:
+        found = hashlib.file_digest(file, 'sha256').hexdigest()
+    if not found.startswith(named[1]):
+        raise UsageError(
+            f'{path} must have the SHA-256 that its name tells, {named[1]}, but has '
+            f'{found[: len(named[1])]}: download it again, or rename it if you changed it yourself'
+        )
 
 
 def without_config(content: Any) -> Any:

@@ -17,7 +17,7 @@ from .detector_teacher import DetectorTeacher
 from .families import check_detector
 from .labeled_frames import is_labeled, loss_of_labeled
 from .model import DistillModel
-from .teacher import teacher_config
+from .teacher import check_teacher, teacher_config
 
 
 @MODELS.register_module()
@@ -54,6 +54,7 @@ class DistillDetector(DistillModel):
         init_cfg: dict | None = None,
         balance: str | Mapping | None = None,
     ) -> None:
+        check_teacher(teacher)
         if 'cache' in teacher:
             raise UsageError(
                 'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '

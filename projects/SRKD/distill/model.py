@@ -8,7 +8,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ..base import UsageError
+from ..base import UsageError, UsageTypeError
 from ..models.inference import for_inference
 from .balance import build_balance
 from .classes import ClassAgreement
@@ -66,6 +66,8 @@ class DistillModel(ToldByHooks, BaseModel):
         del self.data_preprocessor  # the student's is used, see the property
         # A copy: some constructors of mmdet3d (MinkUNetBackbone) edit the lists of their config.
         self.student = MODELS.build(with_teacher_named(student, teacher))
+        if not isinstance(terms, Mapping):
+            raise UsageTypeError(f'model.terms must be a dict of terms, but got {terms!r}')
         terms = {name: term for name, term in terms.items() if term is not None}
         if not terms and not self.teaches_by_targets:
             raise UsageError(
@@ -232,10 +234,15 @@ _NO_TERMS = nn.ModuleDict()
 
 def _tap_paths(name: str, term: Mapping) -> tuple[str, str]:
     """Paths of a term's taps in the student and in the teacher."""
-    if not name.isidentifier() or 'loss' in name or hasattr(_NO_TERMS, name):
+    known = isinstance(name, str) and name.isidentifier()
+    if not known or 'loss' in name or hasattr(_NO_TERMS, name):
         raise UsageError(
             f'the name of a term must be an identifier without "loss" (it is logged as loss_NAME) '
             f'and no attribute of a module (such as keys, type, training), but got {name!r}'
+        )
+    if not isinstance(term, Mapping):
+        raise UsageTypeError(
+            f'term {name!r} must be a dict with student_tap and loss, or None, but got {term!r}'
         )
     if 'student_tap' not in term:
         raise UsageError(f'term {name!r} has no student_tap, expected a module path of the student')

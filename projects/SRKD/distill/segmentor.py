@@ -11,7 +11,7 @@ from .families import check_segmentor
 from .live_teacher import LiveTeacher
 from .matching import PointMatcher, VoxelView
 from .model import DistillModel
-from .teacher import Teacher, teacher_config
+from .teacher import Teacher, check_teacher, teacher_config
 
 
 @MODELS.register_module()
@@ -47,6 +47,7 @@ class DistillSegmentor(DistillModel):
         init_cfg: dict | None = None,
         balance: str | Mapping | None = None,
     ) -> None:
+        check_teacher(teacher)
         # before building: several of these fail there in words of meta tensors or torchsparse
         check_segmentor(teacher_config(student), 'student')
         check_segmentor(teacher_config(teacher['config']), 'teacher')

@@ -34,6 +34,10 @@ class _AllSeen(Exception):
     """Leaves a forward that has nothing more to show."""
 
 
+class TapError(UsageError, RuntimeError):
+    """A tap on a module that a forward passes never, or twice."""
+
+
 class Taps:
     """A context in which the outputs of named modules are kept.
 
@@ -87,7 +91,7 @@ class Taps:
         seen, self._seen = self._seen, {}
         silent = [path for path in self.paths if path not in seen]
         if error_type is None and silent:
-            raise RuntimeError(
+            raise TapError(
                 f'tap {silent[0]!r} of the {self.role} never fired in this forward: mmdet3d calls '
                 'heads through .forward(), which skips hooks, so tap a module inside the head '
                 '(decode_head.conv_seg, not decode_head)'
@@ -98,7 +102,7 @@ class Taps:
     def _recorder(self, path: str):
         def record(module: nn.Module, args: tuple, output: object) -> None:
             if path in self._seen:
-                raise RuntimeError(
+                raise TapError(
                     f'tap {path!r} of the {self.role} fired twice in one forward, expected once: '
                     'the module is shared; tap one of its callers instead'
                 )

@@ -8,13 +8,39 @@ import torch
 from mmdet3d.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from ..base import FileMissingError, UsageError, nearest_path
+from ..base import FileMissingError, UsageError, UsageTypeError, nearest_name, nearest_path
 from ..datasets.class_names import stored_classes, training_classes
 from ..models.compression import compressed
 from ..models.head_classes import task_names
 from .features import Features
 from .newest_checkpoint import newest_checkpoint
 from .taps import Taps
+
+_ENTRIES = ('config', 'checkpoint', 'cache')
+
+
+def check_teacher(teacher: Mapping) -> None:
+    """Refuse what does not describe a teacher.
+
+    Raises:
+        UsageTypeError: If it is no dict.
+        UsageError: If it has no config, or an entry that nobody reads.
+    """
+    if not isinstance(teacher, Mapping):
+        raise UsageTypeError(
+            f'model.teacher must be dict(config=..., checkpoint=...), but got {teacher!r}'
+        )
+    if teacher.get('config') is None:
+        raise UsageError(
+            'model.teacher must have a config, the path of the config file that it was trained '
+            f'with, but got {", ".join(map(str, teacher)) or "nothing"}'
+        )
+    for key in teacher:
+        if key not in _ENTRIES:
+            raise UsageError(
+                f'model.teacher must have entries of {", ".join(_ENTRIES)}, but got {key!r}, '
+                f'nearest: {nearest_name(key, _ENTRIES)}'
+            )
 
 
 def teacher_config(config: str | Path | Mapping) -> ConfigDict:
@@ -44,8 +70,13 @@ def teacher_config(config: str | Path | Mapping) -> ConfigDict:
 
 
 def _read(config: str | Path | Mapping) -> Mapping:
-    if not isinstance(config, (str, Path)):
+    if isinstance(config, (Mapping, Config)):
         return config
+    if not isinstance(config, (str, Path)):
+        raise UsageTypeError(
+            f'a config must be the path of a file or a dict, but got {config!r} '
+            f'({type(config).__name__})'
+        )
     if not Path(config).is_file():
         raise FileMissingError(f'teacher config {config} does not exist; {nearest_path(config)}')
     return Config.fromfile(config)

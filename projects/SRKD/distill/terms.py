@@ -58,7 +58,9 @@ class DistillTerm(nn.Module):
         self.student_tap = student_tap
         self.teacher_tap = teacher_tap or student_tap
         self.name = name
-        self.loss = MODELS.build(_completed(loss, super_voxels, *widths))
+        loss = _completed(loss, super_voxels, *widths)
+        _check_complete(loss, name)
+        self.loss = MODELS.build(loss)
         self._check_loss()
         self.reads = tuple(inspect.signature(self.loss.forward).parameters)
         for field in self.reads:
@@ -95,6 +97,15 @@ class DistillTerm(nn.Module):
                 )
         return config
 
+    def _check_entering(self, width: int) -> None:
+        """Refuse rows of another width than the config says, where no module told it before."""
+        taken = getattr(self.connector, 'in_features', width)
+        if taken != width:
+            raise UsageError(
+                f'connector of term {self.name!r} takes {taken} channels but the rows of tap '
+                f'{self.student_tap!r} of the student have {width}: set in_channels={width}'
+            )
+
     def _check_loss(self) -> None:
         """Refuse a weight that is none, and predictions compared where none are made."""
         weight = getattr(self.loss, 'loss_weight', 1.0)
@@ -128,6 +139,7 @@ class DistillTerm(nn.Module):
     def forward(self, pair: MatchedPoints) -> Tensor:
         """Return the weighted loss of one pair, a 0-d tensor."""
         if self.connector is not None:
+            self._check_entering(pair.student.shape[1])
             with torch.autocast(pair.student.device.type, enabled=False):
                 pair = pair.replace(student=self.connector(pair.student.float()))
         read = {name: getattr(pair, name) for name in self.reads}
@@ -146,6 +158,19 @@ class DistillTerm(nn.Module):
         parameter and needs no search for unused ones.
         """
         return sum((parameter.sum() * 0.0 for parameter in self.parameters()), zero)
+
+
+def _check_complete(loss: Mapping, name: str) -> None:
+    """Refuse a loss without an argument that it has no default for."""
+    kind = MODELS.get(loss['type']) if isinstance(loss['type'], str) else loss['type']
+    taken = {} if kind is None else inspect.signature(kind).parameters
+    for argument, of in taken.items():
+        needed = of.default is of.empty and of.kind not in (of.VAR_POSITIONAL, of.VAR_KEYWORD)
+        if needed and argument not in loss:
+            raise UsageError(
+                f'{kind.__name__} of term {name!r} needs the argument {argument!r}, but got '
+                f'{", ".join(key for key in loss if key != "type") or "none"}'
+            )
 
 
 def _completed(

@@ -209,12 +209,15 @@ def _check_loaders(cfg: Config) -> None:
 
 def _check_super_voxels(cfg: Config) -> None:
     """Losses get those entries that they take, so one that none takes would be passed over."""
+    super_voxels = (cfg.get('model') or {}).get('super_voxels') or {}
+    if not isinstance(super_voxels, Mapping):
+        raise UsageTypeError(f'model.super_voxels must be a dict or None, but got {super_voxels!r}')
     accepted = {
         name
         for loss in (PointAffinityLoss, VoxelAffinityLoss)
         for name in accepted_arguments(loss) or ()
     }
-    for key in (cfg.get('model') or {}).get('super_voxels') or {}:
+    for key in super_voxels:
         if key not in accepted:
             raise UsageError(
                 f'model.super_voxels: no loss has an argument {key!r}, nearest: '

@@ -148,8 +148,9 @@ def _component(
     node: Mapping, key: str, registries: tuple[Registry, ...], scope: str, builder: str
 ) -> Component:
     kind = node['type']
-    if not isinstance(kind, str):
-        return Component(key, node, kind, registries[0], builder)
+    if not kind or not isinstance(kind, str):
+        built = kind if callable(kind) else None
+        return Component(key, node, built, registries[0], builder)
     for registry in registries:
         with registry.switch_scope_and_registry(scope) as scoped:
             built = scoped.get(kind)

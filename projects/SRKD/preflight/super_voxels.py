@@ -39,7 +39,9 @@ def tell_default_cubes(cfg: Config, splits: Sequence[str]) -> None:
 
 def _cuts_by_default(term: Mapping | None) -> bool:
     """Whether the loss of a term takes a partition, and the term names none."""
-    loss = (term or {}).get('loss') or {}
+    loss = term.get('loss') if isinstance(term, Mapping) else None
+    if not isinstance(loss, Mapping):
+        return False  # for the model to refuse
     kind = loss.get('type')
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
     if kind is None or 'partition' not in inspect.signature(kind).parameters:

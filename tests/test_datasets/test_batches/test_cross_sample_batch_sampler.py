@@ -247,6 +247,11 @@ def test_a_plain_loader_takes_it():
         (dict(batch_size=True), ValueError, 'but got batch_size=True'),
         (dict(candidates=0), ValueError, 'candidates must be a positive integer'),
         (
+            dict(seed=-1),
+            ValueError,
+            'seed must be a whole number of at least 0 or None, but got -1',
+        ),
+        (
             dict(window=-1),
             ValueError,
             'window must be a number of seconds >= 0, but got window=-1',

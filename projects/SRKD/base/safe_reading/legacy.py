@@ -33,8 +33,13 @@ def read_legacy(path: Path, names: Names, restore: Restore) -> Any:
         return _Reader(raw, names, restore).read()
 
 
+def read_legacy_bytes(raw: bytes, names: Names, restore: Restore) -> Any:
+    """Read a checkpoint that lies in memory, see :func:`read_legacy`."""
+    return _Reader(raw, names, restore).read()
+
+
 class _Reader:
-    def __init__(self, raw: mmap, names: Names, restore: Restore) -> None:
+    def __init__(self, raw: mmap | bytes, names: Names, restore: Restore) -> None:
         self.raw, self.names, self.restore, self.at = raw, names, restore, 0
         self.told: dict[str, tuple[torch.dtype, str, int]] = {}
         self.known: dict[str, torch.UntypedStorage] = {}

@@ -80,6 +80,8 @@ class CrossSampleBatchSampler(BatchSampler):
         for name, value in counts.items():
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
                 raise UsageError(f'{name} must be a positive integer, but got {name}={value}')
+        if seed is not None and (not isinstance(seed, int) or seed < 0):
+            raise UsageError(f'seed must be a whole number of at least 0 or None, but got {seed!r}')
         if not window >= 0:
             raise UsageError(f'window must be a number of seconds >= 0, but got window={window}')
         self.sampler = sampler  # DistSamplerSeedHook reaches set_epoch through this name
