@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import NotWritableError, UsageError, check_writable
+from ..base.provenance import commit
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
@@ -105,6 +106,7 @@ def train(
     cfg.setdefault('default_hooks', {}).setdefault('finite_step', dict(type=_GUARD))
     partial, told = settle_loading(cfg, resume, partial)
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     if told:
         runner.logger.warning(told)
     check_loop(runner)
@@ -168,6 +170,7 @@ def test(
     drop_labels(cfg)
     cfg.load_from, cfg.resume = str(checkpoint), False
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     runner.register_hook(EveryWeightHook())
     runner.register_hook(_Preflight(), priority='LOWEST')
     if not is_main_process():  # else all processes write their metrics over each other's
