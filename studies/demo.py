@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from projects.SRKD.base import write_text
+from projects.SRKD.base import misuse_told, write_text
 from studies.config_files import data_options
 from studies.metrics import Metric
 from studies.mini_data import MiniData, make_data
@@ -234,6 +234,7 @@ def _of_study(demo: Demo, preset: str, root: Path) -> str:
 def main(demo: Demo, args: argparse.Namespace) -> None:
     """Run a demo; a failed step ends it with its message and exit code 1."""
     try:
-        print('\n' + run(demo, args))
+        with misuse_told('demo'):
+            print('\n' + run(demo, args))
     except StepFailed as error:
         sys.exit(f'\ndemo failed: {error}')
