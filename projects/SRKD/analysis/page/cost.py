@@ -46,4 +46,9 @@ def cost(seen: Seen, networks: Sequence[Network]) -> Section:
         body = chart(told, traces, layout)
     body += table(['network', title, 'parameters', 'GFLOPs/scan', 'ms/scan'], rows)
     note = f'Operations and median time on one scan, on the machine that wrote this. {COUNTING}.'
-    return Section('cost', 'Cost against accuracy', body + paragraph(note))
+    body += paragraph(note) + ''.join(map(paragraph, _left_out(seen)))
+    return Section('cost', 'Cost against accuracy', body)
+
+
+def _left_out(seen: Seen) -> list[str]:
+    return [f'Left out: {reason}' for reason in seen.left_out]

@@ -52,7 +52,7 @@ def paragraph(sentence: str) -> str:
 
 def missing(what: str, command: str) -> str:
     """What a section lacks, and the command that makes it."""
-    return f'<p class="missing">{text(what)}</p><pre>{text(command)}</pre>'
+    return f'<p><strong>Missing:</strong> {text(what)}</p><pre>{text(command)}</pre>'
 
 
 def table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = '') -> str:
