@@ -16,10 +16,10 @@ from ..distill.taps import Taps
 
 
 @torch.no_grad()
-def point_features(
+def look_through(
     network: nn.Module, batch: dict[str, Any], paths: Iterable[str], role: str = 'network'
-) -> dict[str, Tensor]:
-    """Run a segmentor and look up what its layers say about each raw point.
+) -> tuple[Any, dict[str, Tensor]]:
+    """Run a segmentor once: its data sample, and what its layers say about each raw point.
 
     Two networks that voxelize differently are so compared on the same points.
 
@@ -30,11 +30,12 @@ def point_features(
         role: Named in messages.
 
     Returns:
-        By path ``(P, C)``; rows of NaN where a point has no voxel, or a stage dropped its voxel.
+        The sample, and by path ``(P, C)``; rows of NaN where a point has no voxel, or a stage
+        dropped its voxel.
     """
     data = network.data_preprocessor(batch, False)
     with Taps(network, paths, role) as seen:
-        network(data['inputs'], data['data_samples'], mode='predict')
+        (sample,) = network(data['inputs'], data['data_samples'], mode='predict')
     view = VoxelView(data['inputs'], data['data_samples'])
     found = {}
     for path, features in seen.items():
@@ -42,4 +43,11 @@ def point_features(
         row = torch.where(view.point_row >= 0, rows[view.point_row.clamp(min=0)], -1)  # (P,)
         value = features.feat[row.clamp(min=0)].float()
         found[path] = torch.where((row >= 0)[:, None], value, torch.nan)
-    return found
+    return sample, found
+
+
+def point_features(
+    network: nn.Module, batch: dict[str, Any], paths: Iterable[str], role: str = 'network'
+) -> dict[str, Tensor]:
+    """The second part of :func:`look_through`."""
+    return look_through(network, batch, paths, role)[1]
