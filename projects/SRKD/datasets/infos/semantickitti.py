@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from ...base import FileMissingError, UsageError, nearest_path
-from ...base.data_folder import write_infos
+from ...base.data_folder import holding_root, write_infos
 from ...base.progress import progress
 from .sequence_scans import scan_entries
 
@@ -19,6 +19,7 @@ SPLITS = dict(train=(0, 1, 2, 3, 4, 5, 6, 7, 9, 10), val=(8,))
 """Numbers of the sequences of the benchmark's splits that have labels."""
 
 
+@holding_root
 def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
     """Write ``semantickitti_infos_{train,val}.pkl`` into a root.
 
@@ -38,6 +39,14 @@ def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
     root = Path(root)
     if not os.access(root, os.W_OK):
         raise UsageError(f'{root} receives the info files; it does not exist or is read-only')
+    infos = semantickitti_entries(root)
+    for split, entries in infos.items():
+        write_infos(root / f'semantickitti_infos_{split}.pkl', 'semantickitti', entries)
+    return {split: len(entries) for split, entries in infos.items()}
+
+
+def semantickitti_entries(root: Path) -> dict[str, list[dict]]:
+    """Entries of the info files by split; errors are those of the writer."""
     infos, absent = {}, []
     for split, numbers in SPLITS.items():
         names = [f'sequences/{number:02d}' for number in numbers]
@@ -51,6 +60,4 @@ def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
                         for entry in scan_entries(root, name)]  # fmt: skip
     if absent:
         warnings.warn(f'left out, for they hold no scan: {", ".join(absent)}', stacklevel=2)
-    for split, entries in infos.items():
-        write_infos(root / f'semantickitti_infos_{split}.pkl', 'semantickitti', entries)
-    return {split: len(entries) for split, entries in infos.items()}
+    return infos
