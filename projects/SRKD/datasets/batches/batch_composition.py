@@ -39,9 +39,13 @@ def visibility(histogram: np.ndarray, n_drawn: int = N_DRAWN) -> np.ndarray:
         [[1.0, 0.0], [0.75, 0.75], [0.0, 0.0]]
     """
     total = histogram.sum(axis=1, keepdims=True)
-    fraction = histogram / np.maximum(total, 1)
+    value = histogram / np.maximum(total, 1)  # (n, L), then overwritten: 160 MB of ScanNet200's
+    np.negative(value, out=value)
     with np.errstate(divide='ignore'):  # log1p(-1) = -inf is right: such a class is always drawn
-        return -np.expm1(n_drawn * np.log1p(-fraction)).astype(np.float32)  # (n, L)
+        np.log1p(value, out=value)
+    value *= n_drawn
+    np.expm1(value, out=value)
+    return np.negative(value, out=value).astype(np.float32)  # (n, L)
 
 
 def rarity(visible: np.ndarray) -> np.ndarray:
@@ -147,13 +151,16 @@ def _group_sizes(n: int, batch_size: int, group_size: int) -> list[list[int]]:
 def _gather_groups(scans, sizes: Iterable[int], candidates: int, rng) -> list[np.ndarray]:
     """Gather groups of the given sizes, the largest first: those have the widest choice."""
     order = rng.permutation(len(scans.scene))
+    sizes = sorted(sizes, reverse=True)
+    if not sizes or sizes[0] == 1:  # whoever opens a group is all of it
+        return list(order[:, None])
     waiting = np.ones(len(order), dtype=bool)
     everyone = _Queue(order, waiting)
     holders = [
         _Queue(order[scans.visible[order, c] > 0.5], waiting) for c in range(scans.visible.shape[1])
     ]
     groups = []
-    for size in sorted(sizes, reverse=True):
+    for size in sizes:
         opener = everyone.peek(1)
         waiting[opener] = False
         considered = max(candidates, 2 * size)  # enough to fill a group from
