@@ -21,8 +21,10 @@ def test_gelu_is_x_times_the_normal_distribution(shape, dtype):
             x, factor = feat[i, j].double().item(), seed[i, j].double().item()
             below = (1 + math.erf(x / math.sqrt(2))) / 2
             density = math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-            near = dict(rtol=1e-2, atol=1e-2) if dtype == torch.bfloat16 else dict(
-                rtol=1e-5, atol=1e-6
+            near = (
+                dict(rtol=1e-2, atol=1e-2)
+                if dtype == torch.bfloat16
+                else dict(rtol=1e-5, atol=1e-6)
             )
             torch.testing.assert_close(out[i, j].double().item(), x * below, **near)
             torch.testing.assert_close(

@@ -2,7 +2,7 @@
 
 from ..base import renamed
 from .boxes import rows_at_centers, rows_in_boxes_bev
-from .gather import gather_rows, world_size
+from .gather import gather_rows, rank_share, world_size
 from .gelu import GELU
 from .gradients import gradient_dot, gradient_norm, gradients
 from .grid import occupied_cells
@@ -40,6 +40,7 @@ __all__ = [
     'padded_blocks',
     'points_per_voxel',
     'pool_max',
+    'rank_share',
     'rows_at_centers',
     'rows_at_centres',
     'rows_in_boxes_bev',

@@ -56,5 +56,9 @@ def test_the_draw_is_even_over_classes():
 def test_without_weights_or_data_it_says_so(networks, tmp_path):
     bare = [one._replace(checkpoint=None) for one in networks]
     assert 'no work dir holds a checkpoint' in look(bare, 1).lacking
+    others = [networks[0], networks[1]._replace(checkpoint=networks[0].checkpoint)]
+    seen = look(others, 1)
+    assert list(seen.costs) == ['student alone'] and seen.left_out[0].startswith('teacher: ')
+    assert 'networks that can be run: teacher: ' in look(others[1:], 1).lacking
     (tmp_path / 'alone' / 'rooms').rename(tmp_path / 'gone')
     assert 'scans that the networks can look at' in look(networks, 1).lacking
