@@ -81,6 +81,11 @@ def test_inputs_and_voxels_of_one_s_own_training_are_taken(tmp_path):
         convert(path, Wanted(release='1.6', voxel_size=0))
 
 
+def test_a_file_s_name_is_no_code_of_the_config(tmp_path):
+    conversion = convert(save(ptv3()[1], tmp_path / 'a\nraise SystemExit #.pth'), NEW)
+    assert built(conversion, tmp_path)[1].model.backbone.type == 'PointTransformerV3'
+
+
 def test_a_release_must_be_named(tmp_path):
     path = save(ptv3()[1], tmp_path / 'a.pth')
     with pytest.raises(

@@ -19,8 +19,8 @@ def config_text(conversion: Conversion) -> str:
     )
     inputs = ', '.join(conversion.meta['inputs'])
     return (
-        f'# {about["family"]}{release}, trained on {about["dataset"]}: {about["file"]} through\n'
-        f'# pointcept_to_mmdet3d.py. Its voxels have the columns {inputs}.\n'
+        f'# {about["family"]}{release}, trained on {about["dataset"]}: {about["file"]!r}\n'
+        f'# through pointcept_to_mmdet3d.py. Its voxels have the columns {inputs}.\n'
         f'_base_ = [\n{bases}\n]\nmodel = {_call(model)}\n'
     )
 
