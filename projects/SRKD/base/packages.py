@@ -1,4 +1,4 @@
-"""Packages that only some data sets need, and that one may not want for their licenses."""
+"""Packages that only some data sets, or exports, need, and that one may not want."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from .errors import UsageError
 OPTIONAL = {
     'lyft_dataset_sdk': 'lyft-dataset-sdk',
     'nuscenes': 'nuscenes-devkit',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnxruntime',
+    'onnxscript': 'onnxscript',
     'pyquaternion': 'pyquaternion',
     'shapely': 'shapely',
 }
