@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from projects.SRKD.base import write_text
+from projects.SRKD.base.lock import folder_held, place_held
 from projects.SRKD.base.provenance import ROOT, commit, digest
 from studies.config_files import config_content
 
@@ -143,8 +144,13 @@ class Runs:
 
         Raises:
             StepFailed: If the command fails or leaves no product.
+            HeldError: If another process runs the step.
         """
-        folder = self.root / name
+        with place_held(self.root / name, 'step'):
+            return self._step(self.root / name, title, command, key, product, resumed)
+
+    def _step(self, folder: Path, title: str, command: Sequence[str], key: str,
+              product: Callable[[Path], Any], resumed: Sequence[str]) -> Any:  # fmt: skip
         stamp = folder / STAMP
         known = json.loads(stamp.read_text()) if stamp.is_file() else {}
         if known.get('key') == key and known.get('done'):
@@ -156,7 +162,8 @@ class Runs:
         if folder.exists() and known.get('key') != key:
             if not known and any(folder.iterdir()):
                 raise StepFailed(f'{folder} is in the way: it was not written by a step ({STAMP})')
-            shutil.rmtree(folder)
+            with folder_held(folder, 'folder of a changed step'):  # not one trained by hand
+                shutil.rmtree(folder)
         begun = folder.exists()
         spent = known.get('seconds', 0.0) if begun else 0.0
         cpu_spent = known.get('cpu_seconds', 0.0) if begun else 0.0
@@ -176,7 +183,7 @@ class Runs:
             self._stream(command, folder / 'output.log', note)
             found = _find(product, folder)
             if found is None:
-                raise StepFailed(f'{name}: the command ended well but left no result in {folder}')
+                raise StepFailed(f'the command ended well but left no result in {folder}')
             note['done'] = True
         finally:
             note['seconds'] = spent + time.monotonic() - began

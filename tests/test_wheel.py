@@ -53,6 +53,12 @@ def shipped(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob('*.py')}
 
 
+def test_the_looks_of_the_page_are_in_it(built):
+    page = 'projects/SRKD/analysis/page'
+    looks = {path.name for path in (ROOT / page).iterdir() if path.suffix in ('.css', '.js')}
+    assert looks and looks <= {path.name for path in (built / page).iterdir()}
+
+
 def test_configs_and_tools_are_in_it_and_nothing_else_is(built):
     mim = built / 'projects' / 'SRKD' / '.mim'
     assert shipped(mim / 'configs') == shipped(ROOT / 'configs')

@@ -1,12 +1,14 @@
 """A data set's folder is refused when it would bury data and appears when it is whole."""
 
+import os
 import pickle
 
 import pytest
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.base.checks import check_limits
-from projects.SRKD.base.data_folder import new_folder, write_infos
+from projects.SRKD.base.data_folder import holding_root, new_folder, write_infos
+from projects.SRKD.base.errors import HeldError
 
 
 def test_a_folder_with_other_data_is_left_alone_unless_forced(tmp_path):
@@ -51,12 +53,55 @@ def test_infos_are_of_version_2(tmp_path):
     )
 
 
-def test_what_a_killed_run_has_left_is_named(tmp_path):
-    (tmp_path / '.out.123.part').mkdir()
-    said = '[.]out.123.part is left by a run that was killed, unless it goes on: remove it'
-    with pytest.warns(UserWarning, match=said), new_folder(tmp_path / 'out') as folder:
+def test_what_a_killed_run_has_left_goes_and_nothing_else(tmp_path):
+    left = ['.out.123.part', '.out.part', '.out.old.part']
+    others = ['.out.mine.part', '.other.part', 'out.part', '.outx1.part']
+    for name in (*left, *others):
+        (tmp_path / name).mkdir()
+    with new_folder(tmp_path / 'out') as folder:
+        assert not any((tmp_path / name / 'a').exists() for name in left)
         (folder / 'a').touch()
-    assert (tmp_path / 'out/a').exists()
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, 'out'])
+
+
+def test_a_name_with_letters_of_patterns_is_a_name(tmp_path):
+    for _ in range(2):
+        with new_folder(tmp_path / 'a[1]*', force=True) as folder:
+            (folder / 'new').touch()
+    assert os.listdir(tmp_path) == ['a[1]*']
+
+
+def test_what_has_come_meanwhile_is_not_replaced_unless_forced(tmp_path):
+    with pytest.raises(FileExistsError, match='not an empty'), new_folder(tmp_path / 'out'):
+        (tmp_path / 'out').mkdir()
+        (tmp_path / 'out/thesis.tex').touch()
+    assert os.listdir(tmp_path) == ['out'] and os.listdir(tmp_path / 'out') == ['thesis.tex']
+
+
+def test_a_second_one_is_refused_whether_forced_or_not(tmp_path):
+    with new_folder(tmp_path / 'out') as folder:
+        for force in (False, True):
+            with pytest.raises(HeldError, match='one process at a time'):
+                enter(new_folder(tmp_path / 'out', force))
+        (folder / 'a').touch()
+    assert os.listdir(tmp_path) == ['out'] and os.listdir(tmp_path / 'out') == ['a']
+
+
+def enter(context):
+    with context:
+        pass
+
+
+def test_the_root_of_a_data_set_is_held_while_it_is_written_to(tmp_path):
+    @holding_root
+    def write(root, again=True):
+        return write(root, again=False) if again else os.listdir(root)
+
+    with pytest.raises(HeldError, match=f'the root of the data {tmp_path} must be written by'):
+        write(tmp_path)
+    assert write(tmp_path, again=False) == ['.lock'] and os.listdir(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path / 'gone', again=False)  # its own refusal
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):

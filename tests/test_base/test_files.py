@@ -1,8 +1,10 @@
 import errno
+import multiprocessing
 import os
 import stat
 
 import pytest
+from processes import DEADLINE
 
 from projects.SRKD.base import NotWritableError, UsageError, check_writable, write_text, write_whole
 
@@ -25,6 +27,44 @@ def test_an_error_leaves_the_old_content_and_nothing_beside_it(tmp_path):
         raise OSError('disk full')
     assert path.read_text() == 'old'
     assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def write(path, text, begun=None, go=None):
+    with write_whole(path) as part:
+        part.write_text(text)
+        if begun is not None:
+            begun.set()
+            go.wait(DEADLINE)
+
+
+@pytest.mark.parametrize('end', ['go on', 'be killed'])
+def test_two_writers_of_a_file_do_not_spoil_each_others(tmp_path, end):
+    path = tmp_path / 'epoch_1.pth'
+    context = multiprocessing.get_context('fork')
+    begun, go = context.Event(), context.Event()
+    other = context.Process(target=write, args=(path, 'theirs', begun, go))
+    other.start()
+    assert begun.wait(DEADLINE)
+    write(path, 'ours')
+    assert path.read_text() == 'ours' and len(os.listdir(tmp_path)) == 2
+    if end == 'go on':
+        go.set()
+        other.join(DEADLINE)
+        assert path.read_text() == 'theirs'
+    else:
+        other.kill()
+        other.join()
+        assert path.read_text() == 'ours' and len(os.listdir(tmp_path)) == 2
+        write(path, 'again')
+        assert path.read_text() == 'again'
+    assert os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path):
+    (tmp_path / 'mine').write_text('mine')
+    (tmp_path / '.note.0.part').symlink_to(tmp_path / 'mine')
+    write(tmp_path / 'note', 'text')
+    assert (tmp_path / 'note').read_text() == 'text' and (tmp_path / 'mine').read_text() == 'mine'
 
 
 def test_a_new_file_may_be_read_by_others_as_the_umask_says(tmp_path):
@@ -71,11 +111,12 @@ def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_left(tmp_path):
 def test_a_file_that_cannot_be_made_is_told_in_the_words_of_the_system(
     tmp_path, monkeypatch, number
 ):
-    def refuse(**_):
+    def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
 
+    monkeypatch.setattr('projects.SRKD.base.files._open_part', refuse)
     monkeypatch.setattr('projects.SRKD.base.files.mkstemp', refuse)
-    monkeypatch.setattr('projects.SRKD.base.files.NamedTemporaryFile', refuse)
+    monkeypatch.setattr('projects.SRKD.base.files.TemporaryFile', refuse)
     with pytest.raises(UsageError, match=f'{tmp_path}/a cannot be written: {os.strerror(number)}'):
         write_text(tmp_path / 'a', 'b')
     with pytest.raises(UsageError, match=f'out {tmp_path} .*: {os.strerror(number)}'):

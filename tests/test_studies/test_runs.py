@@ -6,6 +6,8 @@ import time
 import pytest
 
 from projects.SRKD.base import write_text
+from projects.SRKD.base.errors import HeldError
+from projects.SRKD.base.lock import folder_held, place_held
 from studies.runs import (
     STAMP,
     Runs,
@@ -50,6 +52,17 @@ def test_finished_step_is_not_repeated(runs, tmp_path, lines):
 def test_step_whose_key_changed_starts_in_an_empty_folder(runs, tmp_path):
     runs.step('a', 'first', appends(tmp_path / 'a', 'x'), 'key', product)
     assert runs.step('a', 'again', appends(tmp_path / 'a', 'y'), 'other', product) == 'y'
+
+
+def test_a_step_that_another_process_runs_is_refused(runs, tmp_path):
+    command = appends(tmp_path / 'a', 'x')
+    with place_held(tmp_path / 'a', 'x'), pytest.raises(HeldError, match='step .*a must be writt'):
+        runs.step('a', 'first', command, 'key', product)
+    assert not (tmp_path / 'a').exists()
+    assert runs.step('a', 'first', command, 'key', product) == 'x'
+    with folder_held(tmp_path / 'a', 'work_dir'), pytest.raises(HeldError, match='changed step'):
+        runs.step('a', 'again', command, 'other', product)  # somebody trains in it
+    assert product(tmp_path / 'a') == 'x'
 
 
 def test_interrupted_step_goes_on_with_the_resume_words(runs, tmp_path):

@@ -1,6 +1,7 @@
 """The tool as a user calls it, and as a scheduler kills it."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from processes import run, run_script
 from toy import minkunet, save_checkpoint, write_scannet
 from toy_cache import cached_config, replayed_config
 from toy_training import NUM_CLASSES
+
+from projects.SRKD.base.lock import folder_held
 
 ROOT = Path(__file__).parents[2]
 SCANS, STORED = 9, 3
@@ -101,6 +104,27 @@ def test_views_are_chosen_before_they_are_cached(tmp_path):
         assert choice.exists() == (tmp_path / 'cache').exists() == there
     assert all(sorted(order) == [0, 1, 2] for order in json.loads(choice.read_text())['order'])
     assert json.loads((tmp_path / 'cache/cache.json').read_text())['finished']
+
+
+def test_a_second_tool_is_refused_and_the_work_of_the_first_stays(config, tmp_path):
+    cache = tmp_path / 'cache'
+    with folder_held(cache, 'cache'):
+        (cache / '000').mkdir()
+        (cache / '000/.000001.npy.0.part').write_text('half')  # the first is at it
+        for options in ([], ['--check'], ['--dry-run']):
+            done = run_script(TOOL, config, *options, cwd=ROOT)
+            assert done.returncode == 2 and 'Traceback' not in done.stderr
+            said = done.stderr.strip().splitlines()[-1]
+            assert said.startswith(
+                f'cache_teacher.py: the folder of the teacher cache (--out) {cache} must be '
+                f'written by one process at a time, but got a second one: process {os.getpid()} '
+            )
+        assert (cache / '000/.000001.npy.0.part').exists()
+        (cache / '000/.000001.npy.0.part').unlink()
+        (cache / '000').rmdir()
+    assert not cache.exists()
+    dry = run_script(TOOL, config, '--dry-run', cwd=ROOT)
+    assert dry.returncode == 0 and not cache.exists()
 
 
 def test_what_cannot_be_cached_ends_in_one_sentence(config, tmp_path):

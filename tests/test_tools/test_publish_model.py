@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from projects.SRKD.base.lock import place_held
 from projects.SRKD.models.weights import read_checkpoint
 
 TOOL = Path(__file__).parents[2] / 'tools/model_converters/publish_model.py'
@@ -42,6 +43,12 @@ def test_weights_and_classes_are_left(publish, checkpoint, tmp_path, capsys, nam
     assert list(weights) == ['a'] and weights['a'].tolist() == [1, 1]
     assert set(meta) == {'epoch', 'dataset_meta'}
     assert list(meta['dataset_meta']['classes']) == ['wall', 'floor']
+
+
+def test_a_second_one_is_refused(publish, checkpoint, tmp_path, misuse):
+    with place_held(tmp_path / 'net.pth', 'x'), misuse('net.pth must be written by one process'):
+        publish(checkpoint, tmp_path / 'net.pth')
+    assert not (tmp_path / 'net.pth').exists()
 
 
 def test_mistakes_are_told(publish, checkpoint, tmp_path, misuse):

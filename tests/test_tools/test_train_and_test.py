@@ -11,6 +11,8 @@ from toy import minkunet
 from toy_rooms import write_room_config
 from toy_run import write_config
 
+from projects.SRKD.base.lock import folder_held
+
 TESTS = Path(__file__).resolve().parents[1]
 TOOLS = TESTS.parent / 'tools'
 SCRIPTS = ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
@@ -26,6 +28,22 @@ def scalars(folder, key):
     (log,) = folder.glob('*/vis_data/scalars.json')
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return [line[key] for line in lines if key in line]
+
+
+def test_two_trainings_do_not_share_a_work_dir(tmp_path):
+    config = write_config(tmp_path)
+    command = [TOOLS / 'train.py', config, '--work-dir', tmp_path / 'run']
+    with folder_held(tmp_path / 'run', 'work_dir'):
+        done = run_script(*command, cwd=tmp_path)
+        assert os.listdir(tmp_path / 'run') == ['.lock']
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith(
+        f'train.py: work_dir {tmp_path}/run must be written by one process at a time, but got a '
+        f'second one: process {os.getpid()} on '
+    )
+    done = run_script(*command, cwd=tmp_path)
+    assert done.returncode == 0 and not (tmp_path / 'run/.lock').exists(), done.stderr
 
 
 @pytest.fixture

@@ -24,13 +24,15 @@ def publish_model(checkpoint: Path, out: Path) -> str:
         UsageError: If the one is no checkpoint, or the other of no known form.
     """
     from projects.SRKD.base import FileInTheWayError
+    from projects.SRKD.base.lock import place_held
     from projects.SRKD.compat.weight_files import write_weights
     from projects.SRKD.models.weights import read_checkpoint
 
-    if out.exists():
-        raise FileInTheWayError(f'{out} exists: name another file, or remove it')
-    weights, meta = read_checkpoint(str(checkpoint), 'checkpoint')
-    write_weights(out, weights, {key: meta[key] for key in KEPT if key in meta})
+    with place_held(out, 'the file to write'):
+        if out.exists():
+            raise FileInTheWayError(f'{out} exists: name another file, or remove it')
+        weights, meta = read_checkpoint(str(checkpoint), 'checkpoint')
+        write_weights(out, weights, {key: meta[key] for key in KEPT if key in meta})
     digest = sha256(out.read_bytes()).hexdigest()
     return f'{out}: {len(weights)} weights, {out.stat().st_size:,} bytes, sha256 {digest}'
 

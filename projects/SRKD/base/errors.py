@@ -34,6 +34,10 @@ class FileInTheWayError(UsageError, FileExistsError):
     __str__ = ValueError.__str__
 
 
+class HeldError(UsageError):
+    """A file or folder that another process is writing; says which."""
+
+
 class ScanError(UsageError):
     """What is wrong with scans of a batch, found where their names are not known.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile, mkstemp
+from tempfile import TemporaryFile, mkstemp
 
 from .errors import NotWritableError, UsageError
+from .lock import is_file
 
 # full, over a quota, beyond a file's greatest size, read-only by now, broken
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -20,7 +22,8 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Yield the name of a new file beside ``path`` that takes its place if all goes well.
 
     The content is on the disk before the name is: a process killed at any instant leaves the old
-    file or the new one. On an error the new file vanishes and the old one stays.
+    file or the new one, and the next writer of ``path`` takes what was left half-written. On an
+    error the new file vanishes and the old one stays.
 
     Args:
         path: The file to write; its folder must exist.
@@ -38,26 +41,27 @@ def write_whole(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        handle, name = mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+        handle, part = _new_part(path)
     except FileNotFoundError:
         raise  # a folder that should have been made is a fault of the code
     except OSError as error:
         raise NotWritableError(path, error) from None
-    os.close(handle)
-    part = Path(name)
     try:
         yield part
         mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
         os.chmod(part, mode)  # mkstemp's files are the owner's alone
         _sync(part)
         os.replace(part, path)
+        part = None
         _sync(path.parent)
     except OSError as error:
-        if error.filename in (None, name):
+        if error.filename in (None, str(part)):
             told_of_disk(path, error)
         raise
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def told_of_disk(path: str | os.PathLike, error: OSError) -> None:
@@ -104,13 +108,39 @@ def check_writable(folder: str | os.PathLike, name: str) -> None:
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
     try:
-        with NamedTemporaryFile(prefix='.probe.', dir=place):
+        with TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise UsageError(
             f'{name} {folder} cannot be written to ({place}: {error.strerror}), expected a folder '
             'that is there or can be made'
         ) from None
+
+
+def _new_part(path: Path) -> tuple[int, Path]:
+    """A new file beside ``path``, open.
+
+    It has always the same name, so that what a killed process leaves is used again, and is locked,
+    so that two processes do not write into one: the second gets a name of its own.
+    """
+    part = path.with_name(f'.{path.name}.0.part')
+    with suppress(OSError):
+        return _open_part(part), part
+    handle, name = mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+    return handle, Path(name)
+
+
+def _open_part(part: Path) -> int:
+    handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_file(handle, part):
+            raise FileExistsError(f'{part} was finished by another process meanwhile')
+        os.ftruncate(handle, 0)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _sync(path: Path) -> None:

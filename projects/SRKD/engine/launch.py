@@ -6,6 +6,7 @@ Nothing here knows of distillation: a run is whatever its config says.
 import atexit
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..base import NotWritableError, UsageError, check_writable
+from ..base.lock import folder_held
+from ..base.provenance import commit
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
@@ -28,6 +31,7 @@ from .resuming import last_whole, register_resuming
 from .stop_hook import Listening, TrainingStopped  # noqa: F401 - tools name it
 
 _GUARD = 'mmdet3d.FiniteStepHook'  # of every training whose config does not say otherwise
+_RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')  # what launchers call it
 VISUAL_TASKS = ('mono_det', 'multi-view_det', 'lidar_det', 'lidar_seg', 'multi-modality_det')
 
 
@@ -83,9 +87,9 @@ def train(
         The runner, after training.
 
     Raises:
-        UsageError: If ``work_dir`` cannot be written to or its disk is full, the config has no
-            ``auto_scale_lr.base_batch_size`` to scale from, or what is to be loaded does not exist
-            or does not fill the network.
+        UsageError: If ``work_dir`` cannot be written to, another training writes to it or its disk
+            is full, the config has no ``auto_scale_lr.base_batch_size`` to scale from, or what is
+            to be loaded does not exist or does not fill the network.
         NonFiniteLossError: If a loss, a gradient or a weight is not finite.
         TrainingStopped: If SIGTERM or Ctrl-C has ended it.
     """
@@ -103,8 +107,13 @@ def train(
             )
         cfg.auto_scale_lr.enable = True
     cfg.setdefault('default_hooks', {}).setdefault('finite_step', dict(type=_GUARD))
-    partial, told = settle_loading(cfg, resume, partial)
+    with _alone(cfg.work_dir):
+        return _train(cfg, *settle_loading(cfg, resume, partial))
+
+
+def _train(cfg: Config, partial: bool, told: str) -> Runner:
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     if told:
         runner.logger.warning(told)
     check_loop(runner)
@@ -117,6 +126,12 @@ def train(
         except NotWritableError as error:
             raise UsageError(f'{error}; {last_whole(runner.work_dir)}') from None
     return runner
+
+
+def _alone(work_dir: str) -> AbstractContextManager:
+    """Keep other trainings out; of several processes the first does it, the launcher ends all."""
+    first = all(os.environ.get(name, '0') == '0' for name in _RANKS)
+    return folder_held(work_dir, 'work_dir') if first else nullcontext()
 
 
 def test(
@@ -168,6 +183,7 @@ def test(
     drop_labels(cfg)
     cfg.load_from, cfg.resume = str(checkpoint), False
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     runner.register_hook(EveryWeightHook())
     runner.register_hook(_Preflight(), priority='LOWEST')
     if not is_main_process():  # else all processes write their metrics over each other's

@@ -134,14 +134,14 @@ def test_the_cache_moves_with_the_data_set(write_scannet, reads, tmp_path):
 
 def refuse_below(monkeypatch, *folders, error):
     """Let no new file be made in these folders, as on a mount for reading alone."""
-    make = files.mkstemp
+    make = files._new_part
 
-    def refuse(*args, dir, **kwargs):
-        if any(Path(dir).is_relative_to(folder) for folder in folders):
+    def refuse(path):
+        if any(path.is_relative_to(folder) for folder in folders):
             raise OSError(error, os.strerror(error))
-        return make(*args, dir=dir, **kwargs)
+        return make(path)
 
-    monkeypatch.setattr(files, 'mkstemp', refuse)
+    monkeypatch.setattr(files, '_new_part', refuse)
 
 
 @pytest.mark.parametrize('error', [errno.EROFS, errno.EACCES, errno.ENOSPC])

@@ -12,11 +12,25 @@ from mmdet3d.structures.points import LiDARPoints
 from toy_kitti import converter, interpret, small_streets
 
 from projects.SRKD import compat
+from projects.SRKD.datasets.infos import gt_database
 
 
 @pytest.fixture(scope='module')
 def streets(tmp_path_factory):
     return small_streets(tmp_path_factory.mktemp('kitti') / 'streets', val_frames=1)
+
+
+def test_a_killed_run_does_not_leave_objects_beside_files_of_others(tmp_path, monkeypatch):
+    def killed(path, content):
+        raise KeyboardInterrupt
+
+    objects = tmp_path / 'kitti_dbinfos_train.pkl'
+    gt_database.write_gt_database(tmp_path, [], 'kitti')
+    assert objects.exists()
+    monkeypatch.setattr(gt_database, 'dump_infos', killed)
+    with pytest.raises(KeyboardInterrupt):
+        gt_database.write_gt_database(tmp_path, [], 'kitti')
+    assert not objects.exists() and (tmp_path / 'kitti_gt_database').is_dir()
 
 
 def test_it_is_that_of_mmdet3ds_converter(streets, tmp_path):

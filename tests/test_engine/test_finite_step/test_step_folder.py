@@ -43,6 +43,13 @@ def test_the_oldest_go_and_what_has_another_name_stays(tmp_path):
     assert found == ['non_finite_iter3', 'non_finite_iter5', 'non_finite_iterations']
 
 
+def test_what_a_killed_run_has_left_goes(tmp_path):
+    (tmp_path / '.non_finite_iter7.part').mkdir()
+    (tmp_path / '.non_finite_iter7.old.part').mkdir()
+    keep_step(tmp_path / 'non_finite_iter3', lambda: {'rank0.pth': content()}, MIB, 2)
+    assert os.listdir(tmp_path) == ['non_finite_iter3']
+
+
 def test_a_folder_of_the_same_step_is_replaced(tmp_path):
     for files in ({'rank0.pth': content(1)}, {'rank0.pth': content(2)}):
         keep_step(tmp_path / 'non_finite_iter3', files.copy, MIB, 3)

@@ -43,7 +43,8 @@ def write_gt_database(root: str | Path, frames: Iterable[FrameObjects], prefix: 
     Writes ``{prefix}_gt_database/{frame}_{class}_{object}.bin``, float32 (n, D) with the middle of
     the box's bottom as origin, and ``{prefix}_dbinfos_train.pkl``, by class what
     ``DataBaseSampler`` reads: ``box3d_lidar`` has the bottom's middle, length, width, height, yaw.
-    The folder of an earlier run is replaced as a whole.
+    The folder of an earlier run is replaced as a whole; a run killed before it has written the
+    pickle leaves none, for the earlier one names other files.
 
     Args:
         root: Of the data.
@@ -54,13 +55,14 @@ def write_gt_database(root: str | Path, frames: Iterable[FrameObjects], prefix: 
         Number of objects by class.
     """
     root, database = Path(root), {}
-    name = f'{prefix}_gt_database'
+    name, objects = f'{prefix}_gt_database', root / f'{prefix}_dbinfos_train.pkl'
     with new_folder(root / name, force=True) as folder:
         for frame in frames:
             for entry in _cut(frame, folder, name):
                 entry['group_id'] = sum(map(len, database.values()))
                 database.setdefault(entry['name'], []).append(entry)
-    dump_infos(root / f'{prefix}_dbinfos_train.pkl', database)
+        objects.unlink(missing_ok=True)
+    dump_infos(objects, database)
     return {name: len(entries) for name, entries in database.items()}
 
 

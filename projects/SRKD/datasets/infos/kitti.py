@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...base import UsageError
-from ...base.data_folder import dump_infos
+from ...base.data_folder import dump_infos, holding_root
 from ...base.progress import progress
 from .gt_database import kitti_objects, write_gt_database
 from .kitti_clouds import REDUCED, cut_cloud, write_cut_cloud
@@ -29,6 +29,7 @@ _CATEGORIES = {name: number for number, name in enumerate(CLASSES)} | {DONT_CARE
 _MUCH = 0.2  # share of a cut cloud outside of its image that is worth a word
 
 
+@holding_root
 def write_kitti_infos(
     root: str | Path,
     train: str | Path | None = None,

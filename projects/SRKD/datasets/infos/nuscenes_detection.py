@@ -20,7 +20,7 @@ from mmdet3d.datasets.utils import convert_quaternion_to_matrix
 from mmdet3d.registry import TRANSFORMS
 
 from ...base import FileMissingError, UsageError, nearest_path
-from ...base.data_folder import dump_infos
+from ...base.data_folder import dump_infos, holding_root
 from ...base.packages import needed
 from ...base.progress import progress
 from .gt_database import FrameObjects, write_gt_database
@@ -38,6 +38,7 @@ SPLITS = {
 """Version of the tables -> split -> its name in the devkit."""
 
 
+@holding_root
 def write_nuscenes_infos(
     root: str | Path,
     version: str = 'v1.0-trainval',

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...base import FileMissingError, UsageError
-from ...base.data_folder import write_infos
+from ...base.data_folder import holding_root, write_infos
 from .sequence_scans import scan_entries
 
 
+@holding_root
 def write_pandaset_infos(
     root: str | Path, sequences: list[str] | None = None, train_share: float = 0.75
 ) -> dict[str, int]:

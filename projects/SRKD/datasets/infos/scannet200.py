@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...base import FileMissingError, UsageError, nearest_path, write_whole
+from ...base.data_folder import holding_root
 from ...base.json_file import read_json
 from ...base.progress import progress
 
@@ -23,6 +24,7 @@ _TABLE, _COLUMNS = 'meta_data/scannetv2-labels.combined.tsv', ('id', 'raw_catego
 _POINT = 24  # bytes: x, y, z, red, green, blue in float32
 
 
+@holding_root
 def write_scannet200_masks(root: str | Path) -> int:
     """Write ``semantic_mask_200/{scene}.bin``, int64 raw ids of each point, 0 without a category.
 

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from ...base import FileMissingError, UsageError, nearest_path
-from ...base.data_folder import write_infos
+from ...base.data_folder import holding_root, write_infos
 from ...base.progress import progress
 from .sequence_scans import scan_entries
 
@@ -19,6 +19,7 @@ SPLITS = dict(train=(0, 1, 2, 3, 4, 5, 6, 7, 9, 10), val=(8,))
 """Numbers of the sequences of the benchmark's splits that have labels."""
 
 
+@holding_root
 def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
     """Write ``semantickitti_infos_{train,val}.pkl`` into a root.
 

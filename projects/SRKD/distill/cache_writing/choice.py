@@ -24,6 +24,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from ...base import UsageError, write_text
+from ...base.lock import place_held
 from ...base.progress import progress
 from ...datasets.chosen_views import ChosenViews, read_choice
 from ...datasets.replay_views import VIEWS
@@ -138,6 +139,17 @@ def choose_views(choice: ViewChoice, dry_run: bool = False) -> None:
     print(f'all {len(left)} scans: about {seconds:.0f} s', flush=True)
     if dry_run:
         return
+    with place_held(choice.file, 'the file of the choice'):
+        far = _choose(choice, left)
+    chosen, drawn = torch.tensor(far).square().mean(0).sqrt().tolist()
+    print(
+        f'spread of the mean prediction over {choice.views} views: {chosen:.2g} of those chosen, '
+        f'{drawn:.2g} of the first {choice.views} candidates'
+    )
+
+
+def _choose(choice: ViewChoice, left: Sequence[int]) -> list[list[float]]:
+    """Choose the views of some scans; returns each one's spread, of those chosen and the first."""
     choice.write()  # now, so that a file that cannot be written fails early
     written, far = time.monotonic(), []
     try:
@@ -152,8 +164,4 @@ def choose_views(choice: ViewChoice, dry_run: bool = False) -> None:
                 written = time.monotonic()
     finally:
         choice.write()
-    chosen, drawn = torch.tensor(far).square().mean(0).sqrt().tolist()
-    print(
-        f'spread of the mean prediction over {choice.views} views: {chosen:.2g} of those chosen, '
-        f'{drawn:.2g} of the first {choice.views} candidates'
-    )
+    return far

@@ -8,6 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from ...base import UsageError, check_writable, write_text
+from ...base.lock import folder_held
 from ...base.progress import progress
 from ...base.provenance import commit
 from ..cache.facts import teacher_facts
@@ -169,9 +171,25 @@ def write_cache(writer: CacheWriter, check: bool = False, dry_run: bool = False)
         dry_run: Whether to stop behind the estimate, leaving nothing.
 
     Raises:
-        UsageError: If the folder cannot be written to or holds another cache, or its disk has too
-            little room.
+        UsageError: If the folder cannot be written to, another process writes to it, it holds
+            another cache, or its disk has too little room.
     """
+    with _alone(writer.cache.folder, dry_run):
+        _write_cache(writer, check, dry_run)
+
+
+def _alone(folder: Path, dry_run: bool) -> AbstractContextManager:
+    """Keep other writers out of a folder, unless nothing can be written there, or shall be."""
+    if dry_run and not folder.exists():
+        return nullcontext()
+    try:
+        check_writable(folder, '')
+    except UsageError:  # told where something is missing: a finished cache may be read-only
+        return nullcontext()
+    return folder_held(folder, 'the folder of the teacher cache (--out)')
+
+
+def _write_cache(writer: CacheWriter, check: bool, dry_run: bool) -> None:
     folder, files = writer.cache.folder, len(writer.scans)
     left = writer.missing(check)
     print(f'teacher cache {folder}: {writer.scans}, {files - len(left)} of them stored')

@@ -6,7 +6,6 @@ came of it. All of it is plain data, see :mod:`.packing`.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,11 +17,13 @@ from mmengine.dist import all_gather_object, barrier, broadcast_object_list, is_
 from torch import Tensor
 
 from ...base import UsageError, write_whole
+from ...base.replacing import put_in_place, remove
 from ...compat.safe_pickle import load_checkpoint
 
 WEIGHTS = 'weights.pth'
 FORMAT = 1
 _NAME = re.compile(r'non_finite_iter\d+')
+_LEFT = re.compile(rf'\.{_NAME.pattern}\.(old\.)?part')
 
 
 def keep_step(
@@ -122,8 +123,10 @@ def _write(folder: Path, make: Callable[[], Mapping[str, Any]], limit: int) -> N
 
 
 def _publish(part: Path, folder: Path, kept: int) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    put_in_place(part, folder)
+    for path in folder.parent.iterdir():
+        if _LEFT.fullmatch(path.name):  # by a run that was killed here
+            remove(path)
     old = [path for path in folder.parent.iterdir() if _NAME.fullmatch(path.name)]
     for path in sorted(old, key=lambda path: path.stat().st_mtime)[:-kept]:
         shutil.rmtree(path, ignore_errors=True)
