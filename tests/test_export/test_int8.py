@@ -25,6 +25,7 @@ def test_it_is_near_the_original_and_smaller(exported, name, tmp_path):
     assert 0 < error < 0.05
     assert out.stat().st_size < path.stat().st_size
     check_weights(onnx.load(out))
+    check_steps(onnx.load(out))
     with pytest.raises(FileInTheWayError, match='int8.onnx exists: name another file'):
         write_int8(path, out, iter(scans))
 
@@ -45,6 +46,13 @@ def check_weights(model):
         if node.op_type in ('MatMul', 'Gemm'):  # of pillars and points
             assert node.input[1] in held and held[node.input[1]].dtype == np.float32
     assert seen == {'Conv', 'ConvTranspose'}
+
+
+def check_steps(model):
+    """No step is spent on what a ReLU cuts, nor on maps that nothing convolves."""
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    sources = {made_by[one.input[0]] for one in model.graph.node if one.op_type == 'QuantizeLinear'}
+    assert 'Relu' in sources and not sources & {'Conv', 'ConvTranspose'}
 
 
 def test_calibration_needs_a_scan(exported, tmp_path):

@@ -9,6 +9,8 @@ from toy import build, minkunet, save_checkpoint
 from toy_export import segmentor, write_config
 
 from projects.SRKD.base import FileInTheWayError, FileMissingError, UsageError
+from projects.SRKD.base.errors import HeldError
+from projects.SRKD.base.lock import place_held
 from projects.SRKD.export.student_out import class_names, export_student
 
 
@@ -31,6 +33,16 @@ def test_a_file_that_is_there_stays(config, checkpoint, tmp_path):
     with pytest.raises(FileInTheWayError, match='two.int8.onnx exists'):
         export_student(config, checkpoint, tmp_path / 'two.onnx', calibrate=2)
     assert out.read_text() == 'mine' and not (tmp_path / 'two.onnx').exists()
+
+
+def test_a_second_process_is_refused(config, checkpoint, tmp_path):
+    out = tmp_path / 'student.onnx'
+    with (
+        place_held(out, 'x'),
+        pytest.raises(HeldError, match='student.onnx must be written by'),
+    ):
+        export_student(config, checkpoint, out)
+    assert not out.exists()
 
 
 def test_a_file_of_another_form_is_refused(config, checkpoint, tmp_path):

@@ -75,6 +75,8 @@ def write_int8(source: Path, out: Path, scans: Iterable[dict[str, np.ndarray]]) 
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
+                # what a ReLU is about to cut, and raw maps, would lose half of the steps
+                extra_options=dict(OpTypesToExcludeOutputQuantization=list(QUANTIZED)),
             )
             _copy_metadata(source, part)
     finally:

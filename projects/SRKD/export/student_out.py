@@ -13,6 +13,7 @@ from torch import nn
 
 from ..analysis.networks import build_network, every_scene, read_plain
 from ..base import UsageError, check_writable
+from ..base.lock import place_held
 from ..base.packages import needed
 from ..models.weights import load_strictly
 from .about import about
@@ -63,10 +64,11 @@ def export_student(
     graph = graph_of(network).eval()
     meta = load_strictly(network, str(checkpoint), 'checkpoint')
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_onnx(graph, out, about(network, graph, class_names(cfg, meta, network)))
-    if calibrate is not None:
-        scans = (inputs_of(network, graph, batch) for batch in training_scans(cfg, calibrate))
-        write_int8(out, files[1], scans)
+    with place_held(out, 'OUT'):
+        write_onnx(graph, out, about(network, graph, class_names(cfg, meta, network)))
+        if calibrate is not None:
+            scans = (inputs_of(network, graph, batch) for batch in training_scans(cfg, calibrate))
+            write_int8(out, files[1], scans)
     if calibrate is None and not score:
         return f'{out}: {out.stat().st_size:,} bytes'
     return table(compared(cfg, network, graph, files, score, threads))

@@ -45,7 +45,7 @@ def test_boxes_are_decoded_as_the_coder_does(size):
     [
         {},
         dict(use_rotate_nms=False, nms_thr=0.3),
-        dict(nms_pre=-1, score_thr=0.5, max_num=500),
+        dict(nms_pre=-1, score_thr=0.9, max_num=60),
         dict(score_thr=0.999999),
     ],
 )

@@ -1,12 +1,14 @@
 """Suppression of boxes that overlap, seen from above.
 
-Shape letters: k boxes, N of them compared with M others.
+Shape letters: k boxes, N of them compared with M others, K pairs near enough to overlap.
 """
 
 import numpy as np
 
 BLOCK = 256
 """Boxes that are compared with all others at a time."""
+
+_CORNERS = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])  # counter-clockwise
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
@@ -47,39 +49,33 @@ def rotated_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Areas that pairs of rectangles (N, 5) share, (N,): second ones clipped by first ones."""
-    if not len(a):
-        return np.zeros(0)
-    corner = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2  # counter-clockwise
-    local = _turned(corner * b[:, None, 2:4], b[:, 4] - a[:, 4])
-    corners = local + _turned((b[:, :2] - a[:, :2])[:, None], -a[:, 4])  # (N, 4, 2)
-    return np.array([_clipped_area(polygon, size) for polygon, size in zip(corners, a[:, 2:4] / 2)])
+    """Areas (K,) that rectangles (K, 5) share row by row, by Green's theorem in the first's frame.
+
+    As :mod:`projects.SRKD.ops.rotated_iou` explains it.
+    """
+    cos, sin = np.cos(a[:, 4]), np.sin(a[:, 4])
+    x, y = (b[:, :2] - a[:, :2]).T
+    x, y = x * cos + y * sin, y * cos - x * sin  # the center of b in the frame of a
+    turn = b[:, 4] - a[:, 4]
+    cos, sin = np.cos(turn), np.sin(turn)
+    wide, high = (_CORNERS[:, :, None] * b[:, 2:4].T / 2).transpose(1, 0, 2)  # (4, K) each
+    x, y = x + wide * cos - high * sin, y + wide * sin + high * cos  # (4, K), corners of b
+    step_x, step_y = np.roll(x, -1, 0) - x, np.roll(y, -1, 0) - y
+    half_x, half_y = a[:, 2] / 2, a[:, 3] / 2
+    enter, leave = _crossings(x, step_x, half_x)
+    bends = [np.clip(t, enter, leave) for t in _crossings(y, step_y, half_y)]
+    times = [enter, *bends, leave]
+    values = [np.clip(y + t * step_y, -half_y, half_y) for t in times]
+    integral = sum(
+        (times[i + 1] - times[i]) * (values[i + 1] + values[i]) / 2 for i in range(len(bends) + 1)
+    )
+    return np.maximum((-step_x * integral).sum(0), 0)
 
 
-def _turned(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([x * cos - y * sin, x * sin + y * cos], -1)
-
-
-def _clipped_area(polygon: np.ndarray, half: np.ndarray) -> float:
-    """Area of a convex polygon within -half .. half, clipped side by side."""
-    corners = [tuple(corner) for corner in polygon.tolist()]
-    for axis in (0, 1):
-        for sign in (1, -1):
-            corners = _clipped(corners, axis, sign, float(half[axis]))
-    twice = sum(x * v - u * y for (x, y), (u, v) in zip(corners, corners[1:] + corners[:1]))
-    return abs(twice) / 2
-
-
-def _clipped(corners: list, axis: int, sign: int, limit: float) -> list:
-    """Part of a polygon where ``sign * coordinate <= limit``."""
-    kept = []
-    for one, other in zip(corners, corners[1:] + corners[:1]):
-        here, there = limit - sign * one[axis], limit - sign * other[axis]
-        if here >= 0:
-            kept.append(one)
-        if here * there < 0:
-            part = here / (here - there)
-            kept.append(tuple(p + part * (q - p) for p, q in zip(one, other)))
-    return kept
+def _crossings(
+    start: np.ndarray, step: np.ndarray, half: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where in t of [0, 1] the way ``start + t * step`` enters and leaves [-half, half]."""
+    step = np.where(step == 0, 1, step)
+    ends = [np.clip((side - start) / step, 0, 1) for side in (-half, half)]
+    return np.minimum(*ends), np.maximum(*ends)
