@@ -3,7 +3,7 @@ from toy_page import frame, room_networks
 from toy_work_dir import body
 
 from projects.SRKD.analysis.page.boxes import POINTS, boxes
-from projects.SRKD.analysis.page.seen import look
+from projects.SRKD.analysis.page.seen import Seen, look
 
 
 def test_a_frame_shows_truth_and_strong_boxes():
@@ -21,5 +21,5 @@ def test_a_frame_shows_truth_and_strong_boxes():
 
 
 def test_segmentors_have_no_boxes(tmp_path):
-    text = body(boxes(look(room_networks(tmp_path), 1))).text
-    assert 'these networks label points' in text and 'WORK_DIR_OF_A_DETECTOR' in text
+    assert 'These networks label points' in body(boxes(look(room_networks(tmp_path), 1))).text
+    assert 'Missing: weights: none' in body(boxes(Seen(lacking='weights: none'))).text

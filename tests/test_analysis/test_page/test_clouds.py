@@ -46,6 +46,6 @@ def test_errors_are_counted_on_labeled_points_alone():
 
 
 def test_without_labels_of_points_it_says_what_is_missing():
-    assert 'these networks find boxes' in body(clouds(frame())).text
+    assert 'These networks find boxes' in body(clouds(frame())).text
     text = body(clouds(Seen(lacking='weights: none'))).text
     assert 'weights: none' in text and 'report.py WORK_DIR...' in text

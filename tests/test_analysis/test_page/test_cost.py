@@ -8,7 +8,10 @@ from projects.SRKD.analysis.page.seen import Seen
 
 def test_cost_stands_against_the_main_score():
     teacher = Network('teacher', 'teacher', None, None, dict(miou=0.5, wall=0.9), 'a')
-    page = body(cost(frame(), [teacher]))
+    seen = frame()
+    seen.left_out = ['alone: torn']
+    page = body(cost(seen, [teacher]))
+    assert 'Left out: alone: torn' in page.text
     ((title, content),) = page.data['chart'].items()
     assert title.startswith('miou against operations')
     (trace,) = content['data']

@@ -24,6 +24,11 @@ def test_numbers_that_json_has_not_are_null_and_arrays_are_lists():
     assert json.loads(html.data(value)) == dict(a=[1.5, None], b=2.0, c=[None], d=3)
 
 
+def test_numbers_are_not_broken_and_long_words_are():
+    found = html.table(['a', 'b', 'c'], [['x', '0.0046', 'work_dirs/demo/smoke/alone']])
+    assert '<td>0.0046</td>' in found and '<td class="long">work_dirs/demo/smoke/alone' in found
+
+
 def test_packed_bytes_come_out_again():
     values = np.arange(300, dtype='<u2')
     assert (np.frombuffer(base64.b64decode(html.packed(values)), '<u2') == values).all()

@@ -24,7 +24,10 @@ def test_without_a_teacher_or_labels_it_says_so(tmp_path):
     networks = room_networks(tmp_path)[:1]
     text = body(relations(look(networks, 1), networks)).text
     assert 'no teacher with weights' in text
-    assert 'need a labeled scan' in body(relations(frame(), [])).text
+    assert 'These networks find boxes' in body(relations(frame(), [])).text
+    seen = look(networks, 1)
+    seen.affinities = None
+    assert 'Missing: affinity maps: the first scan has no' in body(relations(seen, networks)).text
 
 
 @pytest.mark.parametrize('kept', [np.s_[:0], np.s_[:1]])

@@ -12,7 +12,7 @@ import numpy as np
 from ...visualization.colors import OKABE_ITO
 from ...visualization.detection_picture import Boxes, count_found, outlines
 from ...visualization.picture import extent
-from .html import Section, chart, missing, text
+from .html import Section, chart, missing, paragraph, text
 from .seen import Scan, Seen
 
 POINTS = 4_000  # shown of a frame, as dots of an SVG
@@ -23,10 +23,12 @@ _DASHES = ('solid', 'dash', 'dot', 'dashdot')
 
 def boxes(seen: Seen) -> Section:
     """A chart for each detector and frame; ahead is up."""
-    if seen.palette is not None or not seen.scans:
-        what = seen.lacking or 'boxes: these networks label points, see above'
-        command = 'python tools/analysis_tools/report.py WORK_DIR_OF_A_DETECTOR... --scans 3'
-        return Section('boxes', 'Boxes from above', missing(what, command))
+    if not seen.scans:
+        command = 'python tools/analysis_tools/report.py WORK_DIR... --scans 3'
+        return Section('boxes', 'Boxes from above', missing(seen.lacking, command))
+    if seen.palette is not None:
+        told = paragraph('These networks label points: see above. Boxes are for detectors.')
+        return Section('boxes', 'Boxes from above', told)
     body = (
         f'<p>Ahead is up. Boxes of a score of at least {MIN_SCORE}; an object is found by a box of '
         f'its class that overlaps it by {MIN_IOU} from above. A click on an entry of the legend '

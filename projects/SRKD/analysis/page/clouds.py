@@ -27,10 +27,11 @@ def clouds(seen: Seen, ceiling: float | None = None) -> Section:
         seen: What networks said.
         ceiling: Leave out points higher than this above the lowest one, meters.
     """
-    if seen.palette is None or not seen.scans:
-        what = seen.lacking or 'labels of points: these networks find boxes, see below'
+    if not seen.scans:
         command = 'python tools/analysis_tools/report.py WORK_DIR... --scans 3'
-        return Section('clouds', '3D views', missing(what, command))
+        return Section('clouds', '3D views', missing(seen.lacking, command))
+    if seen.palette is None:
+        return Section('clouds', '3D views', paragraph('These networks find boxes: see below.'))
     views = [_view(scan, len(seen.classes), ceiling) for scan in seen.scans]
     hexes = [_hex(np.asarray(color) / 255) for color in seen.palette[: len(seen.classes)]]
     looks = dict(

@@ -29,11 +29,10 @@ def cost(seen: Seen, networks: Sequence[Network]) -> Section:
                      f'{of.parameters:,}', f'{operations:.2f}', f'{of.ms[1]:.1f}'])  # fmt: skip
         if score is not None:
             traces.append(
-                dict(type='scatter', mode='markers+text', name=one.name, x=[operations], y=[score],
-                     text=[one.name], showlegend=False,
-                     textposition=('top center', 'bottom center')[number % 2],
+                dict(type='scatter', mode='markers', name=one.name, x=[operations], y=[score],
                      marker=dict(symbol=number % 8, color=OKABE_ITO[number % len(OKABE_ITO)],
-                                 size=12 + 28 * (of.parameters / largest) ** 0.5))
+                                 opacity=0.8,
+                                 size=max(40 * (of.parameters / largest) ** 0.5, 6)))
             )  # fmt: skip
     title = name.rpartition('/')[2] if name else 'score'
     body = ''
@@ -41,9 +40,13 @@ def cost(seen: Seen, networks: Sequence[Network]) -> Section:
         layout = dict(
             xaxis=dict(title=dict(text='GFLOPs per scan')),
             yaxis=dict(title=dict(text=title), automargin=True),
+            legend=dict(orientation='h', y=-0.3, itemsizing='constant'),
+            showlegend=True,
         )
         told = f'{title} against operations; the area is the number of parameters'
         body = chart(told, traces, layout)
     body += table(['network', title, 'parameters', 'GFLOPs/scan', 'ms/scan'], rows)
     note = f'Operations and median time on one scan, on the machine that wrote this. {COUNTING}.'
-    return Section('cost', 'Cost against accuracy', body + paragraph(note))
+    body += paragraph(note)
+    body += ''.join(paragraph(f'Left out: {reason}') for reason in seen.left_out)
+    return Section('cost', 'Cost against accuracy', body)

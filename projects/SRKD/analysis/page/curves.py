@@ -123,7 +123,7 @@ def _traces(entries: Sequence[Mapping], names: Sequence[str], title) -> list[dic
                 y=[value for _, value in known],
                 line=dict(
                     color=OKABE_ITO[number % len(OKABE_ITO)],
-                    dash=_DASHES[number // len(OKABE_ITO) % len(_DASHES)],
+                    dash=_DASHES[number % len(_DASHES)],
                 ),
                 marker=dict(symbol=number % 8),
             )

@@ -20,6 +20,7 @@ import numpy as np
 from ...base import UsageError
 
 HERE = Path(__file__).parent
+_LONG = 16  # characters: a number is shorter
 # The page may run and show what it holds, and fetch nothing. plotly.js makes functions of text.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -52,7 +53,7 @@ def paragraph(sentence: str) -> str:
 
 def missing(what: str, command: str) -> str:
     """What a section lacks, and the command that makes it."""
-    return f'<p class="missing">{text(what)}</p><pre>{text(command)}</pre>'
+    return f'<p><strong>Missing:</strong> {text(what)}</p><pre>{text(command)}</pre>'
 
 
 def table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = '') -> str:
@@ -60,13 +61,19 @@ def table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = '
     head = ''.join(f'<th scope="col">{text(cell)}</th>' for cell in header)
     body = ''
     for first, *others in rows:
-        cells = ''.join(f'<td>{text(cell)}</td>' for cell in others)
+        cells = ''.join(map(_cell, others))
         body += f'<tr><th scope="row">{text(first)}</th>{cells}</tr>\n'
     caption = f'<caption>{text(caption)}</caption>' if caption else ''
     return (
         f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead>\n'
         f'<tbody>{body}</tbody></table></div>'
     )
+
+
+def _cell(value: Any) -> str:
+    """Long words may be broken, numbers not."""
+    of = ' class="long"' if len(str(value)) > _LONG else ''
+    return f'<td{of}>{text(value)}</td>'
 
 
 def folded(title: str, body: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .html import Section, chart, missing, text
+from .html import Section, chart, missing, paragraph, text
 from .networks import Network
 from .seen import Affinities, Seen
 
@@ -18,10 +18,13 @@ def relations(seen: Seen, networks: Sequence[Network]) -> Section:
     """The matrix of every network, and its difference from the teacher's."""
     command = 'python tools/analysis_tools/report.py WORK_DIR... --scans 1'
     found = seen.affinities
-    if found is None:
-        what = seen.lacking or (
-            'affinity maps: they need a labeled scan and networks that label its points'
+    if seen.scans and seen.palette is None:
+        told = paragraph(
+            'These networks find boxes: affinity maps are for those that label points.'
         )
+        return Section('relations', 'Affinity maps', told)
+    if found is None:
+        what = seen.lacking or 'affinity maps: the first scan has no labels'
         return Section('relations', 'Affinity maps', missing(what, command))
     teacher = next((one.name for one in networks if one.role == 'teacher'), None)
     teacher = teacher if teacher in found.matrices else None

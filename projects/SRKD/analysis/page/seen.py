@@ -69,6 +69,7 @@ class Seen:
         costs: By network.
         affinities: None of detectors.
         reach: Part of the ground that a detector covers: x, y, z from, x, y, z to.
+        left_out: Networks whose weights do not fit or are no numbers, each a sentence.
     """
 
     classes: Sequence[str] = ()
@@ -78,6 +79,7 @@ class Seen:
     affinities: Affinities | None = None
     reach: Sequence[float] | None = None
     lacking: str = ''
+    left_out: list[str] = field(default_factory=list)
 
 
 def look(networks: Sequence[Network], count: int, device: str = 'cpu') -> Seen:
@@ -91,18 +93,32 @@ def look(networks: Sequence[Network], count: int, device: str = 'cpu') -> Seen:
     running = [one for one in networks if one.runs]
     if not running:
         return Seen(lacking='weights: no work dir holds a checkpoint')
-    first = running[0].config
+    built, left_out = _built(running, device)
+    if not built:
+        return Seen(lacking=f'networks that can be run: {"; ".join(left_out)}')
+    first = next(one.config for one in running if one.name in built)
     try:
         batches = read_scenes(first, 0, count)
-        built = {one.name: build_network(one.config, one.checkpoint, device) for one in running}
     except UsageError as error:
         return Seen(lacking=f'scans that the networks can look at: {error}')
     samples = {name: [predict(net, batch) for batch in batches] for name, net in built.items()}
     costs = {name: measure(net, batches[:1], 1, 3) for name, net in built.items()}
     seen = seen_of(first, batches, samples, costs)
+    seen.left_out = left_out
     if seen.palette is not None:
         seen.affinities = affinities(built, batches[0], seen.scans[0].truth)
     return seen
+
+
+def _built(networks: Sequence[Network], device: str) -> tuple[dict[str, nn.Module], list[str]]:
+    """Networks by name, and why some are left out."""
+    built, left_out = {}, []
+    for one in networks:
+        try:
+            built[one.name] = build_network(one.config, one.checkpoint, device)
+        except (UsageError, RuntimeError) as error:  # the latter: weights of another network
+            left_out.append(f'{one.name}: {" ".join(str(error).split())[:300]}')
+    return built, left_out
 
 
 def seen_of(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...base import check_writable, write_text
+from .agreement import agreement
 from .boxes import boxes
 from .clouds import clouds
 from .cost import cost
@@ -72,6 +73,7 @@ def write_page(
         scores(networks),
         clouds(seen, ceiling),
         boxes(seen),
+        agreement(runs),
         relations(seen, networks),
         cost(seen, networks),
         origin(networks),

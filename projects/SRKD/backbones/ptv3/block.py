@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...ops.gelu import GELU
 from ...ops.sparse_conv import SubMConv3d
 from .attention import SerializedAttention
 from .point_cloud import PointCloud
@@ -49,7 +50,7 @@ class MLP(nn.Module):
     def __init__(self, channels: int, hidden_channels: int, drop: float) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden_channels)
-        self.act = nn.GELU()
+        self.act = GELU()
         self.fc2 = nn.Linear(hidden_channels, channels)
         self.drop = nn.Dropout(drop)
 
