@@ -37,6 +37,7 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes are told before the slow imports
 
+from mmengine.logging import MMLogger
 from timing import begin, report_goal
 
 from projects.SRKD.analysis.networks import build_network, read_plain
@@ -97,6 +98,7 @@ def main() -> None:
     """Prepare a folder with the data, measure in it."""
     args = parse_args()
     begin(args)
+    MMLogger.get_current_instance().setLevel('WARNING')  # tables of every class
     for name in ('checkpoint', 'data'):
         given = getattr(args, name)
         setattr(args, name, given and given.resolve())
