@@ -64,10 +64,13 @@ def write_int8(source: Path, out: Path, scans: Iterable[dict[str, np.ndarray]]) 
     logging.root.setLevel(logging.ERROR)  # hints that do not apply
     try:
         with tempfile.TemporaryDirectory() as folder, write_whole(out) as part:
-            fused = Path(folder) / 'fused.onnx'
-            quant_pre_process(str(source), str(fused), skip_symbolic_shape=True)
+            shaped = Path(folder) / 'shaped.onnx'
+            # no optimization: it would store the empty map, which is larger than the network
+            quant_pre_process(
+                str(source), str(shaped), skip_optimization=True, skip_symbolic_shape=True
+            )
             quantize_static(
-                str(fused),
+                str(shaped),
                 str(part),
                 reader,
                 quant_format=QuantFormat.QDQ,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..base import FileMissingError, UsageError, nearest_path
 from ..ops.spconv_layout import to_spconv2
+from .minkunet_layouts import to_spconv_layout
 
 _SHOWN = 3  # keys named in a message
 
@@ -187,6 +188,8 @@ def read_checkpoint(
 def load_strictly(network: nn.Module, checkpoint: str, name: str = 'teacher checkpoint') -> Mapping:
     """Load every weight of a network or refuse with a report.
 
+    MinkUNets of mmdet3d's other sparse backends are laid out for spconv.
+
     Args:
         network: Receives the weights.
         checkpoint: See :func:`read_checkpoint`.
@@ -201,6 +204,7 @@ def load_strictly(network: nn.Module, checkpoint: str, name: str = 'teacher chec
             shape, or a weight is not finite: the message counts them and names the first.
     """
     weights, meta = read_checkpoint(checkpoint, name)
+    weights = to_spconv_layout(weights)
     report = compare_weights(network, weights)
     if report.unexpected or not report.fills:
         raise UsageError(f'{name} {checkpoint} does not fit {report.network}: {report}')
