@@ -11,6 +11,9 @@ OPTIONAL = {
     'huggingface_hub': 'huggingface_hub',
     'lyft_dataset_sdk': 'lyft-dataset-sdk',
     'nuscenes': 'nuscenes-devkit',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnxruntime',
+    'onnxscript': 'onnxscript',
     'pyquaternion': 'pyquaternion',
     'shapely': 'shapely',
 }
