@@ -34,6 +34,7 @@ COMMANDS = (
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',
+    'bm_export',
     'bm_memory --threads 1',
     'bm_large',
 )

@@ -30,7 +30,7 @@ if not _quick and find_spec('mmdet3d') is not None:
     from . import datasets, backbones, losses, models, distill, evaluation, preflight, engine  # noqa: I001, F401
     from .backbones.cdsegnet import segmentor  # noqa: F401 - the backbone itself needs torch alone
 
-    for backbone in (backbones.PointTransformerV3, backbones.CDSegNet, backbones.LitePT):
+    for backbone in map(vars(backbones).get, backbones.__all__):
         MODELS.register_module(module=backbone)
     for loss in map(vars(losses).get, losses.__all__):
         if isinstance(loss, type) and issubclass(loss, Module):

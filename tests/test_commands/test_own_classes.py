@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from toy import write_scannet
 
 from projects.SRKD.base import UsageError
 from projects.SRKD.commands.own_classes import own_classes
@@ -10,9 +11,9 @@ def test_without_names_the_kinds_own_classes_hold(tmp_path):
 
 
 def test_a_raw_id_is_its_class_unless_said_otherwise(tmp_path):
-    found = own_classes('scannet', tmp_path, ['a', 'b'], None, None)
+    found = own_classes('scannet', tmp_path, ['a', 'b'], None, {})
     assert found == (('a', 'b'), {0: 0, 1: 1})
-    found = own_classes('scannet', tmp_path, ['a', 'b'], [3, 1], None)
+    found = own_classes('scannet', tmp_path, ['a', 'b'], [3, 1], {})
     assert found.label_map == {0: 2, 1: 1, 2: 2, 3: 0}
 
 
@@ -21,6 +22,16 @@ def test_other_ids_of_the_masks_have_no_label(tmp_path):
     entries = dict(train=[dict(pts_semantic_mask_path='a.label')], val=[])
     found = own_classes('pandaset', tmp_path, ['a'], [2], entries)
     assert found.label_map == {0: 1, 1: 1, 2: 0, 3: 1, 4: 1, 5: 1}
+
+
+def test_other_ids_of_masks_that_info_files_name_have_no_label(tmp_path):
+    root = write_scannet(tmp_path / 'data')
+    found = own_classes('mini-scannet', root, ['wall', 'floor'], [1, 2], None)
+    assert found.label_map == {0: 2, 1: 0, 2: 1, 3: 2, 4: 2, 5: 2}
+    for mask in (root / 'semantic_mask').iterdir():
+        mask.unlink()
+    found = own_classes('mini-scannet', root, ['wall', 'floor'], [1, 2], None)
+    assert found.label_map == {0: 2, 1: 0, 2: 1}
 
 
 @pytest.mark.parametrize(

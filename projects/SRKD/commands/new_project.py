@@ -23,7 +23,7 @@ from .checking import Tried, try_project
 from .kinds import KINDS, Entries, bare_entries
 from .methods import check_method
 from .own_classes import own_classes
-from .project import RUNS, Project
+from .project import RUNS
 from .schedule import stretched
 from .students import check_student
 from .teachers import find_teacher
@@ -118,7 +118,7 @@ def told(folder: str | Path, tried: Tried) -> str:
     files = ', '.join(f'{name}.py' for name in ('data', *RUNS))
     train, val = tried.scans
     return (
-        f'{Project(folder).folder}: {files}; {train} + {val} scans, {len(tried.classes)} classes, '
+        f'{folder}: {files}; {train} + {val} scans, {len(tried.classes)} classes, '
         f'student {tried.student / 1e6:.2f} M parameters, teacher {tried.teacher / 1e6:.2f} M\n'
         f'next: srkd train {folder}'
     )

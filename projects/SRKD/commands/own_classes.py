@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import mmengine
 import numpy as np
 
 from ..base import UsageError
-from .kinds import KINDS, Entries, label_type, loading
+from .kinds import KINDS, Entries, Kind, inner, label_type, loading
 from .writing import Classes
 
 _READ = 50  # masks looked at for ids without a class
@@ -28,7 +29,8 @@ def own_classes(
         root: Folder of the data.
         names: In the order of their numbers.
         ids: The raw id of each; None: 0, 1, 2, ...
-        entries: Of scans without info files: other ids in their masks have no label.
+        entries: Of scans without info files; None: those of the root's own files. Other ids in
+            their masks have no label.
 
     Raises:
         UsageError: If the kind's classes cannot be replaced, or ids and names do not fit.
@@ -49,18 +51,27 @@ def own_classes(
         twice = [word for word in words if list(words).count(word) > 1]
         if twice:
             raise UsageError(f'{key} must name each once, but got {twice[0]!r} twice')
-    largest = max([*ids, *_ids_seen(like, root, entries)])
+    largest = max([*ids, *_ids_seen(KINDS[like], root, entries)])
     number = {raw: label for label, raw in enumerate(ids)}
     return Classes(tuple(names), {raw: number.get(raw, len(names)) for raw in range(largest + 1)})
 
 
-def _ids_seen(like: str, root: Path, entries: Entries | None) -> list[int]:
+def _ids_seen(kind: Kind, root: Path, entries: Entries | None) -> list[int]:
     """Largest raw id of some masks, evenly spread."""
-    every = [entry for split in (entries or {}).values() for entry in split]
-    step = loading(KINDS[like].config())[1]
+    cfg = kind.config()
+    step, prefix = loading(cfg)[1], ''
+    if entries is None:
+        entries = {name: mmengine.load(root / name)['data_list'] for name in kind.info_files()}
+        prefix = (inner(cfg, 'train').get('data_prefix') or {}).get('pts_semantic_mask', '')
+    paths = [
+        root / prefix / entry['pts_semantic_mask_path']
+        for split in entries.values()
+        for entry in split
+    ]
+    there = [path for path in paths if path.is_file()]  # the trial names those that are not
     below = step.get('seg_offset')
     largest = []
-    for entry in every[:: -(-len(every) // _READ) or 1]:
-        ids = np.fromfile(root / entry['pts_semantic_mask_path'], label_type(step))
-        largest.append(int((ids % below if below else ids).max()))
+    for path in there[:: -(-len(there) // _READ) or 1]:
+        ids = np.fromfile(path, label_type(step))
+        largest.append(int((ids % below if below else ids).max(initial=0)))
     return largest

@@ -54,6 +54,11 @@ class DistillDetector(DistillModel):
         init_cfg: dict | None = None,
         balance: str | Mapping | None = None,
     ) -> None:
+        if 'convert' in teacher:
+            raise UsageError(
+                'teacher of a DistillDetector must be a network of mmdet3d, but got convert='
+                f'{teacher["convert"]!r}: Pointcept has segmentors alone'
+            )
         if 'cache' in teacher:
             raise UsageError(
                 'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '

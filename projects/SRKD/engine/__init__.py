@@ -5,6 +5,7 @@ from .batch_composition_hook import BatchCompositionHook
 from .distill_checkpoint_hook import DistillCheckpointHook
 from .distill_schedule_hook import DistillScheduleHook
 from .every_weight_hook import EveryWeightHook
+from .fake_quant_hook import FakeQuantHook
 from .finite_loss_hook import FiniteLossHook
 from .finite_step.hook import FiniteStepHook, NonFiniteLossError
 from .gradient_log_hook import GradientLogHook
@@ -21,6 +22,7 @@ __all__ = [
     'DistillCheckpointHook',
     'DistillScheduleHook',
     'EveryWeightHook',
+    'FakeQuantHook',
     'FiniteLossHook',
     'FiniteStepHook',
     'GradientLogHook',

@@ -1,11 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from toy import save_checkpoint
+from toy_detectors import pointpillars
+from toy_kitti import small_streets
 from toy_page import room_networks
 
-from projects.SRKD.analysis.networks import build_network, predict, read_scenes
+from projects.SRKD.analysis.networks import build_network, predict, read_plain, read_scenes
+from projects.SRKD.analysis.page.networks import Network
 from projects.SRKD.analysis.page.seen import AFFINITY_POINTS, _even_draw, look
 from projects.SRKD.analysis.point_features import point_features
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -51,6 +59,22 @@ def test_the_draw_is_even_over_classes():
     drawn = labels[_even_draw(labels)]
     assert np.bincount(drawn).tolist() == [40, 0, 0, 40, 0, 0, 0, 5]
     assert len(_even_draw(np.full(9, -1))) == 0
+
+
+def test_detectors_find_boxes_in_the_frames(tmp_path):
+    reach = (0, -19.2, -3, 38.4, 19.2, 1)
+    root = small_streets(tmp_path / 'kitti', 1, 1)
+    model = pointpillars(8, cell=0.3, reach=reach)
+    bases = [f'{ROOT}/configs/_base_/{base}.py'
+             for base in ('datasets/mini-kitti-3d', 'default_runtime')]  # fmt: skip
+    (tmp_path / 'a.py').write_text(f'_base_ = {bases!r}\nmodel = {model!r}\n')
+    config = read_plain(tmp_path / 'a.py', {'test_dataloader.dataset.data_root': str(root)})
+    weights = Path(save_checkpoint(model, tmp_path / 'a.pth'))
+    seen = look([Network('teacher', 'teacher', config, weights, {}, '')], 1)
+    assert seen.lacking == '' and seen.palette is None and seen.affinities is None
+    (scan,), truth = seen.scans, seen.scans[0].truth
+    assert len(truth.boxes) == len(truth.labels) > 0 and scan.points.shape[1] == 3
+    assert len(scan.found['teacher'].boxes) == len(scan.found['teacher'].scores)
 
 
 def test_without_weights_or_data_it_says_so(networks, tmp_path):

@@ -13,9 +13,9 @@ from .html import Section, missing, paragraph, table
 from .networks import Network
 from .summary import data_of
 
-_KNOWN = ('license', 'dataset', 'data', 'source', 'config', 'seed', 'commit', 'epoch', 'iter',
-          'mmengine_version', 'time')  # fmt: skip
+_KNOWN = ('dataset', 'data', 'source', 'config', 'seed', 'commit', 'epoch', 'iter', 'time')
 _NOT_SAID = 'not said'
+_TRAIN = 'python tools/train.py CONFIG'
 
 
 def origin(networks: Sequence[Network]) -> Section:
@@ -25,13 +25,15 @@ def origin(networks: Sequence[Network]) -> Section:
         if not one.runs:
             lacking.append(missing(
                 f'weights of {one.name}: {one.checkpoint or "no file is named or found"}',
-                'python tools/train.py CONFIG',
+                _TRAIN,
             ))  # fmt: skip
             continue
         try:
             meta = dict(_load_checkpoint(str(one.checkpoint), map_location='cpu').get('meta') or {})
         except (UsageError, OSError, RuntimeError) as error:
-            lacking.append(missing(f'metadata of {one.checkpoint}: {error}', 'tools/train.py'))
+            lacking.append(
+                missing(f'metadata of {one.checkpoint}: {error}', 'python tools/train.py CONFIG')
+            )
             continue
         rows.append([
             one.name, one.checkpoint.name, sha256(one.checkpoint.read_bytes()).hexdigest()[:16],
@@ -54,8 +56,7 @@ def told(meta: Mapping[str, Any]) -> str:
         >>> told({'seed': 0, 'hook_msgs': {}, 'commit': 'abc'})
         'seed 0, commit abc'
     """
-    known = [f'{key} {meta[key]}' for key in _KNOWN if key != 'license' and meta.get(key) not in
-             (None, '', {})]  # fmt: skip
+    known = [f'{key} {meta[key]}' for key in _KNOWN if meta.get(key) not in (None, '', {})]
     classes = (meta.get('dataset_meta') or {}).get('classes')
     known += [f'{len(classes)} classes'] if classes else []
     return ', '.join(known) or 'nothing'
