@@ -12,6 +12,7 @@ from .gradient_log_hook import GradientLogHook
 from .owed_validation_hook import OwedValidationHook
 from .reestimate_batch_norm_hook import ReestimateBatchNormHook
 from .reseed_hook import ReseedHook
+from .same_network_hook import SameNetworkHook
 from .stop_hook import StopHook
 from .teacher_guided_init_hook import TeacherGuidedInitHook
 from .teacher_val_loop import TeacherValLoop
@@ -30,6 +31,7 @@ __all__ = [
     'OwedValidationHook',
     'ReestimateBatchNormHook',
     'ReseedHook',
+    'SameNetworkHook',
     'StopHook',
     'TeacherGuidedInitHook',
     'TeacherValLoop',

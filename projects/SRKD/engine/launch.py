@@ -6,7 +6,9 @@ Nothing here knows of distillation: a run is whatever its config says.
 import atexit
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -200,11 +202,31 @@ def leave(code: int = 0) -> None:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
-    torch.distributed.destroy_process_group()
+    if not code:  # else others may be in a call that this process will never answer
+        torch.distributed.destroy_process_group()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+@contextmanager
+def no_rank_waits() -> Iterator[None]:
+    """End one of several processes at once where it fails, with its message.
+
+    An interpreter that ends by an exception waits for DDP's threads, and the other processes for
+    it. The launcher ends them when it sees this one gone.
+    """
+    try:
+        yield
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 1)
+        raise
+    except Exception:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            traceback.print_exc()
+            leave(1)
+        raise
 
 
 def _draw(
