@@ -34,6 +34,9 @@ COMMANDS = (
     'bm_processes',
     'bm_data',
     'bm_batch_sampler',
+    'bm_export',
+    'bm_memory --threads 1',
+    'bm_large',
 )
 TAKES_DEVICE = (
     'bm_affinity', 'bm_cross_sample', 'bm_local_graph', 'bm_ptv3', 'bm_step', 'bm_finite_step',

@@ -150,6 +150,12 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
+def resident_mib() -> float:
+    """Resident memory of this process in MiB; NaN where the system does not tell."""
+    status = Path('/proc/self/status')
+    return _resident(status, 'VmRSS') / 2**10 if status.exists() else math.nan
+
+
 def _resident(status: Path, field: str) -> int:
     return int(re.search(rf'{field}:\s+(\d+)', status.read_text())[1])
 

@@ -57,6 +57,7 @@ class Demo(NamedTuple):
         weights: A teacher that is trained already; None: the demo trains one.
         studied: The study of the same comparison.
         note: Below the table.
+        ceiling: Of the page's 3D views, meters above the lowest point; None: all is shown.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Demo(NamedTuple):
     weights: Path | None = None
     studied: Studied | None = None
     note: str = ''
+    ceiling: float | None = None
 
 
 def run(demo: Demo, args: argparse.Namespace) -> str:
@@ -153,15 +155,18 @@ def report(
     )
     from projects.SRKD.analysis.networks import build_network, predict, read_plain, read_scenes
     from projects.SRKD.analysis.report import Row, comparison_table
+    from studies.demo_page import write_demo_page
 
-    costs, samples = {}, {}
+    costs, samples, built = {}, {}, {}
     for name, (config, trained, _) in networks.items():
         cfg = read_plain(config, data_options(config, data))
         network = build_network(cfg, trained.checkpoint)
         batches = read_scenes(cfg)
-        samples[name] = predict(network, batches[0])
+        built[name], samples[name] = (cfg, network), [predict(network, batches[0])]
         costs[name] = measure(network, batches, warmup=1, repeats=10)
-    demo.draw(batches[0], samples, cfg, root / 'picture.png')
+    drawn = {name: of[0] for name, of in samples.items()}
+    demo.draw(batches[0], drawn, cfg, root / 'picture.png')
+    page = write_demo_page(root, networks, built, samples, batches, costs, demo.ceiling)
     largest = costs['teacher'].parameters
     rows = [
         Row(
@@ -186,7 +191,9 @@ def report(
         'stand for no public benchmark\n'
     )
     write_text(root / 'report.md', text)
-    return f'{text}\ntable:   {root / "report.md"}\npicture: {root / "picture.png"}'
+    return (
+        f'{text}\ntable:   {root / "report.md"}\npicture: {root / "picture.png"}\npage:    {page}'
+    )
 
 
 def _verdict(demo: Demo, networks: Mapping[str, tuple], preset: str) -> str:

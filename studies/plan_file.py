@@ -21,7 +21,7 @@ PLANS = ROOT / 'studies' / 'plans'
 _SECTIONS = {'title', 'question', 'pairs', 'test', 'metrics', 'baseline', 'data', 'teachers',
              'arms', 'primary', 'secondary', 'control', 'figure'}  # fmt: skip
 _NAMED = re.compile(r'\{\w+\}')  # a literal dict does not look so
-_ARM = {'config', 'epochs', 'options', 'teacher', 'grid', 'minutes', 'shorter', 'pairs'}
+_ARM = {'config', 'epochs', 'options', 'teacher', 'grid', 'point', 'minutes', 'shorter', 'pairs'}
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -125,6 +125,7 @@ class _Reader:
             self._known(f'{where}.teacher', of['teacher'], teachers, 'a teacher')
         own = self._pairs(f'{where}.pairs', of['pairs']) if 'pairs' in of else pairs
         grid = of.get('grid', {})
+        single = self._single_point(name, of)
         if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
             raise UsageError(f'{self.path}: {where}.grid must hold lists, but got {grid!r}')
         for option, value in of.get('options', {}).items():
@@ -141,7 +142,11 @@ class _Reader:
         for values in itertools.product(*grid.values()):
             point = dict(zip(grid, values, strict=True))
             full = '-'.join([name, *map(str, values)])
-            filled = {k: self._fill(f'{where}.{k}', v, point) for k, v in of.items() if k != 'grid'}
+            filled = {
+                k: self._fill(f'{where}.{k}', v, point)
+                for k, v in of.items()
+                if k not in ('grid', 'point')
+            }
             epochs = filled.get('epochs')
             found.append(
                 Arm(
@@ -153,10 +158,23 @@ class _Reader:
                     own,
                     of.get('minutes'),
                     filled.get('shorter'),
-                    point,
+                    single or point,
                 )
             )
         return found
+
+    def _single_point(self, name: str, of: Mapping[str, Any]) -> dict[str, Any]:
+        """Place of an arm on the curve of a grid of the same first words, if it says one."""
+        if 'point' not in of:
+            return {}
+        point = of['point']
+        end = ''.join(f'-{value}' for value in point.values()) if isinstance(point, dict) else None
+        if end is None or 'grid' in of or not name.endswith(end):
+            raise UsageError(
+                f'{self.path}: arms.{name}.point must hold the values that its name ends with, as '
+                f'{{ epochs = 60 }} of "alone-60", and no grid beside it, but got {point!r}'
+            )
+        return point
 
     def _fill(self, where: str, value: Any, point: Mapping[str, Any]) -> Any:
         """Put the values of a grid's point in the place of their names."""

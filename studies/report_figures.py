@@ -8,11 +8,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
 from projects.SRKD.base import write_whole
+from projects.SRKD.visualization.colors import OKABE_ITO
 from studies.paired import PairedDifference
 from studies.plan import Figure
 
-# Okabe and Ito's, which color-blind eyes can tell apart.
-_COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 _MARKERS = 'osD^vPX'
 
 
@@ -28,7 +27,7 @@ def draw_differences(rows: Sequence[tuple[str, PairedDifference]], unit: str, ou
     axes = figure.subplots()
     axes.axvline(0, color='0.6', linewidth=1)
     for place, (_, found) in enumerate(rows):
-        color = _COLORS[0]
+        color = OKABE_ITO[0]
         axes.plot(found.gains, [place] * found.pairs, 'o', color=color, alpha=0.35, markersize=4)
         axes.plot(found.bca, [place, place], '-', color=color, linewidth=2)
         axes.plot([found.mean], [place], '|', color=color, markersize=14, markeredgewidth=2.5)
@@ -53,7 +52,7 @@ def draw_curves(
     axes = figure.subplots()
     places = sorted({place for curve in curves.values() for place in curve})
     for number, (label, curve) in enumerate(curves.items()):
-        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        color, marker = OKABE_ITO[number % len(OKABE_ITO)], _MARKERS[number % len(_MARKERS)]
         ordered = sorted(curve.items())
         means = [sum(scores) / len(scores) for _, scores in ordered]
         axes.plot([x for x, _ in ordered], means, marker=marker, color=color, label=label)

@@ -27,8 +27,8 @@ def curve(name, depth, x, y, z):
 class Reference:
     """The network as plain functions of lists of voxels ``(batch, x, y, z)``."""
 
-    def __init__(self, network, cfg):
-        self.cfg = cfg
+    def __init__(self, network, cfg, first_release=False):
+        self.cfg, self.first_release = cfg, first_release
         self.weights = {k: v.detach().double() for k, v in network.state_dict().items()}
 
     def get(self, *names):
@@ -95,7 +95,8 @@ class Reference:
                 cfg[f'{part}_patch_size'][k],
             )
             hidden = self.linear(f'{name}.mlp.0.fc1', self.layer_norm(f'{name}.norm2.0', x))
-            x, source = x + self.linear(f'{name}.mlp.0.fc2', F.gelu(hidden)), None
+            branch = self.linear(f'{name}.mlp.0.fc2', F.gelu(hidden))
+            x, source = x + branch, branch if self.first_release else None
         return x
 
     def branch(self, name, x):

@@ -11,7 +11,7 @@ PACKAGE = ROOT / 'projects' / 'SRKD'
 # From the ground floor up; a room may import those before it alone.
 ROOMS = (
     'base', 'ops', 'losses', 'backbones', 'models', 'datasets', 'evaluation', 'visualization',
-    'compat', 'distill', 'preflight', 'engine', 'analysis',
+    'compat', 'distill', 'preflight', 'engine', 'analysis', 'export', 'commands',
 )  # fmt: skip
 
 

@@ -53,6 +53,12 @@ def shipped(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob('*.py')}
 
 
+def test_the_looks_of_the_page_are_in_it(built):
+    page = 'projects/SRKD/analysis/page'
+    looks = {path.name for path in (ROOT / page).iterdir() if path.suffix in ('.css', '.js')}
+    assert looks and looks <= {path.name for path in (built / page).iterdir()}
+
+
 def test_configs_and_tools_are_in_it_and_nothing_else_is(built):
     mim = built / 'projects' / 'SRKD' / '.mim'
     assert shipped(mim / 'configs') == shipped(ROOT / 'configs')
@@ -115,6 +121,17 @@ def test_a_tool_is_found_and_reads_a_shipped_config(built, tmp_path):
     done = python(built, tmp_path, '-c', code)
     assert done.returncode == 2, done.stderr  # a mistake of use: there is no data here
     assert done.stderr.splitlines()[-1].startswith('train.py: ') and 'data' in done.stderr
+
+
+def test_it_brings_the_command_which_lists_the_tools_that_are_in_it(built, tmp_path):
+    (points,) = built.glob('srkd-*.dist-info/entry_points.txt')
+    assert 'srkd = projects.SRKD.commands.front:main' in points.read_text()
+    done = python(built, tmp_path, '-m', 'projects.SRKD', '--help')
+    assert done.returncode == 0, done.stderr
+    named = re.findall(r'^  (\w+) +\S', done.stdout.split('commands')[-1], re.MULTILINE)
+    assert {'new', 'train', 'test', 'cache', 'report', 'doctor'} <= set(named)
+    done = python(built, tmp_path, '-m', 'projects.SRKD', 'train', '--help')
+    assert done.stdout.startswith('usage: train.py')
 
 
 def test_in_a_checkout_the_paths_are_those_of_the_checkout():

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import trimesh
 from mmdet3d.datasets import NuScenesDataset
 from toy_kitti import small_streets
 
@@ -52,6 +53,9 @@ def raw_scannet(out: Path) -> Path:
             ('_vh_clean_2.0.010000.segs', dict(segIndices=instance.tolist())),
         ):
             (out / f'scans/{name}/{name}{file}.json').write_text(json.dumps(content))
+        faces = np.arange(len(points) // 3 * 3).reshape(-1, 3)
+        mesh = trimesh.Trimesh(points[:, :3], faces, process=False)
+        mesh.export(str(out / f'scans/{name}/{name}_vh_clean_2.ply'))
     return out
 
 

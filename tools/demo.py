@@ -1,8 +1,8 @@
 """Teach a small network by a large one on procedural rooms: ``python tools/demo.py``.
 
 80 rooms of which four are labeled, a committed teacher of other rooms, a student on the four alone,
-a student that SRKD teaches on all (same steps, same seed), a test of all three, one table and one
-picture in ``work_dirs/demo``. What is finished is not repeated.
+a student that SRKD teaches on all (same steps, same seed), a test of all three, one table, one
+picture and one page in ``work_dirs/demo``. What is finished is not repeated.
 """
 
 import sys
@@ -68,6 +68,7 @@ DEMO = Demo(
     minutes=9,
     weights=ROOT / 'studies' / 'teachers' / 'rooms.safetensors',
     studied=Studied('rooms-few-labels', 'P2'),
+    ceiling=CEILING,
 )
 
 

@@ -1,8 +1,8 @@
 """Teach a small detector by a large one on procedural streets: ``python tools/demo_detection.py``.
 
 Frames in KITTI's layout, PointPillars as teacher, a student with half the widths alone and with
-PointDistiller (same budget, same seed), a test of all three, one table and one picture in
-``work_dirs/demo_detection``. What is finished is not repeated.
+PointDistiller (same budget, same seed), a test of all three, one table, one picture and one page
+in ``work_dirs/demo_detection``. What is finished is not repeated.
 """
 
 import sys

@@ -58,7 +58,7 @@ def main() -> None:
     from projects.SRKD.engine import launch
     from projects.SRKD.engine.config_file import parse_options
 
-    with misuse_told('test.py'):
+    with launch.no_rank_waits(), misuse_told('test.py'):
         args['cfg_options'] = parse_options(args['cfg_options'])
         launch.test(**args)
     launch.leave()

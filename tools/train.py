@@ -60,19 +60,20 @@ def main() -> None:
     from projects.SRKD.engine import launch
     from projects.SRKD.engine.config_file import parse_options
 
-    try:
-        with misuse_told('train.py'):
-            args['cfg_options'] = parse_options(args['cfg_options'])
-            launch.train(**args)
-    except launch.NonFiniteLossError as error:
-        print(f'train.py: {error}', file=sys.stderr)
-        launch.leave(1)
-        sys.exit(1)
-    except launch.TrainingStopped as stop:
-        if os.environ.get('RANK', '0') == '0':
-            print(f'train.py: {stop}', file=sys.stderr)
-        launch.leave(stop.code)
-        sys.exit(stop.code)
+    with launch.no_rank_waits():
+        try:
+            with misuse_told('train.py'):
+                args['cfg_options'] = parse_options(args['cfg_options'])
+                launch.train(**args)
+        except launch.NonFiniteLossError as error:
+            print(f'train.py: {error}', file=sys.stderr)
+            launch.leave(1)
+            sys.exit(1)
+        except launch.TrainingStopped as stop:
+            if os.environ.get('RANK', '0') == '0':
+                print(f'train.py: {stop}', file=sys.stderr)
+            launch.leave(stop.code)
+            sys.exit(stop.code)
     launch.leave()
 
 

@@ -5,14 +5,20 @@ through them. Without mmdet3d nothing is registered, and ``losses``, ``ops`` and
 still be imported: they need torch alone, and so carry no registry decorators themselves.
 """
 
+import sys
 from importlib.util import find_spec
 
-from .base.shipped import configs, tools  # noqa: F401 - where they are, for users
-from .moved_modules import install
+from .commands.front import asks_for_help
 
-install()
+_quick = asks_for_help(sys.argv, sys.orig_argv)  # of `srkd`: the tools' own parsers answer
 
-if find_spec('mmdet3d') is not None:
+if not _quick:
+    from .base.shipped import configs, tools  # noqa: F401 - where they are, for users
+    from .moved_modules import install
+
+    install()
+
+if not _quick and find_spec('mmdet3d') is not None:
     from mmdet3d.registry import MODELS
     from torch.nn import Module
 
@@ -24,7 +30,7 @@ if find_spec('mmdet3d') is not None:
     from . import datasets, backbones, losses, models, distill, evaluation, preflight, engine  # noqa: I001, F401
     from .backbones.cdsegnet import segmentor  # noqa: F401 - the backbone itself needs torch alone
 
-    for backbone in (backbones.PointTransformerV3, backbones.CDSegNet, backbones.LitePT):
+    for backbone in map(vars(backbones).get, backbones.__all__):
         MODELS.register_module(module=backbone)
     for loss in map(vars(losses).get, losses.__all__):
         if isinstance(loss, type) and issubclass(loss, Module):

@@ -8,7 +8,7 @@ import torch
 from ptv3_reference import Reference, curve
 from serialized_backbone import seeded, voxels
 
-from projects.SRKD.backbones import PointTransformerV3
+from projects.SRKD.backbones import PointTransformerV3, PublishedPointTransformerV3
 from projects.SRKD.backbones.ptv3.block import DropPath
 from projects.SRKD.backbones.ptv3.point_cloud import StageIndex
 from projects.SRKD.backbones.ptv3.serialization import CURVES, grid_depth, serialize
@@ -146,6 +146,25 @@ def test_every_stage_equals_a_network_of_loops(changes):
         assert len(place) == len(reference)
         wanted = torch.stack([reference[tuple(row)] for row in place.tolist()])
         torch.testing.assert_close(values, wanted)
+
+
+@pytest.mark.parametrize('changes', [dict(), dict(with_cp=True)])
+def test_the_published_structure_equals_its_loops_and_not_the_present_one(changes):
+    feat, coors = voxels((50, 9, 3))
+    network = seeded(PublishedPointTransformerV3, **SMALL | changes).double().eval()
+    present = small().double().eval()
+    present.load_state_dict(network.state_dict())  # strictly: only the forward differs
+    expected = Reference(network, SMALL, first_release=True)(feat, coors, network.depth)[0]
+    out = network(feat.double().requires_grad_(), coors)
+    wanted = torch.stack([expected[tuple(row)] for row in coors.tolist()])
+    torch.testing.assert_close(out, wanted)
+    assert (present(feat.double(), coors) - out).abs().mean() > 0.1 * out.abs().mean()
+
+
+def test_the_published_structure_has_the_older_depth():
+    assert PublishedPointTransformerV3(**SMALL | dict(depth='floor')).depth == 'floor'
+    bare = {key: value for key, value in SMALL.items() if key != 'depth'}
+    assert PublishedPointTransformerV3(**bare).depth == 'floor'
 
 
 def test_a_grid_that_runs_out_of_bits_ends_as_one_cell_per_sample():

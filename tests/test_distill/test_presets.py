@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from toy import batch, distiller, ptv3, save_checkpoint, total
+from toy import batch, distiller, minkunet, ptv3, save_checkpoint, total
 from toy_detectors import centerpoint, detector_distiller, pointpillars, scenes
 
 PRESETS = sorted((Path(__file__).parents[2] / 'configs/_base_/distill').glob('*.py'))
@@ -48,6 +48,30 @@ def test_a_method_takes_a_training_step(path, tmp_path):
     total(losses).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+
+
+def finite_step(student, teacher, path, folder):
+    """A step on 64 clouds of 1 to 50 points, those of one among them."""
+    terms = Config.fromfile(path).distill.terms
+    checkpoint = save_checkpoint(teacher, folder / 'teacher.pth')
+    model = distiller(student, teacher, checkpoint, **terms)
+    tiny = batch(tuple(1 + i % 50 for i in range(64)))
+    losses = model.loss(**model.data_preprocessor(tiny, training=True))
+    assert all(torch.isfinite(value) for value in losses.values()), losses
+    total(losses).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize('path', METHODS, ids=lambda path: path.stem)
+def test_a_method_takes_a_step_on_many_tiny_clouds(path, tmp_path):
+    finite_step(five_stages(8), five_stages(16), path, tmp_path)
+
+
+@pytest.mark.parametrize('student', [minkunet(8), ptv3(8)], ids=['minkunet', 'ptv3'])
+def test_a_segmentor_takes_a_step_on_many_tiny_clouds(student, tmp_path):
+    path = next(path for path in METHODS if path.stem == 'srkd')
+    finite_step(student, ptv3(16), path, tmp_path)
 
 
 @pytest.mark.parametrize('family', TOYS)

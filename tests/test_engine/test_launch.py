@@ -228,6 +228,35 @@ def test_leaving_a_group_runs_what_waits_for_the_exit_and_ends_the_process(tmp_p
     assert done.stdout.split() == ['waited']
 
 
+@pytest.mark.parametrize(
+    ('raised', 'code', 'said'),
+    [('SystemExit(3)', 3, ''), ('ZeroDivisionError("why")', 1, 'ZeroDivisionError: why\n')],
+)
+def test_one_of_several_processes_that_fails_says_why_and_ends_at_once(
+    tmp_path, raised, code, said
+):
+    (tmp_path / 'fails.py').write_text(
+        'import atexit, torch.distributed as dist\n'
+        'from projects.SRKD.engine import launch\n'
+        f'dist.init_process_group("gloo", "file://{tmp_path}/meet", rank=0, world_size=1)\n'
+        'atexit.register(print, "waited")\n'
+        'try:\n'
+        '    with launch.no_rank_waits():\n'
+        f'        raise {raised}\n'
+        'finally:\n'
+        '    print("still here")\n'
+    )
+    done = run_script(tmp_path / 'fails.py', cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()) == (code, ['waited'])
+    assert done.stderr.endswith(said) and bool(said) == ('Traceback' in done.stderr)
+
+
+def test_a_single_process_fails_as_ever():
+    for error in (SystemExit(3), ZeroDivisionError('why')):
+        with pytest.raises(type(error)), launch.no_rank_waits():
+            raise error
+
+
 def test_a_run_without_hooks_for_it_ends_before_a_step_that_is_not_finite(config, tmp_path):
     options = {'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 9}
     with pytest.raises(launch.NonFiniteLossError, match='step of iteration . .* loss=inf'):

@@ -1,14 +1,20 @@
 """Loaders that no loop could run."""
 
 import copy
+import warnings
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
-from torch.utils.data import DataLoader
+from mmengine.dataset import DefaultSampler
+from processes import run_group
+from torch.utils.data import BatchSampler, DataLoader
 
 from projects.SRKD.base import UsageError
+from projects.SRKD.datasets.batches.cross_sample_batch_sampler import CrossSampleBatchSampler
+from projects.SRKD.datasets.batches.labeled_batch_sampler import LabeledBatchSampler
 from projects.SRKD.preflight.loaders import (
     check_epoch_has_steps,
     check_loaders,
@@ -47,6 +53,39 @@ def test_an_epoch_without_steps_is_refused_with_all_numbers():
     with pytest.raises(UsageError, match='has 6 scans for batches of batch_size=8 with drop_last'):
         check_epoch_has_steps(SimpleNamespace(train_dataloader=loader))
     check_epoch_has_steps(SimpleNamespace(train_dataloader=DataLoader(range(6), batch_size=6)))
+
+
+SIZES = [(n, size, last) for n in (5, 6, 7) for size in (1, 2, 3) for last in (False, True)]
+
+
+def _steps(rank):
+    """What samplers of two ranks do with sizes that two does not divide."""
+    warnings.simplefilter('ignore')  # nothing is known of these scans
+    found = []
+    for kind in (BatchSampler, CrossSampleBatchSampler, LabeledBatchSampler):
+        for n, size, drop_last in SIZES:
+            batches = kind(DefaultSampler(range(n), seed=0), size, drop_last=drop_last)
+            found.append((len(batches), list(batches)))
+    try:
+        sampler = DefaultSampler(range(7), round_up=False)
+        loader = DataLoader(range(7), sampler=sampler, batch_size=1)
+        check_epoch_has_steps(SimpleNamespace(train_dataloader=loader))
+    except UsageError as error:
+        return found, str(error)
+
+
+def test_ranks_have_as_many_steps_whatever_the_number_of_scans():
+    (one, told), (other, also) = run_group(_steps, 2)
+    assert told == also and 'must give each process as many batches, but got 4, 3:' in told
+    for case, ((length, mine), (same, theirs)) in enumerate(zip(one, other)):
+        n, size, drop_last = SIZES[case % len(SIZES)]
+        assert length == same == len(mine) == len(theirs)
+        assert [len(batch) for batch in mine] == [len(batch) for batch in theirs]
+        shown = Counter(index for batch in mine + theirs for index in batch)
+        if case < 2 * len(SIZES) and not drop_last:  # one of an odd number is shown twice
+            assert sorted(shown.values()) == [1] * (n - n % 2) + [2] * (n % 2)
+        elif case < 2 * len(SIZES):
+            assert sum(shown.values()) == 2 * size * length <= n + n % 2
 
 
 CONFIGS = Path(__file__).parents[2] / 'configs/mini'

@@ -86,6 +86,13 @@ def test_the_digest_of_the_claims_follows_the_primaries_alone(read):
     assert read(('pairs = [1]', 'pairs = [0, 1]')).claims != claims
 
 
+def test_an_arm_takes_its_place_on_the_curve_of_a_grid(read):
+    added = f"[arms.alone-12-60]\nconfig = '{STUDENT}'\npoint = {{ labels = 12, epochs = 60 }}\n"
+    plan = read(('[arms.kd]', added + '[arms.kd]'))
+    assert plan.arms['alone-12-60'].point == {'labels': 12, 'epochs': 60}
+    assert plan.arms['alone-12-30'].point == {'labels': 12, 'epochs': 30}
+
+
 @pytest.mark.parametrize('path', sorted(PLANS.glob('*.toml')), ids=lambda path: path.stem)
 def test_every_plan_of_the_repository_can_be_read(path):
     plan = read_plan(path.stem)
@@ -116,6 +123,10 @@ def test_every_plan_of_the_repository_can_be_read(path):
         ('grid = { labels = [4, 12]', 'grid = { labels = 4', 'arms.alone.grid must hold lists'),
         ("'x.seed' = '{pair}'", 'x.seed = 1', "must have keys in quotes, 'x.seed'"),
         ('epochs = [15, 30]', "epochs = ['15', '30']", 'must be an axis of numbers|whole number'),
+        ('pairs = [1]', 'pairs = [1]\npoint = { epochs = 60 }',
+         'arms.kd.point must hold the values that its name ends with'),
+        ('grid = {', 'point = {}\ngrid = {', 'arms.alone.point must hold .* and no grid'),
+        ('pairs = [1]', 'pairs = [1]\npoint = 60', 'arms.kd.point must hold'),
         ('pairs = [1]', 'pair = [1]', "arms.kd must not hold 'pair', nearest: 'pairs'"),
     ],
 )  # fmt: skip

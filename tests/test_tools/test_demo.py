@@ -5,6 +5,7 @@ import matplotlib.image
 from toy import minkunet, save_checkpoint
 from toy_demo import load, report_rows
 from toy_rooms import write_room_config
+from toy_work_dir import Page
 
 from studies.demo import report
 from studies.runs import Trained
@@ -34,5 +35,10 @@ def test_report_measures_draws_and_scores_real_networks(tmp_path):
     assert float(rows['teacher']['params (M)']) > 3 * float(rows['student alone']['params (M)'])
     assert (tmp_path / 'out' / 'report.md').read_text().startswith('| network')
     assert matplotlib.image.imread(tmp_path / 'out' / 'picture.png').std() > 0.05
+    page = Page((tmp_path / 'out' / 'report.html').read_text())
+    assert text.endswith(f'page:    {tmp_path / "out" / "report.html"}')
+    assert 'student, SRKD' in page.text and 'miou 30.00 34.00 50.00' in page.text
+    (views,) = page.data['clouds'].values()
+    assert len(views['scans'][0]['panels']) == 7  # truth, three networks, their errors
     smoke = report(demo, tmp_path / 'out', networks, data, Namespace(preset='smoke', seed=0))
     assert 'points above' not in smoke and 'the scores say nothing' in smoke

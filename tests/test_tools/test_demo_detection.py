@@ -7,6 +7,7 @@ from toy import save_checkpoint
 from toy_demo import load, report_rows
 from toy_detectors import pointpillars
 from toy_kitti import small_streets
+from toy_work_dir import Page
 
 from studies.demo import report
 from studies.runs import Trained
@@ -60,3 +61,6 @@ def test_report_has_both_views_of_every_class_and_a_picture(demo, tmp_path):
     assert 3 < float(rows['student alone']['ratio'][:-1]) < 4
     picture = matplotlib.image.imread(tmp_path / 'out' / 'picture.png')
     assert picture.std() > 0.05 and picture.shape[1] > 3 * picture.shape[0]  # four panels in a row
+    page = Page((tmp_path / 'out' / 'report.html').read_text())
+    assert text.endswith(f'page:    {tmp_path / "out" / "report.html"}')
+    assert len(page.data['chart']) == 4  # a frame of each detector, and the cost

@@ -231,10 +231,11 @@ def pins() -> dict:
 
 
 def declared() -> dict:
-    """Normalized name -> requirement, of setup.cfg and its extra."""
+    """Normalized name -> requirement, of setup.cfg and its extras."""
     cfg = configparser.ConfigParser()
     cfg.read(ROOT / 'setup.cfg')
-    lines = cfg['options']['install_requires'] + cfg['options.extras_require']['mmdet3d']
+    extras = cfg['options.extras_require']
+    lines = '\n'.join([cfg['options']['install_requires'], extras['mmdet3d'], extras['export']])
     return {canonicalize_name(r.name): r for r in map(Requirement, lines.split())}
 
 

@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from projects.SRKD.visualization import picture
+from projects.SRKD.visualization.colors import WRONG
 from projects.SRKD.visualization.picture import draw_scene, scene_figure, scene_miou
 
 PALETTE = [[10, 200, 30], [20, 40, 250], [250, 240, 0]]
@@ -97,7 +97,7 @@ def test_no_class_of_a_shipped_data_set_looks_wrong():
         maker._update_palette([str(i) for i in range(200)], None),
     ]
     for palette in palettes:
-        apart = np.linalg.norm(np.array(palette) - 255 * np.array(picture._WRONG), axis=1)
+        apart = np.linalg.norm(np.array(palette) - 255 * np.array(WRONG), axis=1)
         assert apart.min() > 60
 
 

@@ -25,6 +25,12 @@ def read_plain(config: str | Path, cfg_options: dict | None = None) -> Config:
     """
     cfg = load_config(config)
     merge_options(cfg, cfg_options or {})
+    return plain_config(cfg)
+
+
+def plain_config(cfg: Config) -> Config:
+    """The config of the network that is tested: of a distillation config, the student's."""
+    cfg = cfg.copy()
     cfg.model = cfg.model.get('student', cfg.model)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     return cfg

@@ -1,4 +1,4 @@
-"""Packages that only some data sets need, and that one may not want for their licenses."""
+"""Packages that only some data sets or files need, and that one may not want for their licenses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from types import ModuleType
 from .errors import UsageError
 
 OPTIONAL = {
+    'huggingface_hub': 'huggingface_hub',
     'lyft_dataset_sdk': 'lyft-dataset-sdk',
     'nuscenes': 'nuscenes-devkit',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnxruntime',
+    'onnxscript': 'onnxscript',
     'pyquaternion': 'pyquaternion',
     'shapely': 'shapely',
 }

@@ -8,6 +8,7 @@ Where: mmengine 0.10.7 ``runner/checkpoint.py``: ``load_from_local``, and ``load
     ``load_from_http``.
 Delete when: mmengine reads its own resume state with ``weights_only=True``.
 
+``hub:org/name/file`` names a file of the Hugging Face hub, see :mod:`.hub_files`.
 Local files and URLs go through :func:`~projects.SRKD.compat.safe_pickle.load_checkpoint`.
 """
 
@@ -19,12 +20,18 @@ from urllib.parse import urlparse
 
 import torch
 
+from .hub_files import PREFIX, hub_file
 from .safe_pickle import load_checkpoint
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
     """Stands for mmengine's function of this name; runs no code of the file."""
     return load_checkpoint(filename, map_location)
+
+
+def load_from_hub(filename: str, map_location: Any = None) -> Any:
+    """Read a file that is named as in the hub; runs no code of it."""
+    return load_checkpoint(hub_file(filename), map_location)
 
 
 def load_url(
@@ -53,5 +60,7 @@ def apply() -> bool:
 
     checkpoint.load_from_local = load_from_local
     checkpoint.load_url = load_url
-    checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    schemes = checkpoint.CheckpointLoader
+    schemes.register_scheme(prefixes='', loader=load_from_local, force=True)
+    schemes.register_scheme(prefixes=PREFIX, loader=load_from_hub, force=True)
     return True

@@ -19,6 +19,7 @@ from .loading import (
     LoadPointsFromMultiSweeps,
     LoadSegAnnotationsChecked,
 )
+from .normals import AddNormals
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from .point_steps import AddPointIdentity, DivideIntensity
 from .replay_views import ReplayViews
@@ -26,6 +27,7 @@ from .scannet_dataset import ScanNetEverySceneDataset
 from .sweeps import IgnoreSweepPoints, LoadPreviousScans
 
 __all__ = [
+    'AddNormals',
     'AddPointIdentity',
     'CheckedDataBaseSampler',
     'CheckedObjectSample',

@@ -3,6 +3,8 @@
 from mmdet3d.registry import MODELS
 from torch import nn
 
+from ..ops.gelu import GELU
+
 
 @MODELS.register_module()
 class LinearConnector(nn.Linear):
@@ -40,7 +42,7 @@ class MLPConnector(nn.Sequential):
         super().__init__(
             nn.Linear(in_channels, hidden),
             nn.LayerNorm(hidden),
-            nn.GELU(),
+            GELU(),
             nn.Linear(hidden, out_channels),
         )
         self.in_features, self.out_features = in_channels, out_channels

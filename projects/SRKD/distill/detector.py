@@ -55,6 +55,11 @@ class DistillDetector(DistillModel):
         balance: str | Mapping | None = None,
     ) -> None:
         check_teacher(teacher)
+        if 'convert' in teacher:
+            raise UsageError(
+                'teacher of a DistillDetector must be a network of mmdet3d, but got convert='
+                f'{teacher["convert"]!r}: Pointcept has segmentors alone'
+            )
         if 'cache' in teacher:
             raise UsageError(
                 'DistillDetector has no teacher cache, which segmentors alone have: remove cache= '

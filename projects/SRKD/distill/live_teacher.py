@@ -8,6 +8,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
 from torch import nn
 
+from ..models.pointcept import load_converted
 from ..models.weights import load_strictly
 from .features import Features
 from .taps import Taps
@@ -25,6 +26,7 @@ class LiveTeacher(Teacher):
         config: As for :class:`Teacher`.
         checkpoint: As for :class:`Teacher`.
         taps: As for :class:`Teacher`.
+        convert: As for :class:`Teacher`.
         runs_whole: Whether it runs to its end, not only as deep as its taps lie.
     """
 
@@ -33,10 +35,11 @@ class LiveTeacher(Teacher):
         config: str | Path | Mapping,
         checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
+        convert: str | Mapping | None = None,
         *,
         runs_whole: bool = False,
     ) -> None:
-        super().__init__(config, checkpoint, taps)
+        super().__init__(config, checkpoint, taps, convert)
         self._runs_whole = runs_whole
         self._network: nn.Module | None = None
 
@@ -50,7 +53,10 @@ class LiveTeacher(Teacher):
         """The frozen network, built and loaded at first use."""
         if self._network is None:
             network = MODELS.build(teacher_config(self.config))
-            self._meta = load_strictly(network, self.checkpoint) or {}
+            if self._convert is None:
+                self._meta = load_strictly(network, self.checkpoint) or {}
+            else:
+                self._meta = load_converted(network, self.checkpoint, self._convert)
             self._network = network.requires_grad_(False).eval()
             self._taps = Taps(network, self.paths, 'teacher', stops=not self._runs_whole)
         return self._network

@@ -9,6 +9,7 @@ from mmdet3d.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from ..base import FileMissingError, UsageError, UsageTypeError, nearest_name, nearest_path
+from ..compat.hub_files import PREFIX, hub_file
 from ..datasets.class_names import stored_classes, training_classes
 from ..models.compression import compressed
 from ..models.head_classes import task_names
@@ -16,7 +17,7 @@ from .features import Features
 from .newest_checkpoint import newest_checkpoint
 from .taps import Taps
 
-_ENTRIES = ('config', 'checkpoint', 'cache')
+_ENTRIES = ('config', 'checkpoint', 'cache', 'convert')
 
 
 def check_teacher(teacher: Mapping) -> None:
@@ -93,7 +94,10 @@ class Teacher(ABC):
         config: See :func:`teacher_config`.
         checkpoint: File with its weights; ``state_dict`` inside or the plain dict. None: the newest
             of the config file's work dir, looked up at first use, see :func:`newest_checkpoint`.
+            ``hub:ORGANIZATION/NAME/FILE`` is a file of the Hugging Face hub.
         taps: Module paths to watch.
+        convert: ``'pointcept'`` where the checkpoint has the names of that project, see
+            :func:`~projects.SRKD.models.pointcept.load_converted`.
 
     Attributes:
         widths: Channels at each tap, None where the module does not tell.
@@ -110,7 +114,9 @@ class Teacher(ABC):
         config: str | Path | Mapping,
         checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
+        convert: str | Mapping | None = None,
     ) -> None:
+        self._convert = convert
         self._file = config if isinstance(config, (str, Path)) else None
         self._checkpoint = checkpoint
         if not checkpoint and self._file is None:
@@ -129,6 +135,8 @@ class Teacher(ABC):
         """File with its weights."""
         if not self._checkpoint:
             self._checkpoint = newest_checkpoint(self._file)
+        if str(self._checkpoint).startswith(PREFIX):
+            self._checkpoint = hub_file(str(self._checkpoint))
         return str(self._checkpoint)
 
     @abstractmethod
@@ -157,6 +165,11 @@ class Teacher(ABC):
     @abstractmethod
     def _stored_meta(self) -> Mapping:
         """``meta`` of the checkpoint."""
+
+    @property
+    def meta(self) -> Mapping:
+        """What its checkpoint says beside the weights."""
+        return self._stored_meta()
 
     @property
     def classes(self) -> tuple[str, ...] | None:

@@ -6,7 +6,9 @@ Nothing here knows of distillation: a run is whatever its config says.
 import atexit
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from mmengine.runner import Runner
 
 from ..base import NotWritableError, UsageError, check_writable
 from ..base.lock import folder_held
+from ..base.provenance import commit
 from ..preflight import check_loop, check_run
 from ..preflight.classes import check_classes_of_checkpoint
 from ..visualization.window import check_window
@@ -112,6 +115,7 @@ def train(
 
 def _train(cfg: Config, partial: bool, told: str) -> Runner:
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     if told:
         runner.logger.warning(told)
     check_loop(runner)
@@ -181,6 +185,7 @@ def test(
     drop_labels(cfg)
     cfg.load_from, cfg.resume = str(checkpoint), False
     runner = build_runner(cfg)
+    runner.logger.info(f'commit: {commit()}')
     runner.register_hook(EveryWeightHook())
     runner.register_hook(_Preflight(), priority='LOWEST')
     if not is_main_process():  # else all processes write their metrics over each other's
@@ -197,11 +202,31 @@ def leave(code: int = 0) -> None:
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
-    torch.distributed.destroy_process_group()
+    if not code:  # else others may be in a call that this process will never answer
+        torch.distributed.destroy_process_group()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+@contextmanager
+def no_rank_waits() -> Iterator[None]:
+    """End one of several processes at once where it fails, with its message.
+
+    An interpreter that ends by an exception waits for DDP's threads, and the other processes for
+    it. The launcher ends them when it sees this one gone.
+    """
+    try:
+        yield
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 1)
+        raise
+    except Exception:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            traceback.print_exc()
+            leave(1)
+        raise
 
 
 def _draw(

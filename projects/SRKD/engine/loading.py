@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 
 from ..base import FileMissingError, UsageError, UsageTypeError, nearest_path
+from ..compat.hub_files import PREFIX, hub_file
 from ..compat.mmengine_checkpoints import look_for_checkpoint
 
 
@@ -85,7 +86,9 @@ def check_checkpoint(key: str, path: str | Path) -> None:
             f'{key} {path} is a folder, expected a checkpoint; it holds '
             f'{names or "no file that ends in .pth"}'
         )
-    if '://' not in str(path) and not Path(path).expanduser().is_file():
+    if str(path).startswith(PREFIX):
+        hub_file(str(path))
+    elif '://' not in str(path) and not Path(path).expanduser().is_file():
         raise FileMissingError(
             f'{key} {path} does not exist (looked from {Path.cwd()}); {nearest_path(path)}'
         )

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from ..compat.mmengine_checkpoints import RECORD
 from .accumulated_gradients_hook import AccumulatedGradientsHook
 from .owed_validation_hook import OwedValidationHook
+from .same_network_hook import SameNetworkHook
 from .stop_hook import Listening, StopHook
 
 
@@ -20,6 +21,7 @@ def register_resuming(runner: Runner, listening: Listening) -> None:
         listening: What notes signals.
     """
     runner.register_hook(AccumulatedGradientsHook())
+    runner.register_hook(SameNetworkHook())
     runner.register_hook(OwedValidationHook())  # its note is written before a stop
     runner.register_hook(StopHook(listening))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..ops import rank_share
 from .checks import check_ids, connected_zero, full_precision
 
 
@@ -74,4 +75,5 @@ class AttentionTransferLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor, batch: Tensor) -> Tensor:
         """Compute the loss of features (N, C_s), (N, C_t) and sample ids (N,), -1 left out."""
-        return attention_mse(student, teacher, batch) * self.loss_weight
+        share = rank_share((batch >= 0).sum(), student)
+        return attention_mse(student, teacher, batch) * self.loss_weight * share

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.checks import check_choice, check_positive
-from ..ops import batch_to_list, occupied_cells, segment_mean
+from ..ops import batch_to_list, occupied_cells, rank_share, segment_mean
 from .checks import check_ids, check_same_width, check_temperature, connected_zero, full_precision
 from .divergence import DIRECTIONS, divergence_terms, with_t2
 
@@ -117,7 +117,8 @@ class ChannelKLLoss(nn.Module):
             student, teacher, batch, self.temperature, self.direction, self.reduction,
             t2_scale=self.t2_scale,
         )  # fmt: skip
-        return loss * self.loss_weight
+        samples = len(torch.unique(batch[batch >= 0]))
+        return loss * self.loss_weight * rank_share(samples, student)
 
 
 class VoxelChannelKLLoss(ChannelKLLoss):

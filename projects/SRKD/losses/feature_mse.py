@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops import rank_share
 from .checks import check_same_width, connected_zero, full_precision
 
 
@@ -55,4 +56,5 @@ class FeatureMSELoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of features (N, C)."""
-        return feature_mse(student, teacher) * self.loss_weight
+        share = rank_share(len(student), student)
+        return feature_mse(student, teacher) * self.loss_weight * share

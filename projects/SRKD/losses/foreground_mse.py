@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..ops import segment_mean
+from ..ops import rank_share, segment_mean
 from ..ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
 from .checks import check_ids, check_same_width, connected_zero, full_precision
 
@@ -102,4 +102,6 @@ class ForegroundMSELoss(nn.Module):
             classes: B times (n_b,) int64; boxes with -1 are left out.
         """
         box = rows_in_boxes_bev(coord, batch, select_boxes(boxes, classes), self.margin)
-        return foreground_mse(student, teacher, box, self.per_box) * self.loss_weight
+        held = box[box >= 0]
+        share = rank_share(len(torch.unique(held)) if self.per_box else len(held), student)
+        return foreground_mse(student, teacher, box, self.per_box) * self.loss_weight * share

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..ops import rank_share
 from .checks import check_same_width, connected_zero, full_precision
 
 
@@ -58,6 +59,9 @@ def _standardized(feat: Tensor) -> Tensor:
 class PearsonLoss(nn.Module):
     """:func:`pearson_mse` as a loss of a distillation term; needs equal widths.
 
+    In several processes each standardizes by its own rows, as a batch norm does; the loss is the
+    mean over all rows of what they find.
+
     Args:
         loss_weight: 6 to 20 for image detectors.
     """
@@ -70,4 +74,5 @@ class PearsonLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of features (N, C)."""
-        return pearson_mse(student, teacher) * self.loss_weight
+        share = rank_share(len(student), student)
+        return pearson_mse(student, teacher) * self.loss_weight * share

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..base.checks import check_choice
+from ..ops import rank_share
 from .checks import check_same_width, check_temperature, connected_zero, full_precision
 from .divergence import DIRECTIONS, row_divergence, with_t2
 
@@ -102,4 +103,4 @@ class SoftTargetKLLoss(nn.Module):
         loss = soft_target_kl(
             student, teacher, self.temperature, self.direction, t2_scale=self.t2_scale
         )
-        return loss * self.loss_weight
+        return loss * self.loss_weight * rank_share(len(student), student)

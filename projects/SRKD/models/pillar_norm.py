@@ -23,7 +23,8 @@ class PillarBatchNorm1d(nn.BatchNorm1d):
         if input.dim() == 2:
             return super().forward(input)
         rows = super().forward(input.transpose(1, 2).flatten(0, 1))
-        return rows.unflatten(0, (len(input), -1)).transpose(1, 2)
+        # not len(), which an exporter would take for a constant
+        return rows.unflatten(0, (input.shape[0], -1)).transpose(1, 2)
 
 
 RowBatchNorm1d = MODELS.register_module(module=renamed('RowBatchNorm1d', PillarBatchNorm1d))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..base import FileMissingError, UsageError, nearest_path
 from ..ops.spconv_layout import to_spconv2
+from .minkunet_layouts import to_spconv_layout
 
 _SHOWN = 3  # keys named in a message
 
@@ -184,12 +185,15 @@ def read_checkpoint(
     return weights, meta if isinstance(meta, Mapping) else {}
 
 
-def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
+def load_strictly(network: nn.Module, checkpoint: str, name: str = 'teacher checkpoint') -> Mapping:
     """Load every weight of a network or refuse with a report.
+
+    MinkUNets of mmdet3d's other sparse backends are laid out for spconv.
 
     Args:
         network: Receives the weights.
         checkpoint: See :func:`read_checkpoint`.
+        name: What it is called in a message.
 
     Returns:
         The ``meta`` that was stored with the weights.
@@ -199,10 +203,11 @@ def load_strictly(network: nn.Module, checkpoint: str) -> Mapping:
         UsageError: If the file is no checkpoint, any key is missing, unexpected or of another
             shape, or a weight is not finite: the message counts them and names the first.
     """
-    weights, meta = read_checkpoint(checkpoint)
+    weights, meta = read_checkpoint(checkpoint, name)
+    weights = to_spconv_layout(weights)
     report = compare_weights(network, weights)
     if report.unexpected or not report.fills:
-        raise UsageError(f'teacher checkpoint {checkpoint} does not fit {report.network}: {report}')
-    check_finite(network, weights, f'teacher checkpoint {checkpoint}')
+        raise UsageError(f'{name} {checkpoint} does not fit {report.network}: {report}')
+    check_finite(network, weights, f'{name} {checkpoint}')
     network.load_state_dict(weights, strict=True)
     return meta

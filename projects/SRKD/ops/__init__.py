@@ -2,7 +2,8 @@
 
 from ..base import renamed
 from .boxes import rows_at_centers, rows_in_boxes_bev
-from .gather import gather_rows, world_size
+from .gather import gather_rows, rank_share, world_size
+from .gelu import GELU
 from .gradients import gradient_dot, gradient_norm, gradients
 from .grid import occupied_cells
 from .heatmap import gaussian_heatmap
@@ -21,6 +22,7 @@ from .similarity import l2_normalize, segment_mean, unit_spread
 rows_at_centres = renamed('rows_at_centres', rows_at_centers)
 
 __all__ = [
+    'GELU',
     'Groups',
     'RowBatchNorm',
     'batch_to_list',
@@ -38,6 +40,7 @@ __all__ = [
     'padded_blocks',
     'points_per_voxel',
     'pool_max',
+    'rank_share',
     'rows_at_centers',
     'rows_at_centres',
     'rows_in_boxes_bev',

@@ -1,4 +1,4 @@
-"""Collecting rows of all ranks of a distributed run.
+"""What the ranks of a distributed run tell each other: rows, and what their means count.
 
 Shape letters: n rows of one rank, N rows of all ranks, C channels, W ranks.
 """
@@ -33,6 +33,36 @@ def gather_rows(rows: Tensor) -> Tensor:
         All rows, (N, ...); ``rows`` itself outside a distributed run.
     """
     return rows if world_size() == 1 else _GatherRows.apply(rows)
+
+
+def rank_share(units: Tensor | float, like: Tensor) -> Tensor | float:
+    r"""Return what makes ``DistributedDataParallel`` average means over ranks of unequal size.
+
+    .. math:: W \, \frac{u_r}{\sum_r u_r}
+
+    A loss that is a mean over u_r units of rank r (points, samples, boxes, weights), times this
+    number, averages over the ranks to the mean over all units, values and gradients: that of one
+    process with the whole batch. A rank without units counts for nothing.
+
+    Every rank must call this in every step, also one without units. A number that is not finite
+    counts as none, so that what is wrong on one rank stays its own.
+
+    Args:
+        units: What the mean of this rank divides by, at least 0.
+        like: Tells the device, and the dtype of the answer (float32 at least).
+
+    Returns:
+        0-d factor, detached; 1.0 outside a distributed run and where no rank has units.
+    """
+    world = world_size()
+    if world == 1:
+        return 1.0
+    own = torch.as_tensor(units, dtype=torch.float64, device=like.device).detach()
+    own = torch.where(own.isfinite(), own, 0)
+    total = own.clone()
+    dist.all_reduce(total)
+    share = torch.where(total > 0, own * world / torch.where(total > 0, total, 1), 1)
+    return share.to(torch.promote_types(like.dtype, torch.float32))
 
 
 class _GatherRows(torch.autograd.Function):

@@ -29,6 +29,7 @@ from .evaluators import check_annotation_files, check_nuscenes
 from .feature_ranges import tell_feature_ranges
 from .files import check_files, check_samples
 from .geometry import check_geometry_of_config
+from .inputs import check_inputs_of_run
 from .labels import check_training_labels
 from .loaders import check_epoch_has_steps, check_loaders, check_test_modes
 from .numbers import check_numbers
@@ -61,6 +62,7 @@ RUN_CHECKS: tuple[Callable[[Runner], None], ...] = (
     tell_feature_ranges,
     check_samples,
     check_classes_of_run,
+    check_inputs_of_run,
     check_score_names,
     check_best_score,
     check_annotation_files,

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ..base import UsageError
 from ..datasets.class_names import inner_datasets
 from ..distill.teacher import teacher_config
+from ..models.inputs import is_choosing, width_of
 from .widths import Width, argument
 
 # Argument that says how many columns enter a network's first part.
@@ -62,6 +63,9 @@ def check_columns(cfg: Config, splits: Sequence[str]) -> None:
 
 
 def _taken(network: Mapping, role: str) -> tuple[str, int, str] | None:
+    preprocessor = network.get('data_preprocessor') or {}
+    if is_choosing(preprocessor):
+        return f'{role}.data_preprocessor.columns', width_of(preprocessor['columns']), ''
     for part in ('voxel_encoder', 'pts_voxel_encoder', 'backbone'):
         if network.get(part) is None:
             continue
@@ -88,6 +92,8 @@ def _loaded(pipeline: Any, place: str) -> Width | None:
             count = use if isinstance(use, int) else len(use)
             count += bool(step.get('shift_height'))
             found = Width(f'use_dim of {kind} in {place}', count)
+        if kind == 'AddNormals' and found is not None:
+            found = Width(f'{found.key}, with AddNormals,', found.value + 3)
         if kind == 'ObjectSample':
             _check_pasted(step.get('db_sampler') or {}, found)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mmdet3d.datasets import Det3DDataset, Seg3DDataset
 from mmdet3d.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dist import get_world_size
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.runner import Runner
 
 from ..base import UsageError
@@ -87,9 +87,10 @@ def check_epoch_has_steps(runner: Runner) -> None:
     """Refuse a data set smaller than a batch; asked before schedules divide by the steps.
 
     Raises:
-        UsageError: If the training loader has no batch to give.
+        UsageError: If the training loader has no batch to give, or not as many to each process.
     """
     loader = runner.train_dataloader
+    _check_steps_of_ranks(all_gather_object(len(loader)))
     if len(loader):
         return
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', '?')
@@ -100,3 +101,12 @@ def check_epoch_has_steps(runner: Runner) -> None:
         f'batch_size={size} with drop_last=True, so an epoch has no step: expected at least '
         f'{size} scans per process, a smaller batch_size or drop_last=False'
     )
+
+
+def _check_steps_of_ranks(steps: Sequence[int]) -> None:
+    if len(set(steps)) > 1:
+        raise UsageError(
+            'train_dataloader must give each process as many batches, but got '
+            f'{", ".join(map(str, steps))}: the ranks with fewer would keep the others waiting; '
+            'say round_up=True in its sampler, which then shows some scans twice'
+        )

@@ -12,10 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..base import UsageError
+from .colors import RIGHT, UNLABELED, WRONG
 
-_UNLABELED = (0.85, 0.85, 0.85)
-# Pale and dark part for every eye, and neither is a class of a shipped data set.
-_RIGHT, _WRONG = (0.72, 0.85, 0.95), (0.0, 0.0, 0.0)
 _PANEL, _LEGEND = 3.6, 2.9  # inches: width of a panel, least height of a row
 _SEEN = 0.002  # share of the points on each side that may lie outside of the picture
 
@@ -119,7 +117,7 @@ def scene_figure(
     order = kept[np.argsort(points[kept, 2], kind='stable')]  # high points cover low ones
     x, y = points[order, 0], points[order, 1]
     predictions = {name: labels[order] for name, labels in predictions.items()}
-    colors = np.vstack([np.asarray(palette, float)[: len(classes)] / 255, _UNLABELED])
+    colors = np.vstack([np.asarray(palette, float)[: len(classes)] / 255, UNLABELED])
 
     low, high = extent(points[order])
     columns = len(known) + len(predictions)
@@ -148,16 +146,16 @@ def scene_figure(
         if judged:
             wrong = labeled & (labels != truth)
             share = wrong.sum() / max(labeled.sum(), 1)
-            error = np.where(wrong[:, None], _WRONG, np.where(labeled[:, None], _RIGHT, 1.0))
+            error = np.where(wrong[:, None], WRONG, np.where(labeled[:, None], RIGHT, 1.0))
             scatter(axes[1, column], error, f'wrong: {100 * share:.1f} % of these points')
     handles = [_dot(colors[i], classes[i]) for i in sorted(shown)]
     if known and not labeled.all():
-        handles.append(_dot(_UNLABELED, 'no label'))
+        handles.append(_dot(UNLABELED, 'no label'))
     if judged:
         axes[1, 0].set_axis_off()
-        handles.append(_dot(_RIGHT, 'right'))
+        handles.append(_dot(RIGHT, 'right'))
         if any((labeled & (labels != truth)).any() for labels in predictions.values()):
-            handles.append(_dot(_WRONG, 'wrong'))
+            handles.append(_dot(WRONG, 'wrong'))
         axes[1, 0].legend(handles=handles, loc='center', ncols=2, frameon=False, fontsize=9)
     else:
         figure.legend(

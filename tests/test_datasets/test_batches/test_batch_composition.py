@@ -1,12 +1,14 @@
 """Composition on scans whose best batches are known, and properties over sizes and seeds."""
 
 import time as clock
+import tracemalloc
 from collections import Counter
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from projects.SRKD.datasets.batches import batch_composition
 from projects.SRKD.datasets.batches.batch_composition import (
     compose_batches,
     rarity,
@@ -238,3 +240,21 @@ def test_an_epoch_of_nuscenes_takes_a_moment(batch_size):
     start = clock.process_time()
     compose(scene, time, histogram, batch_size=batch_size)
     assert clock.process_time() - start < 4  # 1.2 s on one idle core
+
+
+def test_scans_that_are_chosen_for_no_other_are_not_compared(monkeypatch):
+    scene, histogram = rooms(60, 7, 25, 0)
+    monkeypatch.setattr(batch_composition, '_gather', None)  # whoever called it would fail
+    batches, clashes = compose(scene, histogram=histogram, batch_size=4, group_size=1)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(60)) and clashes == 0
+
+
+def test_visibility_needs_one_copy_of_the_histogram_beside_its_result():
+    histogram = np.random.default_rng(0).integers(0, 9, (20_000, 50))
+    tracemalloc.start()
+    try:
+        visible = visibility(histogram)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * (histogram.nbytes + visible.nbytes)

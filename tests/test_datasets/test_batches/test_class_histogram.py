@@ -13,6 +13,7 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 
 from projects.SRKD.base import files
+from projects.SRKD.datasets.batches import class_histogram
 from projects.SRKD.datasets.batches.class_histogram import (
     MaskReader,
     cache_path,
@@ -232,3 +233,11 @@ def test_real_semantickitti_frames_are_counted_as_a_loop_counts_them(realdata, t
     np.testing.assert_array_equal(statistics.histogram, expected)
     assert expected.sum() > 200_000
     assert statistics.scene.tolist() == ['sequence 00', 'sequence 08']
+
+
+def test_the_place_of_a_mask_is_made_relative_once(write_scannet, monkeypatch):
+    asked = []
+    portable = class_histogram._portable
+    monkeypatch.setattr(class_histogram, '_portable', lambda *a: asked.append(1) or portable(*a))
+    counts(write_scannet(LABELS))
+    assert len(asked) == len(LABELS)  # a second of 100,000

@@ -1,5 +1,7 @@
 """Statistics of data sets and of every wrapper around them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from mmdet3d.datasets import CBGSDataset
@@ -88,3 +90,21 @@ def test_a_foreign_data_set_tells_nothing():
     statistics = scene_statistics(TensorDataset())
     assert not statistics.known and len(statistics) == 0
     assert isinstance(statistics, SceneStatistics)
+
+
+def test_entries_of_a_serialized_data_set_are_not_held_together():
+    class Boxes(BaseDataset):
+        def load_data_list(self):
+            boxes = [dict(bbox_3d=[float(i)] * 7) for i in range(200)]
+            return [dict(lidar_points=dict(lidar_path=f'{i}.bin'), instances=boxes)
+                    for i in range(300)]  # fmt: skip
+
+    dataset = Boxes()
+    one = len(dataset.data_bytes) / len(dataset)
+    tracemalloc.start()
+    try:
+        assert len(scene_statistics(dataset)) == 300
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 60 * one  # lists and dicts of one entry take some ten times its bytes

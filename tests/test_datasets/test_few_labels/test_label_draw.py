@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from projects.SRKD.datasets.few_labels import label_draw
 from projects.SRKD.datasets.few_labels.label_draw import draw_scans
 
 
@@ -70,3 +71,14 @@ def test_draws_are_bounded():
 
 def test_all_scans_are_all_scans():
     assert draw_scans(4, 4, 0, np.zeros((4, 2), int)).tolist() == [0, 1, 2, 3]
+
+
+def test_a_class_that_no_draw_can_give_enough_points_of_is_not_waited_for(monkeypatch):
+    scores = []
+    score = label_draw._score
+    monkeypatch.setattr(label_draw, '_score', lambda *given: scores.append(1) or score(*given))
+    histogram = np.full((50_000, 3), 1000)
+    histogram[:, 1] = 0
+    histogram[7, 1], histogram[::2, 2] = 199, 0  # one point short, in one scan of all
+    drawn = draw_scans(25_000, 50_000, 0, histogram)
+    assert 7 in drawn and len(scores) < 50  # of up to 10,000

@@ -1,5 +1,7 @@
 """Scans are found by any end of their path that tells them apart."""
 
+import tracemalloc
+
 import pytest
 
 from projects.SRKD.base import UsageError
@@ -42,3 +44,14 @@ def test_the_nearest_scan_is_named():
         find_scans(['scene001_01'], ROOMS, 'labeled')
     with pytest.raises(UsageError, match=r"'ene0001_01', which is not among"):
         find_scans(['ene0001_01'], ROOMS, 'labeled')
+
+
+def test_ends_of_paths_that_nobody_asks_for_are_not_kept():
+    paths = [f'/data/some/where/scannet/points/scene{i:06d}_00.bin' for i in range(20_000)]
+    tracemalloc.start()
+    try:
+        assert find_scans(['scene010000_00', 'points/scene000003_00.bin'], paths, 'x') == [3, 10000]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20  # those of all of them take a hundred times that

@@ -1,6 +1,6 @@
 """Point Transformer V3; torch only."""
 
-from .model import PointTransformerV3
+from .model import PointTransformerV3, PublishedPointTransformerV3
 from .point_cloud import PointCloud
 
-__all__ = ['PointCloud', 'PointTransformerV3']
+__all__ = ['PointCloud', 'PointTransformerV3', 'PublishedPointTransformerV3']

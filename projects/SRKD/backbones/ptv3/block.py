@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...ops.gelu import GELU
 from ...ops.sparse_conv import SubMConv3d
 from .attention import SerializedAttention
 from .point_cloud import PointCloud
@@ -49,7 +50,7 @@ class MLP(nn.Module):
     def __init__(self, channels: int, hidden_channels: int, drop: float) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden_channels)
-        self.act = nn.GELU()
+        self.act = GELU()
         self.fc2 = nn.Linear(hidden_channels, channels)
         self.drop = nn.Dropout(drop)
 
@@ -110,9 +111,9 @@ class Block(nn.Module):
         """Return the cloud with new features of the same width."""
         if self.with_cp and torch.is_grad_enabled():
             return cloud.replace(
-                checkpoint(self._residuals, cloud.feat, cloud, use_reentrant=False)
+                *checkpoint(self._residuals, cloud.feat, cloud, use_reentrant=False)
             )
-        return cloud.replace(self._residuals(cloud.feat, cloud))
+        return cloud.replace(*self._residuals(cloud.feat, cloud))
 
     def _add_position(self, channels: int) -> None:
         self.cpe = convolution_branch(channels)
@@ -123,10 +124,26 @@ class Block(nn.Module):
         source = feat if cloud.position_feat is None else cloud.position_feat
         return feat + norm(linear(convolution(source, cloud.index.grid)))
 
-    def _residuals(self, feat: Tensor, cloud: PointCloud) -> Tensor:
+    def _residuals(self, feat: Tensor, cloud: PointCloud) -> tuple[Tensor, Tensor | None]:
         feat = self._encode_position(feat, cloud)
         feat = feat + self.drop_path(self.attn(self.norm1(feat), cloud))
-        return feat + self.drop_path(self.mlp(self.norm2(feat)))
+        branch = self.drop_path(self.mlp(self.norm2(feat)))
+        return feat + branch, self._next_position(branch)
+
+    def _next_position(self, branch: Tensor) -> Tensor | None:
+        """What the next block's convolution sees; None: this block's output."""
+        return None
+
+
+class BranchBlock(Block):
+    """The block of PTv3's first release: the next convolution sees the MLP's branch alone.
+
+    There the sparse tensor is not brought up to date after the last sum
+    (github.com/Pointcept/Pointcept, issue 161), and weights trained so know it.
+    """
+
+    def _next_position(self, branch: Tensor) -> Tensor:
+        return branch
 
 
 class Stage(nn.Module):

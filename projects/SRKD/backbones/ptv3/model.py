@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from .arguments import check_stages, check_stride, check_upstream
+from .block import Block, BranchBlock
 from .unet import Embedding, SerializedUNet, build_decoder, build_encoder
 
 
@@ -56,6 +57,8 @@ class PointTransformerV3(SerializedUNet):
         ValueError: For lengths, curves, strides or upstream arguments that are not supported.
     """
 
+    block_type = Block
+
     def __init__(
         self,
         in_channels: int = 6,
@@ -92,7 +95,7 @@ class PointTransformerV3(SerializedUNet):
         super().__init__(in_channels, out_channels, order, shuffle_orders, depth)
         shared = dict(
             mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, scale=qk_scale, attn_drop=attn_drop,
-            proj_drop=proj_drop, with_cp=with_cp,
+            proj_drop=proj_drop, with_cp=with_cp, block_type=self.block_type,
         )  # fmt: skip
 
         def blocks(num_head: Sequence[int], patch_size: Sequence[int]) -> list[dict]:
@@ -107,3 +110,22 @@ class PointTransformerV3(SerializedUNet):
         self.dec = build_decoder(
             dec_channels, enc_channels, dec_depths, drop_path, blocks(dec_num_head, dec_patch_size)
         )
+
+
+class PublishedPointTransformerV3(PointTransformerV3):
+    """PTv3 as its published weights know it: Pointcept v1.5.1, before the structure was changed.
+
+    Parameter names and shapes are those of :class:`PointTransformerV3`, which therefore loads the
+    same file strictly and computes something else. Two things differ: the convolutions of all but
+    the first block of a stage see a branch (:class:`BranchBlock`), and the serialization's depth
+    follows the older rule.
+
+    Args:
+        kwargs: As for :class:`PointTransformerV3`.
+    """
+
+    block_type = BranchBlock
+
+    def __init__(self, **kwargs) -> None:
+        kwargs.setdefault('depth', 'floor')
+        super().__init__(**kwargs)

@@ -5,6 +5,7 @@ Shape letters: N fine rows, M coarse rows, C channels.
 
 from torch import nn
 
+from ...ops.gelu import GELU
 from ...ops.pooling import RowBatchNorm, pool_max
 from .point_cloud import PointCloud
 
@@ -29,7 +30,7 @@ class SerializedPooling(nn.Module):
         self.shuffle_orders = shuffle_orders
         self.proj = nn.Linear(in_channels, out_channels)
         self.norm = nn.Sequential(RowBatchNorm(out_channels))
-        self.act = nn.Sequential(nn.GELU())
+        self.act = nn.Sequential(GELU())
 
     def forward(self, cloud: PointCloud) -> PointCloud:
         """Pool ``(N, in_channels)`` rows to ``(M, out_channels)``."""
@@ -56,7 +57,7 @@ class SerializedUnpooling(nn.Module):
     @staticmethod
     def _branch(in_channels: int, out_channels: int) -> nn.Sequential:
         return nn.Sequential(
-            nn.Linear(in_channels, out_channels), RowBatchNorm(out_channels), nn.GELU()
+            nn.Linear(in_channels, out_channels), RowBatchNorm(out_channels), GELU()
         )
 
     def forward(self, coarse: PointCloud, skip: PointCloud) -> PointCloud:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...base import UsageError
+from ...ops.gelu import GELU
 from ...ops.pooling import RowBatchNorm
 from ...ops.sparse_conv import SparseGrid, SubMConv3d
 from .arguments import check_order
@@ -30,7 +31,7 @@ class Embedding(nn.Module):
                 'norm': RowBatchNorm(channels),
             }
         )
-        self.act = nn.GELU()
+        self.act = GELU()
 
     def forward(self, feat: Tensor, grid: SparseGrid) -> Tensor:
         """Map ``(N, C_in)`` to ``(N, C)``."""

@@ -8,7 +8,6 @@ batches. Cost is O(n * candidates); an epoch of 28,130 scans takes well under tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain
 
 import numpy as np
@@ -38,10 +37,10 @@ def visibility(histogram: np.ndarray, n_drawn: int = N_DRAWN) -> np.ndarray:
         >>> visibility(np.array([[4, 0], [1, 1], [0, 0]]), n_drawn=2).tolist()
         [[1.0, 0.0], [0.75, 0.75], [0.0, 0.0]]
     """
-    total = histogram.sum(axis=1, keepdims=True)
-    fraction = histogram / np.maximum(total, 1)
+    value = histogram / -np.maximum(histogram.sum(axis=1, keepdims=True), 1)  # (n, L), then reused
     with np.errstate(divide='ignore'):  # log1p(-1) = -inf is right: such a class is always drawn
-        return -np.expm1(n_drawn * np.log1p(-fraction)).astype(np.float32)  # (n, L)
+        np.multiply(np.log1p(value, out=value), n_drawn, out=value)
+    return np.negative(np.expm1(value, out=value), out=value).astype(np.float32)  # (n, L)
 
 
 def rarity(visible: np.ndarray) -> np.ndarray:
@@ -127,7 +126,7 @@ def compose_batches(
     n = len(scene)
     scans = _Scans(scene, time, visible, (visible * weight).astype(np.float32), window)
     sizes = _group_sizes(n, batch_size, min(group_size, batch_size))
-    groups = _gather_groups(scans, chain.from_iterable(sizes), candidates, rng)
+    groups = _gather_groups(scans, sorted(chain.from_iterable(sizes))[::-1], candidates, rng)
     batches = _deal(groups, sizes, rng)
     clashes = _exchange(batches, scans, trials=16 * max(candidates, 2 * batch_size), rng=rng)
     n_full = n // batch_size
@@ -144,16 +143,18 @@ def _group_sizes(n: int, batch_size: int, group_size: int) -> list[list[int]]:
     return [split(batch_size)] * whole + [split(rest)] * (rest > 0)
 
 
-def _gather_groups(scans, sizes: Iterable[int], candidates: int, rng) -> list[np.ndarray]:
-    """Gather groups of the given sizes, the largest first: those have the widest choice."""
+def _gather_groups(scans, sizes: list[int], candidates: int, rng) -> list[np.ndarray]:
+    """Gather groups of the given sizes, largest first: those have the widest choice."""
     order = rng.permutation(len(scans.scene))
+    if len(sizes) == len(order):  # whoever opens a group is all of it
+        return list(order[:, None])
     waiting = np.ones(len(order), dtype=bool)
     everyone = _Queue(order, waiting)
     holders = [
         _Queue(order[scans.visible[order, c] > 0.5], waiting) for c in range(scans.visible.shape[1])
     ]
     groups = []
-    for size in sorted(sizes, reverse=True):
+    for size in sizes:
         opener = everyone.peek(1)
         waiting[opener] = False
         considered = max(candidates, 2 * size)  # enough to fill a group from

@@ -23,6 +23,9 @@ from mmengine.logging import print_log
 from ...base import FileMissingError, UsageError, write_whole
 from ...base.progress import progress as with_bar
 
+MASK = 'pts_semantic_mask_path'
+"""Key of an entry that names the scan's mask."""
+
 _LAYOUT = 1  # of the cache file; raise it when its arrays or the way masks are read change
 _SPOT_CHECKS = 8
 _THREADS = 8
@@ -52,7 +55,7 @@ class MaskReader:
         """Whether the pipeline reads masks and every scan names one."""
         return (
             any(map(_loads_masks, dataset.pipeline.transforms))
-            and all(info.get('pts_semantic_mask_path') for info in infos)
+            and all(info.get(MASK) for info in infos)
             and bool(dataset.metainfo.get('classes'))
         )
 
@@ -143,10 +146,9 @@ def class_histograms(
     """
     reader = MaskReader(dataset)
     target = cache_path(dataset)
-    path_of = {
-        _portable(info['pts_semantic_mask_path'], target): info['pts_semantic_mask_path']
-        for info in infos
-    }
+    paths = [info[MASK] for info in infos]
+    names = [_portable(path, target) for path in paths]
+    path_of = dict(zip(names, paths))
     fingerprint = reader.fingerprint(dataset) if target else ''
     known = _load(target, fingerprint) or _load(target and elsewhere(target), fingerprint)
     if not _still_true(known, path_of, reader):
@@ -161,7 +163,7 @@ def class_histograms(
                 known[name] = count
         if target:
             _store(target, fingerprint, known)
-    rows = [known[_portable(info['pts_semantic_mask_path'], target)] for info in infos]
+    rows = [known[name] for name in names]
     return np.stack(rows) if rows else np.zeros((0, reader.n_classes), dtype=np.int64)  # (n, L)
 
 

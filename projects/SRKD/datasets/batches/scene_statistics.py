@@ -5,6 +5,7 @@ Shape letters: n scans, L classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +15,9 @@ from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from ...base import UsageTypeError
-from ..few_labels.hidden_labels import is_hidden
+from ..few_labels.hidden_labels import HIDDEN, is_hidden
 from ..few_labels.unlabeled_frames import UnlabeledFrames
-from .class_histogram import MaskReader, class_histograms
+from .class_histogram import MASK, MaskReader, class_histograms
 from .scene_rule import scene_of
 
 _WRAPPERS = ('RepeatDataset', 'ConcatDataset', 'ClassBalancedDataset', 'CBGSDataset', 'Subset')
@@ -105,10 +106,8 @@ def scene_statistics(dataset: Dataset, progress: bool = False) -> SceneStatistic
 
 
 def _read(dataset: BaseDataset, progress: bool) -> SceneStatistics:
-    # get_data_info copies each entry deeply: minutes for a large info file
-    whole = not dataset.serialize_data and len(dataset.data_list) == len(dataset)
-    infos = dataset.data_list if whole else [dataset.get_data_info(i) for i in range(len(dataset))]
-    paths = [info.get('lidar_points', info).get('lidar_path') for info in infos]
+    infos = list(_entries(dataset))
+    paths = [info['lidar_path'] for info in infos]
     scene = time = histogram = None
     classes: tuple[str, ...] = ()
     if all(paths):
@@ -123,6 +122,16 @@ def _read(dataset: BaseDataset, progress: bool) -> SceneStatistics:
         histogram[~hidden] = counts
         classes = tuple(dataset.metainfo['classes'])
     return SceneStatistics(scene, time, histogram, classes, ~hidden if hidden.any() else None)
+
+
+def _entries(dataset: BaseDataset) -> Iterator[dict]:
+    """What is read of every entry, and no more: 100,000 entries with their boxes are gigabytes."""
+    # get_data_info copies each entry deeply: minutes for a large info file
+    whole = not dataset.serialize_data and len(dataset.data_list) == len(dataset)
+    infos = dataset.data_list if whole else map(dataset.get_data_info, range(len(dataset)))
+    for info in infos:
+        read = {name: info[name] for name in (MASK, HIDDEN) if name in info}
+        yield read | dict(lidar_path=info.get('lidar_points', info).get('lidar_path'))
 
 
 def _concatenate(parts: list[SceneStatistics]) -> SceneStatistics:

@@ -22,7 +22,8 @@ def draw_scans(
     """Draw scans, again and again until every class that occurs is among them.
 
     Every draw is uniform; the first that is good enough is taken, so the result is uniform among
-    the good ones. Without a good one it is the first of those that lack the fewest classes and, of
+    the good ones. A class that has too few points in all scans together cannot be had and is not
+    waited for. Without a good one it is the first of those that lack the fewest classes and, of
     these, have the fewest with too few points.
 
     Args:
@@ -46,9 +47,10 @@ def draw_scans(
     if histogram is None or count == total:
         return best
     points = histogram[:, histogram.any(axis=0)]  # (n, classes that occur)
+    best_possible = _score(points, min_points)  # a class may lack points in all scans together
     best_score = _score(points[best], min_points)
     for _ in range(draws - 1):
-        if best_score[1] == 0:
+        if best_score == best_possible:
             break
         drawn = np.sort(rng.choice(total, count, replace=False))
         score = _score(points[drawn], min_points)

@@ -35,10 +35,7 @@ def find_scans(names: Sequence[str], paths: Sequence[str], owner: str) -> list[i
         projects.SRKD.base.errors.UsageError: labeled names 'a', which fits 2 scans, s/00/a.bin \
 and s/01/a.bin among them: write more of the path
     """
-    places = defaultdict(set)
-    for place, path in enumerate(paths):
-        for name in _names(path):
-            places[name].add(place)
+    places = _places({_plain(name) for name in names}, paths)
     found = set()
     for name in names:
         fitting = sorted(places.get(_plain(name), ()))
@@ -56,6 +53,18 @@ and s/01/a.bin among them: write more of the path
             )
         found.add(fitting[0])
     return sorted(found)
+
+
+def _places(wanted: set[str], paths: Sequence[str]) -> dict[str, set[int]]:
+    """Where each of the wanted names fits; the ends of 100,000 paths would be a gigabyte."""
+    places = defaultdict(set)
+    last_parts = {name.rsplit('/', 1)[-1] for name in wanted}
+    for place, path in enumerate(paths):
+        last = _plain(path).rstrip('/').rsplit('/', 1)[-1]
+        if last in last_parts or PurePosixPath(last).stem in last_parts:
+            for name in _names(path) & wanted:
+                places[name].add(place)
+    return places
 
 
 def _plain(path: str) -> str:

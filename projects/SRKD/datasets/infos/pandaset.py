@@ -33,7 +33,16 @@ def write_pandaset_infos(
         UsageError: If a split of a sequence would be empty, or a scan and its labels do not fit
             together.
     """
-    root = Path(root)
+    entries = pandaset_entries(Path(root), sequences, train_share)
+    for split, infos in entries.items():
+        write_infos(Path(root) / f'pandaset_infos_{split}.pkl', 'PandaSet', infos)
+    return {split: len(infos) for split, infos in entries.items()}
+
+
+def pandaset_entries(
+    root: Path, sequences: list[str] | None = None, train_share: float = 0.75
+) -> dict[str, list[dict]]:
+    """Entries of the info files by split; arguments and errors are those of the writer."""
     names = sequences or sorted(folder.parent.name for folder in root.glob('*/velodyne'))
     if not names:
         raise FileMissingError(f'{root} holds no sequence, expected folders */velodyne')
@@ -48,6 +57,4 @@ def write_pandaset_infos(
             )
         entries['train'] += scans[:first_val]
         entries['val'] += scans[first_val:]
-    for split, infos in entries.items():
-        write_infos(root / f'pandaset_infos_{split}.pkl', 'PandaSet', infos)
-    return {split: len(infos) for split, infos in entries.items()}
+    return entries

@@ -39,6 +39,14 @@ def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
     root = Path(root)
     if not os.access(root, os.W_OK):
         raise UsageError(f'{root} receives the info files; it does not exist or is read-only')
+    infos = semantickitti_entries(root)
+    for split, entries in infos.items():
+        write_infos(root / f'semantickitti_infos_{split}.pkl', 'semantickitti', entries)
+    return {split: len(entries) for split, entries in infos.items()}
+
+
+def semantickitti_entries(root: Path) -> dict[str, list[dict]]:
+    """Entries of the info files by split; errors are those of the writer."""
     infos, absent = {}, []
     for split, numbers in SPLITS.items():
         names = [f'sequences/{number:02d}' for number in numbers]
@@ -52,6 +60,4 @@ def write_semantickitti_infos(root: str | Path) -> dict[str, int]:
                         for entry in scan_entries(root, name)]  # fmt: skip
     if absent:
         warnings.warn(f'left out, for they hold no scan: {", ".join(absent)}', stacklevel=2)
-    for split, entries in infos.items():
-        write_infos(root / f'semantickitti_infos_{split}.pkl', 'semantickitti', entries)
-    return {split: len(entries) for split, entries in infos.items()}
+    return infos

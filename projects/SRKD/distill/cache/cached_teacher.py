@@ -28,6 +28,7 @@ class CachedTeacher(Teacher):
         config: As for :class:`Teacher`.
         checkpoint: As for :class:`Teacher`; only its checksum is used.
         taps: Module paths; the cache must hold them.
+        convert: As for :class:`Teacher`; the cache holds what the network said.
         cache: Folder that ``tools/cache_teacher.py`` wrote.
 
     Raises:
@@ -41,12 +42,13 @@ class CachedTeacher(Teacher):
         config: str | Path | Mapping,
         checkpoint: str | Path | None = None,
         taps: Iterable[str] = (),
+        convert: str | Mapping | None = None,
         *,
         cache: str | Path,
     ) -> None:
         self.cache = TeacherCache(cache)
         self._checked = False
-        super().__init__(config, checkpoint, taps)
+        super().__init__(config, checkpoint, taps, convert)
 
     def _tap_widths(self) -> dict[str, int | None]:
         known = self.cache.read('cache.json').get('taps', {})

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ...base import UsageError
+from ...ops import rank_share
 from ..checks import check_same_width, check_temperature, connected_zero, full_precision
 from ..divergence import row_divergence
 
@@ -87,4 +88,5 @@ class ClassTemperatureKLLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of logits (N, L)."""
-        return class_temperature_kl(student, teacher, self.temperatures) * self.loss_weight
+        loss = class_temperature_kl(student, teacher, self.temperatures)
+        return loss * self.loss_weight * rank_share(len(student), student)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ...base.checks import check_positive
+from ...ops import rank_share
 from ..checks import check_same_width, check_temperature, connected_zero, full_precision
 from ..divergence import row_divergence, with_t2
 
@@ -61,6 +62,12 @@ def confidence_kl(
     return with_t2((weight * divergence).sum() / weight.sum(), temperature)
 
 
+def _sum_of_weights(teacher: Tensor, power: float) -> Tensor | int:
+    if teacher.numel() == 0:
+        return 0
+    return (power * teacher.detach().double().log_softmax(dim=1).amax(dim=1)).exp().sum()
+
+
 class ConfidenceKLLoss(nn.Module):
     """:func:`confidence_kl` as a loss of a distillation term.
 
@@ -84,4 +91,5 @@ class ConfidenceKLLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of logits (N, L)."""
-        return confidence_kl(student, teacher, self.temperature, self.power) * self.loss_weight
+        loss = confidence_kl(student, teacher, self.temperature, self.power)
+        return loss * self.loss_weight * rank_share(_sum_of_weights(teacher, self.power), student)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...base.checks import check_choice
+from ...ops import rank_share
 from ..checks import (
     check_ids,
     check_same_width,
@@ -65,19 +66,23 @@ def correct_teacher_kl(
     check_temperature(temperature)
     check_choice('unlabeled', unlabeled, UNLABELED)
     check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
-    if label is None:
-        label = torch.full((len(student),), -1, device=student.device)
-    check_ids('label', label, len(student))
-    if student.numel() == 0:
-        return connected_zero(student)
-    kept = teacher.argmax(dim=1) == label  # (N,)
-    if unlabeled == 'all':
-        kept |= label < 0
-    kept = kept.nonzero().squeeze(1)  # (K,)
+    kept = _kept(teacher, label, unlabeled)  # (K,)
     if not len(kept):
         return connected_zero(student)
     divergence = row_divergence(teacher[kept] / temperature, student[kept] / temperature)
     return with_t2(divergence.mean(), temperature)
+
+
+def _kept(teacher: Tensor, label: Tensor | None, unlabeled: str) -> Tensor:
+    if label is None:
+        label = torch.full((len(teacher),), -1, device=teacher.device)
+    check_ids('label', label, len(teacher))
+    if teacher.numel() == 0:
+        return label[:0]
+    kept = teacher.argmax(dim=1) == label  # (N,)
+    if unlabeled == 'all':
+        kept |= label < 0
+    return kept.nonzero().squeeze(1)
 
 
 class CorrectTeacherKLLoss(nn.Module):
@@ -104,4 +109,5 @@ class CorrectTeacherKLLoss(nn.Module):
     def forward(self, student: Tensor, teacher: Tensor, label: Tensor | None = None) -> Tensor:
         """Compute the loss of logits (N, L) and labels (N,), -1 where there is none."""
         value = correct_teacher_kl(student, teacher, label, self.temperature, self.unlabeled)
-        return value * self.loss_weight
+        kept = len(_kept(teacher, label, self.unlabeled))
+        return value * self.loss_weight * rank_share(kept, student)

@@ -5,11 +5,13 @@ Shape letters: N points, L classes, K the points that are kept.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...base import UsageError
 from ...base.checks import check_choice
+from ...ops import rank_share
 from ..checks import check_same_width, connected_zero, full_precision
 
 ROWS = ('unlabeled', 'all')
@@ -49,13 +51,19 @@ def pseudo_label_ce(student: Tensor, teacher: Tensor, threshold: float = 0.9) ->
     """
     check_threshold(threshold)
     check_same_width(student, teacher, 'classes', 'both must be trained on the same classes')
+    kept, label = _kept(student, teacher, threshold)
+    return F.cross_entropy(student[kept], label) if len(kept) else connected_zero(student)
+
+
+@full_precision
+def _kept(student: Tensor, teacher: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Rows and labels of the points that are kept, (K,) each."""
     if teacher.numel() == 0:
-        return connected_zero(student)
+        none = torch.zeros(0, dtype=torch.int64, device=teacher.device)
+        return none, none
     confidence, label = teacher.softmax(dim=1).max(dim=1)  # (N,)
-    kept = (confidence > threshold).nonzero().squeeze(1)  # (K,)
-    if not len(kept):
-        return connected_zero(student)
-    return F.cross_entropy(student[kept], label[kept])
+    kept = (confidence > threshold).nonzero().squeeze(1)
+    return kept, label[kept]
 
 
 def check_threshold(threshold: float) -> None:
@@ -94,4 +102,5 @@ class PseudoLabelLoss(nn.Module):
         """Compute the loss of logits (N, L) and labels (N,), -1 where there is none."""
         if self.rows == 'unlabeled' and label is not None:
             student, teacher = student[label < 0], teacher[label < 0]
-        return pseudo_label_ce(student, teacher, self.threshold) * self.loss_weight
+        share = rank_share(len(_kept(student, teacher, self.threshold)[0]), student)
+        return pseudo_label_ce(student, teacher, self.threshold) * self.loss_weight * share

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ...ops import rank_share
 from ..checks import check_same_width, check_temperature, connected_zero, full_precision
 from ..divergence import row_divergence, with_t2
 
@@ -80,4 +81,5 @@ class StandardizedKLLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of logits (N, L)."""
-        return standardized_kl(student, teacher, self.temperature) * self.loss_weight
+        loss = standardized_kl(student, teacher, self.temperature)
+        return loss * self.loss_weight * rank_share(len(student), student)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...base import UsageError
 from ...base.checks import check_choice, check_positive
-from ...ops import group_rows
+from ...ops import group_rows, rank_share
 from ..checks import check_ids, check_same_width, full_precision
 from .edge_graph import EdgeGraph
 from .importance import channel_max, top_rows
@@ -33,6 +33,11 @@ class LocalGraphLoss(nn.Module):
 
     Memory: distances and edges in blocks; what is kept has the size of the features, see
     :func:`edge_mse`.
+
+    In several processes the loss is the mean over the anchors of all, but what is taken over a
+    batch is of each process's own scans: the normalization of graphs (as a batch norm's), the
+    number of samples in ``InertWeights``, and N with ``across_samples``. Without these it is that
+    of one process.
 
     Importance is the teacher's channel maximum; :meth:`compare` takes any other, and
     :class:`PointCountLocalGraphLoss` the points per voxel.
@@ -158,7 +163,8 @@ class LocalGraphLoss(nn.Module):
             scores = [score[rows[:, 0]] for rows in neighbors]
             weight = self.weights(scores, len(torch.unique(batch[batch >= 0])))
         graphs = (None, None) if self.graphs is None else self.graphs.values()
-        return local_graph_mse(student, teacher, neighbors, weight, *graphs, self.edge)
+        loss = local_graph_mse(student, teacher, neighbors, weight, *graphs, self.edge)
+        return loss * rank_share(sum(map(len, neighbors)), student)
 
     def _neighbors(self, teacher: Tensor, batch: Tensor, score: Tensor) -> list[Tensor]:
         """Find the anchors (first column) and neighbors of every sample, B times (Q_b, K_b)."""

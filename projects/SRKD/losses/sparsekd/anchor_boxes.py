@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...base import UsageError
+from ...ops import rank_share
 from ...ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
 from ..checks import check_ids, check_same_width, connected_zero, full_precision
 
@@ -124,4 +125,4 @@ class AnchorBoxLoss(nn.Module):
         box = rows_in_boxes_bev(coord, batch, select_boxes(boxes, classes), self.margin)
         inside = torch.where(box >= 0, batch, -1)
         loss = anchor_smooth_l1(student, teacher, inside, len(boxes), self.code_size)
-        return loss * self.loss_weight
+        return loss * self.loss_weight * rank_share(len(boxes), student)

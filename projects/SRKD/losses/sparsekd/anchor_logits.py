@@ -8,9 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ...base.checks import check_choice
+from ...ops import rank_share
 from ...ops.boxes import check_margin, rows_in_boxes_bev, select_boxes
 from ..checks import check_ids, check_rows
-from .pivotal_logits import check_threshold, pivotal_mse, row_confidence, soft_mask
+from .pivotal_logits import EPS, check_threshold, pivotal_mse, row_confidence, soft_mask
 
 MASKS = ('spatial', 'teacher', 'none')
 
@@ -83,4 +84,5 @@ class AnchorLogitLoss(nn.Module):
             weight = weight * soft_mask(confidence, self.threshold, self.soft)
         elif self.mask == 'spatial' and self.soft:
             weight = weight * confidence
-        return pivotal_mse(student, teacher, weight) * self.loss_weight
+        share = rank_share(weight.sum() + EPS, student)
+        return pivotal_mse(student, teacher, weight) * self.loss_weight * share

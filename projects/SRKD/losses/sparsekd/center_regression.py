@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ...ops import rank_share
 from ...ops.boxes import rows_at_centers, select_boxes
 from ..checks import check_same_width, connected_zero, full_precision
 
@@ -90,4 +91,5 @@ class CenterRegressionLoss(nn.Module):
         """
         chosen = select_boxes(boxes, classes, self.classes)
         rows = rows_at_centers(coord, batch, chosen, cell_size)[0]
-        return center_l1(student, teacher, rows) * self.loss_weight
+        share = rank_share(len(rows), student)
+        return center_l1(student, teacher, rows) * self.loss_weight * share

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from ...base import UsageError
 from ...base.checks import check_choice, check_positive
-from ...ops import group_rows
+from ...ops import group_rows, rank_share
 from ...ops.boxes import select_boxes
 from ...ops.heatmap import gaussian_heatmap
 from ..checks import check_ids, check_rows, check_same_width, full_precision
 
 MASKS = ('confidence', 'foreground')
+EPS = 1e-6  # of a divisor
 
 
 @full_precision
@@ -55,7 +56,7 @@ def pivotal_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
         )
     mask = mask.detach().to(student)
     gap = (clamped_sigmoid(student) - clamped_sigmoid(teacher)).square().sum(dim=1)  # (M,)
-    return (gap * mask).sum() / (mask.sum() + 1e-6)
+    return (gap * mask).sum() / (mask.sum() + EPS)
 
 
 class PivotalHeatmapLoss(nn.Module):
@@ -152,7 +153,8 @@ class PivotalHeatmapLoss(nn.Module):
             mask = mask * soft_mask(heat[:, 0], 0.0, self.soft)
         if self.rank is not None:
             mask = mask * _top_of_samples(confidence, batch, self.rank)
-        return pivotal_mse(student, teacher, mask) * self.loss_weight
+        share = rank_share(mask.sum() + EPS, student)
+        return pivotal_mse(student, teacher, mask) * self.loss_weight * share
 
 
 def clamped_sigmoid(logit: Tensor) -> Tensor:

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ...base.checks import check_choice, check_count, check_positive
-from ...ops import draw_rows, l2_normalize, occupied_cells, segment_mean, unit_spread
+from ...ops import (
+    draw_rows,
+    l2_normalize,
+    occupied_cells,
+    rank_share,
+    segment_mean,
+    unit_spread,
+)
 from ..checks import full_precision
 from .affinity import affinity_mse
 from .partitions import Partition
@@ -26,6 +33,10 @@ class PointAffinityLoss(nn.Module):
     Source: SRKD (arXiv 2506.17290), Eq. 4 and 5; see :func:`affinity_mse` for the formula and
     :class:`SuperVoxelSampler` for the drawing. Teacher and student may differ in width. The paper
     gives no number for what follows: all defaults but ``loss_weight`` are ours.
+
+    In several processes the loss is the mean over the super-voxels of all, but each draws by
+    itself, and what is taken over a batch is of its own scans: the mean of ``'mean_one'``, the
+    distance of ``'scale'``, and the classes' counts where ``class_counts`` are not given.
 
     Args:
         partition: How a scan is cut: ``dict(type='CubePartition', size=1.0)`` indoors,
@@ -82,7 +93,7 @@ class PointAffinityLoss(nn.Module):
         loss = _normalized_affinity(
             student[rows], teacher[rows], group[rows], weight, self.normalize
         )
-        return loss * self.loss_weight
+        return loss * self.loss_weight * rank_share(len(weight), student)
 
 
 class VoxelAffinityLoss(nn.Module):
@@ -91,7 +102,8 @@ class VoxelAffinityLoss(nn.Module):
     Source: SRKD (arXiv 2506.17290), Eq. 4 and 6. A voxel feature is not defined there for a point
     network: ours is the mean over the points in a cube of ``voxel_size``, taken before
     normalization and inside one super-voxel. Super-voxels are drawn independently of
-    :class:`PointAffinityLoss`. All defaults but ``loss_weight`` are ours.
+    :class:`PointAffinityLoss`, where it also says what differs in several processes. All defaults
+    but ``loss_weight`` are ours.
 
     Args:
         partition: As in :class:`PointAffinityLoss`.
@@ -153,7 +165,7 @@ class VoxelAffinityLoss(nn.Module):
         loss = _voxel_affinity(
             student[inside], teacher[inside], voxel, voxels[:, 0], kept, weight, self.normalize
         )
-        return loss * self.loss_weight
+        return loss * self.loss_weight * rank_share(len(weight), student)
 
 
 @full_precision

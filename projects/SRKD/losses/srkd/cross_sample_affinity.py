@@ -12,10 +12,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ...base.checks import check_choice, check_positive
-from ...ops import draw_rows, gather_rows, l2_normalize, world_size
+from ...ops import draw_rows, gather_rows, l2_normalize, rank_share, world_size
 from ..checks import check_ids, check_temperature, full_precision
 from ..divergence import DIRECTIONS, with_t2
-from .cross_sample_kl import PAIRS, check_backend, cross_sample_kl
+from .cross_sample_kl import PAIRS, check_backend, cross_sample_kl, number_of_pairs
 
 
 class CrossSampleAffinityLoss(nn.Module):
@@ -33,7 +33,8 @@ class CrossSampleAffinityLoss(nn.Module):
         direction: ``'teacher_student'`` (CIRKD's code) or ``'student_teacher'`` (as SRKD prints).
         t2_scale: Multiply by T^2; neither CIRKD nor, as far as known, SRKD does.
         valid_only: Draw among points with a valid label where labels are given.
-        gather: Compare the clouds of all ranks of a distributed run.
+        gather: Compare the clouds of all ranks of a distributed run, as one process would. Without
+            it each process compares its own, and the loss is the mean over their pairs.
         loss_weight: 0.1 in the paper, 0.001 in the release.
         backend: As in :func:`cross_sample_kl`.
 
@@ -89,7 +90,11 @@ class CrossSampleAffinityLoss(nn.Module):
         loss = _cosine_kl(
             student, teacher, batch, self.temperature, self.pairs, self.direction, self.backend
         )
-        return with_t2(loss, self.temperature, self.t2_scale) * self.loss_weight
+        loss = with_t2(loss, self.temperature, self.t2_scale) * self.loss_weight
+        if self.gather:
+            return loss  # the same on all ranks
+        clouds = len(torch.unique(batch[batch >= 0]))
+        return loss * rank_share(number_of_pairs(clouds, self.pairs), loss)
 
     def _warn_without_pair(self, batch: Tensor) -> None:
         if self._warned or len(torch.unique(batch)) > 1:

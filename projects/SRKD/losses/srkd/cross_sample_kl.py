@@ -112,6 +112,16 @@ def _sample_pairs(num_samples: int, pairs: str) -> Iterator[tuple[int, int]]:
                 yield a, b
 
 
+def number_of_pairs(num_samples: int, pairs: str) -> int:
+    """How many pairs of samples the loss is a mean over.
+
+    Example:
+        >>> [number_of_pairs(8, pairs) for pairs in ('upper', 'off_diagonal', 'all')]
+        [28, 56, 64]
+    """
+    return sum(1 for _ in _sample_pairs(num_samples, pairs))
+
+
 def check_backend(backend: str, direction: str) -> None:
     """Refuse an unknown backend, or the fused kernel for a direction that it does not know."""
     check_choice('backend', backend, BACKENDS)

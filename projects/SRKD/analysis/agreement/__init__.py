@@ -1,0 +1,1 @@
+"""Who is right where: a teacher, a student alone and a student with a teacher, point by point."""

@@ -1,0 +1,1 @@
+"""One HTML page that tells the story of a run: what was trained, how, and what came of it."""
