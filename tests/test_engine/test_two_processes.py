@@ -69,3 +69,16 @@ def test_where_one_process_ends_all_end_and_the_resumed_run_is_that_of_nobody_en
     code, said, _ = run(how, '--resume')
     assert code == 0, said
     assert_equal(kept(run.folder / how), whole)
+
+
+def test_sigterm_to_torchrun_stops_both_at_one_step_behind_one_checkpoint(run, whole):
+    work_dir = run.folder / 'stopped'
+    code, said, seconds = run('stopped', how='marks', stop=work_dir / 'mark')
+    assert code != 0 and seconds < WITHIN
+    assert [path.name for path in work_dir.glob('*stopped*')] == ['stopped.pth']
+    told = [line for each in said for line in each.splitlines() if 'ended by SIGTERM' in line]
+    assert len(told) == 1 and 'stopped.pth is whole, go on with --resume' in told[0]
+    code, said, _ = run('stopped', '--resume')
+    assert code == 0, said
+    assert_equal(kept(work_dir), whole)
+    assert not (work_dir / 'stopped.pth').exists()
