@@ -286,6 +286,15 @@ def test_different_classes_are_refused_while_building(tmp_path):
         distiller(minkunet(8), teacher, str(tmp_path / 'unused.pth'), kd=KD)
 
 
+@pytest.mark.parametrize('part', [None, 'FeatureMSELoss', dict(loss_weight=1.0), []])
+def test_a_part_without_a_type_is_refused(part):
+    with pytest.raises(UsageError, match="loss of term 'kd' must be a dict with a type, such as"):
+        DistillTerm('head', part, name='kd')
+    if part is not None:
+        with pytest.raises(UsageError, match="connector of term 'kd' must be a dict with a type"):
+            DistillTerm('head', dict(type='FeatureMSELoss'), connector=part, name='kd')
+
+
 def test_a_loss_without_an_argument_that_it_needs_is_refused():
     message = "ClassTemperatureKLLoss of term 'kd' needs the argument 'temperatures', but got loss_"
     with pytest.raises(UsageError, match=message):

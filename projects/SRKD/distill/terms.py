@@ -17,6 +17,7 @@ _PREDICTIONS = (
     'conv_seg', 'conv_cls', 'conv_reg', 'conv_dir_cls', 'heatmap', 'reg', 'height', 'dim', 'rot',
     'vel',
 )  # fmt: skip
+_TYPES = dict(loss='SoftTargetKLLoss', connector='LinearConnector')  # for messages
 
 
 @MODELS.register_module()
@@ -58,6 +59,9 @@ class DistillTerm(nn.Module):
         self.student_tap = student_tap
         self.teacher_tap = teacher_tap or student_tap
         self.name = name
+        for what, part in dict(loss=loss, connector=connector).items():
+            if part is not None or what == 'loss':
+                _check_typed(what, part, name)
         loss = _completed(loss, super_voxels, *widths)
         _check_complete(loss, name)
         self.loss = MODELS.build(loss)
@@ -158,6 +162,15 @@ class DistillTerm(nn.Module):
         parameter and needs no search for unused ones.
         """
         return sum((parameter.sum() * 0.0 for parameter in self.parameters()), zero)
+
+
+def _check_typed(what: str, part: Mapping, name: str) -> None:
+    """Refuse a part that no registry can build."""
+    if not isinstance(part, Mapping) or 'type' not in part:
+        raise UsageError(
+            f'{what} of term {name!r} must be a dict with a type, such as '
+            f'dict(type={_TYPES[what]!r}), but got {part!r}'
+        )
 
 
 def _check_complete(loss: Mapping, name: str) -> None:
