@@ -14,6 +14,7 @@ from toy import save_checkpoint, write_scannet
 
 from projects.SRKD import configs
 from projects.SRKD.base import UsageError
+from projects.SRKD.commands.checking import try_project
 from projects.SRKD.commands.new_project import new_project, told
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,17 @@ def test_what_is_written_is_small_and_what_it_says_is_true(folder):
     cfg = Config.fromfile('project/distilled.py')
     assert cfg.work_dir == str(folder / 'project/work_dirs/distilled')
     assert cfg.model.teacher.checkpoint == str((folder / 'teacher.pth').resolve())
+
+
+def test_scans_are_counted_once_however_often_an_epoch_shows_them(folder):
+    new_project(**asked())
+    with (folder / 'project/alone.py').open('a') as file:
+        file.write(
+            'inner = _base_.train_dataloader.dataset\n'
+            'train_dataloader = dict(dataset=dict(\n'
+            "    _delete_=True, type='RepeatDataset', times=3, dataset=inner))\n"
+        )
+    assert try_project(folder / 'project').scans == (6, 2)
 
 
 def test_bare_scans_with_classes_of_her_own(folder):

@@ -18,6 +18,7 @@ from ..engine.config_file import load_config, read_config
 from ..engine.launch import build_runner
 from ..models.weights import read_checkpoint
 from ..preflight import check_loop, check_run
+from ..preflight.built import built_datasets, frames_of
 from .kinds import inner
 from .project import RUNS, Project
 
@@ -26,7 +27,7 @@ class Tried(NamedTuple):
     """What a trial saw.
 
     Args:
-        scans: Numbers of training and validation scans.
+        scans: Numbers of training and validation scans, each once however often an epoch shows it.
         classes: Names.
         student: Parameters.
         teacher: Parameters.
@@ -54,11 +55,14 @@ def try_project(folder: Path) -> Tried:
         sets = [loop.dataloader.dataset for loop in (runner._train_loop, runner._val_loop)]
         for dataset in sets:
             dataset[0]
+        counts = [0, 0]
+        for split, dataset in built_datasets(runner):
+            counts[split == 'val'] += len(frames_of(dataset))
         model = runner.model
         for handler in MMLogger.get_current_instance().handlers:
             handler.close()  # before its file goes
     return Tried(
-        tuple(map(len, sets)),
+        tuple(counts),
         tuple(sets[0].metainfo['classes']),
         _parameters(model.student),
         _parameters(_skeleton(model.teacher.config)),
