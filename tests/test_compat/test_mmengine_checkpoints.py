@@ -108,7 +108,7 @@ def test_a_run_killed_at_any_step_of_a_checkpoint_is_resumed(tmp_path, halfway):
     expected = load(f'{tmp_path}/whole/epoch_{EPOCHS}.pth')['state_dict']
     steps = int((tmp_path / 'whole/steps').read_text())
     per_epoch = steps // EPOCHS
-    assert per_epoch >= (3 if halfway else 20)  # its checkpoint, the best one, its own once more
+    assert per_epoch >= (3 if halfway else 15)  # its checkpoint, the best one, its own once more
     every = range(per_epoch + 1, 2 * per_epoch + 1)[:: 1 if halfway else 5]  # the second epoch's
     if 'SRKD_EVERY_KILL' in os.environ:
         every = range(1, steps + 1)
