@@ -1,7 +1,8 @@
 """Run every benchmark and write one table: ``python benchmarks/bm_all.py`` (``make bench``).
 
-Sizes are chosen for two CPU cores: ten minutes in all. Each benchmark is a process of its own. The
-goals that they print are collected at the top of ``benchmarks/RESULTS.md``, their output follows.
+Sizes are chosen for two CPU cores; the table says how many minutes it took. Each benchmark is a
+process of its own. The goals that they print are collected at the top of
+``benchmarks/RESULTS.md``, their output follows.
 
     python benchmarks/bm_all.py [--only bm_ptv3 bm_step] [--out benchmarks/RESULTS.md]
 """

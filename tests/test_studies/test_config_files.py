@@ -1,4 +1,4 @@
-from projects.SRKD.base.provenance import digest
+from projects.SRKD.base.provenance import ROOT, digest
 from studies.config_files import config_content, replaced_root
 
 
@@ -23,3 +23,13 @@ def test_key_follows_the_bases_of_a_config(tmp_path):
     assert digest(config_content(leaf)) == before
     (tmp_path / 'base.py').write_text('lr = 2\n')
     assert digest(config_content(leaf)) != before
+
+
+def test_the_arms_of_all_labels_have_the_weights_of_the_presets_for_few():
+    for arm in ('kd', 'srkd'):
+        preset = config_content(ROOT / f'configs/_base_/distill/{arm}_few_labels.py')['distill']
+        terms = config_content(ROOT / f'studies/configs/all-labels_{arm}.py')['model']['terms']
+        assert terms.keys() == preset['terms'].keys()
+        for name, term in preset['terms'].items():
+            assert terms[name]['loss']['loss_weight'] == term['loss']['loss_weight']
+        assert terms['kd']['loss'] == preset['terms']['kd']['loss']

@@ -51,9 +51,11 @@ def asks_for_help(argv: Sequence[str], original: Sequence[str]) -> bool:
         True
         >>> asks_for_help(['tools/train.py', '-h'], ['python', 'tools/train.py', '-h'])
         False
+        >>> asks_for_help(['srkd.py'], ['python', 'srkd.py'])  # somebody's own script
+        False
     """
     as_module = list(argv[:1]) == ['-m'] and 'projects.SRKD' in original
-    if not as_module and Path(argv[0] if argv else '').stem != 'srkd':
+    if not as_module and Path(argv[0] if argv else '').name != 'srkd':
         return False
     return len(argv) < 2 or bool(set(argv[1:]) & set(_HELP))
 

@@ -117,8 +117,8 @@ class ChannelKLLoss(nn.Module):
             student, teacher, batch, self.temperature, self.direction, self.reduction,
             t2_scale=self.t2_scale,
         )  # fmt: skip
-        samples = len(torch.unique(batch[batch >= 0]))
-        return loss * self.loss_weight * rank_share(samples, student)
+        share = rank_share(lambda: len(torch.unique(batch[batch >= 0])), student)
+        return loss * self.loss_weight * share
 
 
 class VoxelChannelKLLoss(ChannelKLLoss):

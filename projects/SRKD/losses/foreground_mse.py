@@ -102,6 +102,9 @@ class ForegroundMSELoss(nn.Module):
             classes: B times (n_b,) int64; boxes with -1 are left out.
         """
         box = rows_in_boxes_bev(coord, batch, select_boxes(boxes, classes), self.margin)
-        held = box[box >= 0]
-        share = rank_share(len(torch.unique(held)) if self.per_box else len(held), student)
+        share = rank_share(lambda: self._units(box[box >= 0]), student)
         return foreground_mse(student, teacher, box, self.per_box) * self.loss_weight * share
+
+    def _units(self, held: Tensor) -> int:
+        """Boxes with rows, or rows in boxes."""
+        return len(torch.unique(held)) if self.per_box else len(held)

@@ -5,6 +5,8 @@ Shape letters: n rows of one rank, N rows of all ranks, C channels, W ranks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -35,7 +37,9 @@ def gather_rows(rows: Tensor) -> Tensor:
     return rows if world_size() == 1 else _GatherRows.apply(rows)
 
 
-def rank_share(units: Tensor | float, like: Tensor) -> Tensor | float:
+def rank_share(
+    units: Tensor | float | Callable[[], Tensor | float], like: Tensor
+) -> Tensor | float:
     r"""Return what makes ``DistributedDataParallel`` average means over ranks of unequal size.
 
     .. math:: W \, \frac{u_r}{\sum_r u_r}
@@ -48,7 +52,8 @@ def rank_share(units: Tensor | float, like: Tensor) -> Tensor | float:
     counts as none, so that what is wrong on one rank stays its own.
 
     Args:
-        units: What the mean of this rank divides by, at least 0.
+        units: What the mean of this rank divides by, at least 0; or what computes it, which is
+            called in a distributed run alone.
         like: Tells the device, and the dtype of the answer (float32 at least).
 
     Returns:
@@ -57,6 +62,7 @@ def rank_share(units: Tensor | float, like: Tensor) -> Tensor | float:
     world = world_size()
     if world == 1:
         return 1.0
+    units = units() if callable(units) else units
     own = torch.as_tensor(units, dtype=torch.float64, device=like.device).detach()
     own = torch.where(own.isfinite(), own, 0)
     total = own.clone()

@@ -92,4 +92,5 @@ class ConfidenceKLLoss(nn.Module):
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Compute the loss of logits (N, L)."""
         loss = confidence_kl(student, teacher, self.temperature, self.power)
-        return loss * self.loss_weight * rank_share(_sum_of_weights(teacher, self.power), student)
+        share = rank_share(lambda: _sum_of_weights(teacher, self.power), student)
+        return loss * self.loss_weight * share

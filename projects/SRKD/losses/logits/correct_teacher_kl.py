@@ -109,5 +109,5 @@ class CorrectTeacherKLLoss(nn.Module):
     def forward(self, student: Tensor, teacher: Tensor, label: Tensor | None = None) -> Tensor:
         """Compute the loss of logits (N, L) and labels (N,), -1 where there is none."""
         value = correct_teacher_kl(student, teacher, label, self.temperature, self.unlabeled)
-        kept = len(_kept(teacher, label, self.unlabeled))
-        return value * self.loss_weight * rank_share(kept, student)
+        share = rank_share(lambda: len(_kept(teacher, label, self.unlabeled)), student)
+        return value * self.loss_weight * share

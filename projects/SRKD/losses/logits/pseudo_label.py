@@ -102,5 +102,5 @@ class PseudoLabelLoss(nn.Module):
         """Compute the loss of logits (N, L) and labels (N,), -1 where there is none."""
         if self.rows == 'unlabeled' and label is not None:
             student, teacher = student[label < 0], teacher[label < 0]
-        share = rank_share(len(_kept(student, teacher, self.threshold)[0]), student)
+        share = rank_share(lambda: len(_kept(student, teacher, self.threshold)[0]), student)
         return pseudo_label_ce(student, teacher, self.threshold) * self.loss_weight * share

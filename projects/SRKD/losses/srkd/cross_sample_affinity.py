@@ -93,8 +93,9 @@ class CrossSampleAffinityLoss(nn.Module):
         loss = with_t2(loss, self.temperature, self.t2_scale) * self.loss_weight
         if self.gather:
             return loss  # the same on all ranks
-        clouds = len(torch.unique(batch[batch >= 0]))
-        return loss * rank_share(number_of_pairs(clouds, self.pairs), loss)
+        return loss * rank_share(
+            lambda: number_of_pairs(len(torch.unique(batch[batch >= 0])), self.pairs), loss
+        )
 
     def _warn_without_pair(self, batch: Tensor) -> None:
         if self._warned or len(torch.unique(batch)) > 1:
